@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * ferrodma: memory-to-memory DMA from user space.
+ *
+ * One character device per bound DMA channel, /dev/ferrodma-<function><n>.
+ * A program submits a job, which copies the bytes that a source list gathers
+ * to where a destination list scatters them, and gets one completion record.
+ *
+ * Every structure that is passed to an ioctl starts with its size, which the
+ * caller sets. A structure larger than the kernel's is accepted if the bytes
+ * that the kernel does not know are zero, else E2BIG. One smaller than the
+ * first published version is EINVAL. Unknown flags and non-zero padding are
+ * EINVAL; unknown commands are ENOTTY. Fields marked [out] are ignored on the
+ * way in. The layout is the same for 32-bit and 64-bit programs.
+ */
+#ifndef _UAPI_FERRODMA_H
+#define _UAPI_FERRODMA_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define FERRODMA_IOC_TYPE	0xDA
+
+#define FERRODMA_IOC_INFO	_IO(FERRODMA_IOC_TYPE, 0)
+#define FERRODMA_IOC_SUBMIT	_IO(FERRODMA_IOC_TYPE, 1)
+#define FERRODMA_IOC_WAIT	_IO(FERRODMA_IOC_TYPE, 2)
+#define FERRODMA_IOC_CANCEL	_IO(FERRODMA_IOC_TYPE, 3)
+
+/* ferrodma_info.function: what an address in a job is. */
+#define FERRODMA_FUNCTION_COHERENT	1 /* byte offset into the device's buffer */
+#define FERRODMA_FUNCTION_SG		2 /* user virtual address, pinned */
+#define FERRODMA_FUNCTION_POOL		3 /* user virtual address, copied */
+
+/* ferrodma_info.engine: the DMA controller IP. */
+#define FERRODMA_ENGINE_ZDMA		1 /* xlnx,zynqmp-dma-1.0 */
+#define FERRODMA_ENGINE_BCM2835		2 /* brcm,bcm2835-dma */
+
+/* ferrodma_info.flags */
+#define FERRODMA_INFO_FILL		(1U << 0) /* FERRODMA_SUBMIT_FILL works */
+#define FERRODMA_INFO_DEAD		(1U << 1) /* hardware would not stop; submit is EIO */
+
+/* ferrodma_submit.flags */
+#define FERRODMA_SUBMIT_WAIT		(1U << 0) /* wait, and return the record in place */
+#define FERRODMA_SUBMIT_FILL		(1U << 1) /* src is one byte value, not a list */
+
+/* Longest time limit of a job: one hour, in nanoseconds. */
+#define FERRODMA_MAX_TIMEOUT_NS		3600000000000ULL
+
+/**
+ * struct ferrodma_seg - one piece of memory
+ * @addr: where it starts; see ferrodma_info.function
+ * @len: bytes, not zero
+ */
+struct ferrodma_seg {
+	__u64 addr;
+	__u64 len;
+};
+
+/**
+ * struct ferrodma_info - what a channel can do (FERRODMA_IOC_INFO)
+ * @size: sizeof(struct ferrodma_info), set by the caller
+ * @function: [out] FERRODMA_FUNCTION_*
+ * @engine: [out] FERRODMA_ENGINE_*
+ * @flags: [out] FERRODMA_INFO_*
+ * @buffer_size: [out] bytes that mmap() offers; 0 if the function has no buffer
+ * @max_job_bytes: [out] most bytes in one job
+ * @block_size: [out] longest segment of a pool job in bytes; 0 elsewhere
+ * @max_segments: [out] most segments in each list of a job
+ * @alignment: [out] addresses and lengths must be multiples of this
+ * @address_bits: [out] width of the engine's bus addresses
+ * @queue_depth: [out] most jobs that one open file may have whose records are
+ *	not yet taken
+ * @__reserved: [out] zero
+ *
+ * Errors: EINVAL, E2BIG (structure size); EFAULT; ENODEV (device unbound).
+ */
+struct ferrodma_info {
+	__u32 size;
+	__u32 function;
+	__u32 engine;
+	__u32 flags;
+	__u64 buffer_size;
+	__u64 max_job_bytes;
+	__u32 block_size;
+	__u32 max_segments;
+	__u32 alignment;
+	__u32 address_bits;
+	__u32 queue_depth;
+	__u32 __reserved;
+};
+
+/**
+ * struct ferrodma_completion - what became of a job
+ * @cookie: the number that SUBMIT gave the job
+ * @user_data: as submitted
+ * @status: 0, or a negative errno: -ETIMEDOUT, -ECANCELED, -ENODEV (device
+ *	unbound), -EIO (bus or engine error, or the channel is dead)
+ * @flags: zero
+ * @bytes: how many bytes the engine has written
+ * @submit_ns: CLOCK_MONOTONIC when the job was queued, in nanoseconds
+ * @complete_ns: CLOCK_MONOTONIC when it ended, in nanoseconds
+ */
+struct ferrodma_completion {
+	__u64 cookie;
+	__u64 user_data;
+	__s32 status;
+	__u32 flags;
+	__u64 bytes;
+	__u64 submit_ns;
+	__u64 complete_ns;
+};
+
+/**
+ * struct ferrodma_submit - start a job (FERRODMA_IOC_SUBMIT)
+ * @size: sizeof(struct ferrodma_submit), set by the caller
+ * @flags: FERRODMA_SUBMIT_*
+ * @src: pointer to @nr_src segments; with FERRODMA_SUBMIT_FILL the byte value
+ *	(0 to 255) and @nr_src is 0
+ * @dst: pointer to @nr_dst segments
+ * @nr_src: number of source segments
+ * @nr_dst: number of destination segments
+ * @timeout_ns: time limit from when hardware starts the job, in nanoseconds;
+ *	0 for the device's default; at most FERRODMA_MAX_TIMEOUT_NS
+ * @user_data: returned in the completion record
+ * @cookie: [out] names the job in WAIT, CANCEL and its record; counts from 1
+ *	in each open file
+ * @completion: [out] the record, with FERRODMA_SUBMIT_WAIT
+ *
+ * The file must be open for writing. A job keeps its place in the queue until
+ * its record is taken: by read(), by WAIT, or by this call when it waits. When
+ * the queue is full the call sleeps, or returns EAGAIN with O_NONBLOCK.
+ *
+ * A job that was accepted ends in exactly one record. With
+ * FERRODMA_SUBMIT_WAIT the call returns 0 and the record's status tells how
+ * the job ended; only a signal takes the job back: it is stopped, leaves no
+ * record, and the call returns EINTR.
+ *
+ * Errors, none of which changes memory:
+ *   EBADF       the file is not open for writing
+ *   EINVAL      structure too small, unknown flag, empty list or segment,
+ *               lists of unequal totals, source and destination overlap,
+ *               misaligned segment, fill value above 255 or with a source
+ *               list, time limit too long
+ *   E2BIG       structure too large and not zero; more than max_segments
+ *   EMSGSIZE    the job has more than max_job_bytes
+ *   EOVERFLOW   addr + len, or a sum of lengths, does not fit 64 bits
+ *   ERANGE      a segment is not within the device's buffer (coherent)
+ *   EFAULT      bad pointer
+ *   EOPNOTSUPP  the engine cannot fill
+ *   EAGAIN      the queue is full and the file is O_NONBLOCK
+ *   EINTR       a signal came while waiting
+ *   EIO         the channel is dead
+ *   ENODEV      the device is unbound
+ *   ENOMEM      out of memory
+ */
+struct ferrodma_submit {
+	__u32 size;
+	__u32 flags;
+	__u64 src;
+	__u64 dst;
+	__u32 nr_src;
+	__u32 nr_dst;
+	__u64 timeout_ns;
+	__u64 user_data;
+	__u64 cookie;
+	struct ferrodma_completion completion;
+};
+
+/**
+ * struct ferrodma_wait - take the record of one job (FERRODMA_IOC_WAIT)
+ * @size: sizeof(struct ferrodma_wait), set by the caller
+ * @flags: zero
+ * @cookie: the job
+ * @timeout_ns: how long to wait, in nanoseconds; 0 without limit
+ * @completion: [out] the record
+ *
+ * Whoever comes first takes a record: WAIT for its cookie or read(). A call
+ * that ends without the record leaves the job as it is. The record of a job
+ * that another call waits for (FERRODMA_SUBMIT_WAIT) cannot be taken.
+ *
+ * Errors: ENOENT (no such job, or its record was taken); EAGAIN (not complete
+ * and the file is O_NONBLOCK); ETIMEDOUT (not complete within @timeout_ns);
+ * EINTR; ENODEV (unbound, and no record left for this cookie); EINVAL, E2BIG,
+ * EFAULT as above.
+ */
+struct ferrodma_wait {
+	__u32 size;
+	__u32 flags;
+	__u64 cookie;
+	__u64 timeout_ns;
+	struct ferrodma_completion completion;
+};
+
+/**
+ * struct ferrodma_cancel - stop one job (FERRODMA_IOC_CANCEL)
+ * @size: sizeof(struct ferrodma_cancel), set by the caller
+ * @flags: zero
+ * @cookie: the job
+ *
+ * When the call returns 0 the hardware no longer works on the job, and its
+ * record says -ECANCELED.
+ *
+ * Errors: EALREADY (the job has ended; its record tells how); ENOENT (no such
+ * job, or its record was taken); EBADF; EIO (hardware would not stop; the
+ * record says so too); ENODEV; EINVAL, E2BIG, EFAULT as above.
+ */
+struct ferrodma_cancel {
+	__u32 size;
+	__u32 flags;
+	__u64 cookie;
+};
+
+/*
+ * read() returns whole struct ferrodma_completion, oldest first, as many as
+ * fit: EINVAL for a buffer shorter than one, EAGAIN with O_NONBLOCK when there
+ * is none. poll(): POLLIN while a record waits, POLLOUT while the queue has
+ * room, POLLHUP once the device is unbound. Records outlive the device; when
+ * none is left, calls return ENODEV.
+ *
+ * mmap() of a coherent device: MAP_SHARED only (EINVAL), not executable
+ * (EPERM), within buffer_size (ENXIO); other functions: ENODEV. The mapping of
+ * an unbound device raises SIGBUS.
+ */
+
+#endif /* _UAPI_FERRODMA_H */
