@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where a job may be: the edges of the device's buffer, and source and
+ * destination that touch or overlap.
+ */
+#include "channel_fixture.h"
+
+ON_CHANNEL(coherent, 0);
+ON_CHANNEL(coherent, 1);
+ON_CHANNEL(coherent, 2);
+
+/* A whole number of units, and a quarter of the smallest buffer. */
+#define PIECE	1024
+
+/* A valid copy, of which a test then moves one side. */
+static void copy_to_spoil(struct job *j, const struct channel *c, uint64_t len)
+{
+	job_copy(j, c, 0, c->size / 2, len);
+}
+
+TEST_F(channel, a_segment_may_end_where_the_buffer_ends)
+{
+	uint64_t end = self->c.size;
+
+	SKIP_WITHOUT_BUFFER();
+	job_copy(&self->job, &self->c, 0, end - PIECE, PIECE);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + end - PIECE, PIECE));
+	job_copy(&self->job, &self->c, end - PIECE, PIECE, PIECE);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + PIECE, PIECE));
+}
+
+TEST_F(channel, the_last_unit_of_the_buffer_can_be_moved)
+{
+	size_t u = unit(&self->c);
+	uint64_t end = self->c.size;
+
+	SKIP_WITHOUT_BUFFER();
+	job_copy(&self->job, &self->c, 0, end - u, u);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + end - u, u));
+}
+
+TEST_F(channel, a_source_one_unit_beyond_the_end_is_refused)
+{
+	SKIP_WITHOUT_BUFFER();
+	copy_to_spoil(&self->job, &self->c, PIECE);
+	self->job.src[0].addr = self->c.size - PIECE + unit(&self->c);
+	expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+}
+
+TEST_F(channel, a_destination_one_unit_beyond_the_end_is_refused)
+{
+	SKIP_WITHOUT_BUFFER();
+	copy_to_spoil(&self->job, &self->c, PIECE);
+	self->job.dst[0].addr = self->c.size - PIECE + unit(&self->c);
+	expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+}
+
+TEST_F(channel, a_fill_one_unit_beyond_the_end_is_refused)
+{
+	SKIP_WITHOUT_BUFFER();
+	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
+		SKIP(return, "the engine cannot fill");
+	job_fill(&self->job, &self->c, 1, self->c.size - PIECE + unit(&self->c), PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+}
+
+TEST_F(channel, a_segment_outside_the_buffer_is_refused)
+{
+	const uint64_t size = self->c.size, u = unit(&self->c);
+	const uint64_t outside[] = {
+		size,
+		size + u,
+		1ULL << 32,
+		(1ULL << 32) + u,
+		1ULL << 63,
+		UINT64_MAX - 2 * PIECE + 1,
+	};
+
+	SKIP_WITHOUT_BUFFER();
+	for (int i = 0; i < ARRAY_SIZE(outside); i++) {
+		copy_to_spoil(&self->job, &self->c, u);
+		self->job.src[0].addr = outside[i];
+		expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+		copy_to_spoil(&self->job, &self->c, u);
+		self->job.dst[0].addr = outside[i];
+		expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+	}
+}
+
+/* A program's pointer is no offset: the classic mistake of a caller. */
+TEST_F(channel, a_pointer_in_place_of_an_offset_is_refused)
+{
+	SKIP_WITHOUT_BUFFER();
+	copy_to_spoil(&self->job, &self->c, PIECE);
+	self->job.src[0].addr = (uintptr_t)self->c.mem;
+	expect_refused(_metadata, &self->c, &self->job, -ERANGE);
+}
+
+TEST_F(channel, one_segment_of_many_outside_the_buffer_is_refused)
+{
+	uint32_t n = most_segments(&self->c);
+	struct job *j = &self->job;
+	size_t u = unit(&self->c);
+
+	SKIP_WITHOUT_BUFFER();
+	for (int side = 0; side < 2; side++) {
+		job_init(j);
+		for (uint32_t i = 0; i < n; i++) {
+			job_add(&self->c, j->src, &j->submit.nr_src, i * u, u);
+			job_add(&self->c, j->dst, &j->submit.nr_dst,
+				self->c.size / 2 + i * u, u);
+		}
+		(side ? j->src : j->dst)[n - 1].addr = self->c.size;
+		expect_refused(_metadata, &self->c, j, -ERANGE);
+	}
+}
+
+TEST_F(channel, a_job_onto_itself_is_refused)
+{
+	job_copy(&self->job, &self->c, 0, 0, PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	job_copy(&self->job, &self->c, unit(&self->c), unit(&self->c), unit(&self->c));
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_destination_that_starts_in_the_source_is_refused)
+{
+	job_copy(&self->job, &self->c, 0, PIECE - unit(&self->c), PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	job_copy(&self->job, &self->c, 0, unit(&self->c), PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_source_that_starts_in_the_destination_is_refused)
+{
+	job_copy(&self->job, &self->c, PIECE - unit(&self->c), 0, PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	job_copy(&self->job, &self->c, unit(&self->c), 0, PIECE);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_segment_within_one_of_the_other_list_is_refused)
+{
+	struct job *j = &self->job;
+
+	if (self->c.info.max_segments < 2)
+		SKIP(return, "a list of this channel has one segment");
+	if (self->c.info.block_size && self->c.info.block_size < PIECE)
+		SKIP(return, "a segment of this channel is too short");
+	/* The source is one piece; the middle one of the destination is in it. */
+	job_init(j);
+	job_add(&self->c, j->src, &j->submit.nr_src, 0, PIECE);
+	job_add(&self->c, j->dst, &j->submit.nr_dst, 2 * PIECE, PIECE / 4);
+	job_add(&self->c, j->dst, &j->submit.nr_dst, PIECE / 2, PIECE / 4);
+	job_add(&self->c, j->dst, &j->submit.nr_dst, 3 * PIECE, PIECE / 2);
+	expect_refused(_metadata, &self->c, j, -EINVAL);
+}
+
+/*
+ * Two combs of many segments whose teeth are between each other's, until the
+ * last tooth of one is moved onto a tooth of the other.
+ */
+static uint32_t combs(struct job *j, const struct channel *c)
+{
+	uint32_t n = most_segments(c);
+	size_t u = unit(c);
+
+	if (n > c->size / 2 / u)
+		n = c->size / 2 / u;
+	job_init(j);
+	for (uint32_t i = 0; i < n; i++) {
+		job_add(c, j->src, &j->submit.nr_src, 2 * i * u, u);
+		job_add(c, j->dst, &j->submit.nr_dst, (2 * (n - 1 - i) + 1) * u, u);
+	}
+	return n;
+}
+
+TEST_F(channel, interleaved_lists_that_only_touch_are_accepted)
+{
+	size_t u = unit(&self->c);
+	uint32_t n = combs(&self->job, &self->c);
+
+	expect_runs(_metadata, &self->c, &self->job);
+	for (uint32_t i = 0; i < n; i++)
+		EXPECT_EQ(0, memcmp(self->c.mem + (2 * (n - 1 - i) + 1) * u,
+				    self->c.mem + 2 * i * u, u));
+}
+
+TEST_F(channel, overlap_of_any_two_segments_of_long_lists_is_refused)
+{
+	uint32_t n = combs(&self->job, &self->c), at[] = { 0, n / 2, n - 1 };
+
+	for (int i = 0; i < ARRAY_SIZE(at); i++) {
+		for (int k = 0; k < ARRAY_SIZE(at); k++) {
+			combs(&self->job, &self->c);
+			self->job.dst[at[i]].addr = self->job.src[at[k]].addr;
+			expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		}
+	}
+}
+
+TEST_F(channel, neighbours_are_accepted)
+{
+	job_copy(&self->job, &self->c, 0, PIECE, PIECE);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + PIECE, PIECE));
+	job_copy(&self->job, &self->c, 3 * PIECE, 2 * PIECE, PIECE);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(self->c.mem + 3 * PIECE, self->c.mem + 2 * PIECE,
+				   PIECE));
+}
+
+TEST_F(channel, source_segments_may_repeat)
+{
+	struct job *j = &self->job;
+	size_t u = unit(&self->c);
+
+	if (self->c.info.max_segments < 4)
+		SKIP(return, "a list of this channel is too short");
+	job_init(j);
+	for (int i = 0; i < 4; i++)
+		job_add(&self->c, j->src, &j->submit.nr_src, 0, 4 * u);
+	j->submit.nr_dst = job_list(&self->c, j->dst, self->c.size / 2, 16 * u);
+	expect_runs(_metadata, &self->c, j);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(0, memcmp(self->c.mem, self->c.mem + self->c.size / 2 + i * 4 * u,
+				    4 * u));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What tests expect of a channel, in the harness's words: that a job runs, that
+ * it is refused without a trace, that memory is as it was.
+ */
+#ifndef FERRODMA_CHANNEL_CHECKS_H
+#define FERRODMA_CHANNEL_CHECKS_H
+
+#include "kselftest_harness.h"
+#include "ferrodma_test.h"
+
+#define SEED	0x5eedULL
+
+/* How much of each end of memory holds the pattern; a test has a second. */
+#define WITNESS	(64UL << 10)
+
+static inline void make_pattern(const struct channel *c, uint64_t seed)
+{
+	pattern_fill(c->mem, c->size < WITNESS ? c->size : WITNESS, seed);
+	if (c->size >= 2 * WITNESS)
+		pattern_fill(c->mem + c->size - WITNESS, WITNESS, ~seed);
+}
+
+/* Where memory is not as make_pattern() left it, or -1. */
+static inline ssize_t pattern_lost(const struct channel *c, uint64_t seed)
+{
+	ssize_t at = pattern_differs(c->mem, c->size < WITNESS ? c->size : WITNESS, seed);
+
+	if (at >= 0 || c->size < 2 * WITNESS)
+		return at;
+	at = pattern_differs(c->mem + c->size - WITNESS, WITNESS, ~seed);
+	return at < 0 ? at : (ssize_t)(c->size - WITNESS) + at;
+}
+
+/* The smallest piece that a job of this channel can move. */
+static inline size_t unit(const struct channel *c)
+{
+	return c->info.alignment ?: 1;
+}
+
+/* The most segments to test with; lists of struct job hold no more. */
+static inline uint32_t most_segments(const struct channel *c)
+{
+	return c->info.max_segments < JOB_SEGS ? c->info.max_segments : JOB_SEGS;
+}
+
+/* Fails the test unless the memory is as the fixture made it. */
+static inline void expect_untouched(struct __test_metadata *_metadata,
+				    const struct channel *c)
+{
+	EXPECT_EQ(-1, pattern_lost(c, SEED));
+}
+
+/*
+ * Fails the test unless SUBMIT refuses the job with @error, waiting and queued,
+ * without a trace: memory is as before, and there is no record.
+ */
+static inline void expect_refused(struct __test_metadata *_metadata,
+				  const struct channel *c, struct job *j, int error)
+{
+	EXPECT_EQ(error, job_submit(c, j));
+	j->submit.flags ^= FERRODMA_SUBMIT_WAIT;
+	EXPECT_EQ(error, job_submit(c, j));
+	j->submit.flags ^= FERRODMA_SUBMIT_WAIT;
+	EXPECT_FALSE(has_record(c));
+	expect_untouched(_metadata, c);
+}
+
+/* Fails the test unless the job runs to a good end. */
+static inline void expect_runs(struct __test_metadata *_metadata,
+			       const struct channel *c, struct job *j)
+{
+	uint64_t len = 0;
+
+	for (uint32_t i = 0; i < j->submit.nr_dst; i++)
+		len += ((struct ferrodma_seg *)(uintptr_t)j->submit.dst)[i].len;
+	EXPECT_EQ(0, job_run(c, j));
+	EXPECT_EQ(len, j->submit.completion.bytes);
+	EXPECT_EQ(j->submit.cookie, j->submit.completion.cookie);
+}
+
+/* Queues a copy of one unit; returns the cookie, or 0. */
+static inline uint64_t queue_one(const struct channel *c, uint64_t user_data)
+{
+	struct job j;
+
+	job_copy(&j, c, 0, c->size / 2, unit(c));
+	j.submit.user_data = user_data;
+	return job_submit(c, &j) ? 0 : j.submit.cookie;
+}
+
+static inline bool queue_some(const struct channel *c, int n)
+{
+	while (n && queue_one(c, n))
+		n--;
+	return !n;
+}
+
+static inline int set_nonblock(const struct channel *c)
+{
+	return fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
+}
+
+/* Fails the test unless the channel moves bytes, rightly. */
+static inline void expect_works(struct __test_metadata *_metadata, const struct channel *c)
+{
+	struct job j;
+
+	make_pattern(c, SEED);
+	job_copy(&j, c, 0, c->size / 2, 64);
+	expect_runs(_metadata, c, &j);
+	EXPECT_EQ(-1, area_differs(c->mem, c->mem + c->size / 2, 64));
+}
+
+/* Two pages, of which the second cannot be touched; NULL when out of memory. */
+static inline uint8_t *page_before_a_hole(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *p = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || mprotect(p + page, page, PROT_NONE))
+		return NULL;
+	return p;
+}
+
+#endif /* FERRODMA_CHANNEL_CHECKS_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fixture of most tests: a freshly opened channel whose memory holds a
+ * known pattern, once for each channel that the file names with ON_CHANNEL().
+ * A function that the machine lacks altogether fails the test; only further
+ * channels of a function may be missing, which is said.
+ */
+#ifndef FERRODMA_CHANNEL_FIXTURE_H
+#define FERRODMA_CHANNEL_FIXTURE_H
+
+#include "channel_checks.h"
+
+FIXTURE(channel) {
+	struct channel c;
+	struct job job;
+};
+
+FIXTURE_VARIANT(channel) {
+	const char *function;
+	int number;
+};
+
+#define ON_CHANNEL(function_, number_) \
+	FIXTURE_VARIANT_ADD(channel, function_##number_) { \
+		.function = #function_, .number = number_, \
+	}
+
+FIXTURE_SETUP(channel)
+{
+	int ret = channel_open(&self->c, variant->function, variant->number, 0);
+
+	if (ret == -ENOENT && variant->number)
+		SKIP(return, "this machine has no channel %s%d", variant->function,
+		     variant->number);
+	ASSERT_EQ(0, ret) {
+		TH_LOG("cannot open %s%d: %s", variant->function, variant->number,
+		       strerror(-ret));
+	}
+	make_pattern(&self->c, SEED);
+}
+
+FIXTURE_TEARDOWN(channel)
+{
+	channel_close(&self->c);
+}
+
+/* For tests of what only a device with a buffer has. */
+#define SKIP_WITHOUT_BUFFER() do {					\
+	if (self->c.info.function != FERRODMA_FUNCTION_COHERENT)	\
+		SKIP(return, "the function has no buffer");		\
+} while (0)
+
+#endif /* FERRODMA_CHANNEL_FIXTURE_H */

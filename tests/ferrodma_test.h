@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of ferrodma share: a channel with memory that its jobs can
+ * name, calls that return 0 or a negative errno, and patterns whose every byte
+ * is known from a seed and a position.
+ *
+ * Nothing here knows an engine or a board. What differs between the functions
+ * of the drivers (what an address is, how long a segment may be) is asked
+ * through INFO and hidden in struct channel and the job_*() calls.
+ */
+#ifndef FERRODMA_TEST_H
+#define FERRODMA_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ferrodma.h"
+
+#define NSEC_PER_SEC	1000000000ULL
+#define NSEC_PER_MSEC	1000000ULL
+
+/* No test waits longer than this for what should be there at once. */
+#define SOON_MS		5000
+
+/* Most segments of the jobs that the job_*() calls make. */
+#define JOB_SEGS	256
+
+/* An address that no program has mapped, and one of the kernel's half. */
+#define UNMAPPED_ADDR	0x1000ULL
+#define KERNEL_ADDR	0xffff800000000000ULL
+
+/**
+ * struct channel - one open file, and memory that its jobs can name
+ * @fd: the file
+ * @info: what INFO said when it was opened
+ * @mem: the memory; the device's buffer, or the test's own pages
+ * @size: bytes at @mem
+ * @base: the address that a job gives to @mem[0]
+ */
+struct channel {
+	int fd;
+	struct ferrodma_info info;
+	uint8_t *mem;
+	size_t size;
+	uint64_t base;
+};
+
+/**
+ * struct job - a SUBMIT call and the lists it points to; not to be moved
+ */
+struct job {
+	struct ferrodma_submit submit;
+	struct ferrodma_seg src[JOB_SEGS];
+	struct ferrodma_seg dst[JOB_SEGS];
+};
+
+static inline int fdma_ioctl(int fd, unsigned long command, void *arg)
+{
+	return ioctl(fd, command, arg) < 0 ? -errno : 0;
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * NSEC_PER_MSEC };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+/* Patterns: splitmix64 of the position, so any part can be made or checked. */
+
+static inline uint64_t pattern_word(uint64_t seed, uint64_t index)
+{
+	uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+/* The next number of a reproducible sequence, below @limit. */
+static inline uint64_t random_below(uint64_t *state, uint64_t limit)
+{
+	return pattern_word(0, (*state)++) % limit;
+}
+
+static inline void pattern_fill(uint8_t *p, size_t len, uint64_t seed)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i < len; i += sizeof(word)) {
+		word = pattern_word(seed, i / sizeof(word));
+		memcpy(p + i, &word, len - i < sizeof(word) ? len - i : sizeof(word));
+	}
+}
+
+/* Where @p first differs from the pattern, or -1. */
+static inline ssize_t pattern_differs(const uint8_t *p, size_t len, uint64_t seed)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i < len; i += sizeof(word)) {
+		size_t n = len - i < sizeof(word) ? len - i : sizeof(word);
+
+		word = pattern_word(seed, i / sizeof(word));
+		if (!memcmp(p + i, &word, n))
+			continue;
+		for (size_t j = 0; j < n; j++)
+			if (p[i + j] != ((uint8_t *)&word)[j])
+				return i + j;
+	}
+	return -1;
+}
+
+/* Where two areas first differ, or -1. */
+static inline ssize_t area_differs(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	if (!memcmp(a, b, len))
+		return -1;
+	for (size_t i = 0; i < len; i++)
+		if (a[i] != b[i])
+			return i;
+	return -1;
+}
+
+/* Where an area first holds another byte than @value, or -1. */
+static inline ssize_t value_differs(const uint8_t *p, size_t len, uint8_t value)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != value)
+			return i;
+	return -1;
+}
+
+/* Channels */
+
+static inline int channel_open_fd(const char *function, int number, int flags)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ferrodma-%s%d", function, number);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static inline int channel_info(int fd, struct ferrodma_info *info)
+{
+	*info = (struct ferrodma_info){ .size = sizeof(*info) };
+	return fdma_ioctl(fd, FERRODMA_IOC_INFO, info);
+}
+
+/* Opens for reading and writing, with @flags, and finds memory for the jobs. */
+static inline int channel_open(struct channel *c, const char *function, int number,
+			       int flags)
+{
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	c->fd = channel_open_fd(function, number, O_RDWR | flags);
+	if (c->fd < 0)
+		return c->fd;
+	ret = channel_info(c->fd, &c->info);
+	if (ret)
+		goto close;
+	if (c->info.buffer_size) {
+		c->size = c->info.buffer_size;
+		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      c->fd, 0);
+	} else {
+		c->size = 64 << 10;
+		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		c->base = (uintptr_t)c->mem;
+	}
+	if (c->mem != MAP_FAILED)
+		return 0;
+	ret = -errno;
+close:
+	close(c->fd);
+	c->fd = -1;
+	return ret;
+}
+
+static inline void channel_close(struct channel *c)
+{
+	if (c->mem)
+		munmap(c->mem, c->size);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	c->mem = NULL;
+}
+
+/* Jobs */
+
+/* Describes @len bytes at @off; returns how many segments that takes. */
+static inline uint32_t job_list(const struct channel *c, struct ferrodma_seg *seg,
+				uint64_t off, uint64_t len)
+{
+	uint64_t most = c->info.block_size ?: len;
+	uint32_t n = 0;
+
+	do {
+		seg[n].addr = c->base + off;
+		seg[n].len = len < most ? len : most;
+		off += seg[n].len;
+		len -= seg[n].len;
+		n++;
+	} while (len && n < JOB_SEGS);
+	return n;
+}
+
+static inline void job_init(struct job *j)
+{
+	memset(&j->submit, 0, sizeof(j->submit));
+	j->submit.size = sizeof(j->submit);
+	j->submit.src = (uintptr_t)j->src;
+	j->submit.dst = (uintptr_t)j->dst;
+}
+
+static inline void job_copy(struct job *j, const struct channel *c, uint64_t src,
+			    uint64_t dst, uint64_t len)
+{
+	job_init(j);
+	j->submit.nr_src = job_list(c, j->src, src, len);
+	j->submit.nr_dst = job_list(c, j->dst, dst, len);
+}
+
+static inline void job_fill(struct job *j, const struct channel *c, uint64_t value,
+			    uint64_t dst, uint64_t len)
+{
+	job_init(j);
+	j->submit.flags = FERRODMA_SUBMIT_FILL;
+	j->submit.src = value;
+	j->submit.nr_dst = job_list(c, j->dst, dst, len);
+}
+
+/* Adds a segment to one of the lists of a job. */
+static inline void job_add(const struct channel *c, struct ferrodma_seg *list,
+			   uint32_t *nr, uint64_t off, uint64_t len)
+{
+	list[*nr].addr = c->base + off;
+	list[*nr].len = len;
+	++*nr;
+}
+
+static inline int job_submit(const struct channel *c, struct job *j)
+{
+	return fdma_ioctl(c->fd, FERRODMA_IOC_SUBMIT, &j->submit);
+}
+
+/* Submits and waits; returns the error of the call, else the record's status. */
+static inline int job_run(const struct channel *c, struct job *j)
+{
+	int ret;
+
+	j->submit.flags |= FERRODMA_SUBMIT_WAIT;
+	ret = job_submit(c, j);
+	return ret ?: j->submit.completion.status;
+}
+
+/* WAIT for one cookie; @timeout_ns as in the call, 0 for no limit. */
+static inline int take_within(const struct channel *c, uint64_t cookie,
+			      uint64_t timeout_ns, struct ferrodma_completion *record)
+{
+	struct ferrodma_wait w = {
+		.size = sizeof(w), .cookie = cookie, .timeout_ns = timeout_ns,
+	};
+	int ret = fdma_ioctl(c->fd, FERRODMA_IOC_WAIT, &w);
+
+	if (!ret && record)
+		*record = w.completion;
+	return ret;
+}
+
+static inline int take(const struct channel *c, uint64_t cookie,
+		       struct ferrodma_completion *record)
+{
+	return take_within(c, cookie, SOON_MS * NSEC_PER_MSEC, record);
+}
+
+static inline int job_cancel(const struct channel *c, uint64_t cookie)
+{
+	struct ferrodma_cancel arg = { .size = sizeof(arg), .cookie = cookie };
+
+	return fdma_ioctl(c->fd, FERRODMA_IOC_CANCEL, &arg);
+}
+
+/* read() of up to @n records; returns how many, or a negative errno. */
+static inline int read_records(const struct channel *c,
+			       struct ferrodma_completion *record, int n)
+{
+	ssize_t ret = read(c->fd, record, n * sizeof(*record));
+
+	if (ret < 0)
+		return -errno;
+	return ret % sizeof(*record) ? -EBADMSG : (int)(ret / sizeof(*record));
+}
+
+/* What poll() says of @events within @ms. */
+static inline int poll_events(const struct channel *c, short events, int ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = events };
+
+	return poll(&p, 1, ms) < 0 ? -errno : p.revents;
+}
+
+static inline bool has_record(const struct channel *c)
+{
+	return poll_events(c, POLLIN, 0) & POLLIN;
+}
+
+static inline bool wait_record(const struct channel *c)
+{
+	return poll_events(c, POLLIN, SOON_MS) & POLLIN;
+}
+
+/*
+ * A signal every @ms until ms is 0. It comes again and again, because the
+ * first may come before the call that it is meant to interrupt.
+ */
+static inline void alarm_handler(int sig)
+{
+	(void)sig;
+}
+
+static inline void alarm_every(unsigned int ms)
+{
+	struct sigaction sa = { .sa_handler = alarm_handler };
+	struct itimerval it = {
+		.it_value.tv_usec = ms * 1000, .it_interval.tv_usec = ms * 1000,
+	};
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+#endif /* FERRODMA_TEST_H */

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SUBMIT: the structure, its flags, and every error that does not need a
+ * particular place in memory. A refused job leaves no trace.
+ */
+#include <stddef.h>
+
+#include "channel_fixture.h"
+
+ON_CHANNEL(coherent, 0);
+
+/* SUBMIT with room behind the structure for what a later version may add. */
+struct longer_submit {
+	struct ferrodma_submit submit;
+	uint8_t more[64];
+};
+
+/* A job that would run, from the start of memory to its middle. */
+static void good_job(struct job *j, const struct channel *c)
+{
+	job_copy(j, c, 0, c->size / 2, 4 * unit(c));
+}
+
+static void good_longer(struct longer_submit *l, struct job *j,
+			const struct channel *c)
+{
+	good_job(j, c);
+	memset(l, 0, sizeof(*l));
+	l->submit = j->submit;
+	l->submit.size = sizeof(*l);
+	l->submit.flags = FERRODMA_SUBMIT_WAIT;
+}
+
+TEST_F(channel, a_plain_copy_is_accepted)
+{
+	good_job(&self->job, &self->c);
+	expect_runs(_metadata, &self->c, &self->job);
+}
+
+TEST_F(channel, unknown_flags_are_refused)
+{
+	for (int bit = 2; bit < 32; bit++) {
+		good_job(&self->job, &self->c);
+		self->job.submit.flags = 1U << bit;
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	}
+}
+
+TEST_F(channel, a_short_structure_is_refused)
+{
+	static const uint32_t sizes[] = {
+		0, 1, 4, 48, sizeof(struct ferrodma_submit) - 1,
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		good_job(&self->job, &self->c);
+		self->job.submit.size = sizes[i];
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	}
+}
+
+TEST_F(channel, a_longer_structure_with_zeros_is_accepted)
+{
+	struct longer_submit l;
+
+	good_longer(&l, &self->job, &self->c);
+	ASSERT_EQ(0, fdma_ioctl(self->c.fd, FERRODMA_IOC_SUBMIT, &l));
+	EXPECT_EQ(0, l.submit.completion.status);
+	EXPECT_EQ(-1, value_differs(l.more, sizeof(l.more), 0));
+}
+
+TEST_F(channel, a_longer_structure_with_garbage_is_refused)
+{
+	struct longer_submit l;
+
+	for (int i = 0; i < 64; i += 21) {
+		good_longer(&l, &self->job, &self->c);
+		l.more[i] = 1;
+		EXPECT_EQ(-E2BIG, fdma_ioctl(self->c.fd, FERRODMA_IOC_SUBMIT, &l));
+	}
+	EXPECT_FALSE(has_record(&self->c));
+	expect_untouched(_metadata, &self->c);
+}
+
+TEST_F(channel, a_size_beyond_the_memory_is_refused)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *p = page_before_a_hole();
+	struct ferrodma_submit *s = (void *)(p + page - sizeof(*s));
+	int ret;
+
+	ASSERT_TRUE(p != NULL);
+	good_job(&self->job, &self->c);
+	*s = self->job.submit;
+	s->size = UINT32_MAX;
+	ret = fdma_ioctl(self->c.fd, FERRODMA_IOC_SUBMIT, s);
+	EXPECT_TRUE(ret == -E2BIG || ret == -EFAULT) TH_LOG("%s", strerror(-ret));
+	EXPECT_FALSE(has_record(&self->c));
+	expect_untouched(_metadata, &self->c);
+}
+
+TEST_F(channel, a_bad_pointer_to_the_structure_is_refused)
+{
+	int fd = self->c.fd;
+
+	EXPECT_EQ(-EFAULT, fdma_ioctl(fd, FERRODMA_IOC_SUBMIT, NULL));
+	EXPECT_EQ(-EFAULT, fdma_ioctl(fd, FERRODMA_IOC_SUBMIT, (void *)UNMAPPED_ADDR));
+	EXPECT_EQ(-EFAULT, fdma_ioctl(fd, FERRODMA_IOC_SUBMIT, (void *)KERNEL_ADDR));
+	EXPECT_FALSE(has_record(&self->c));
+}
+
+/* The cookie could not be returned, so the job must not run. */
+TEST_F(channel, a_structure_that_cannot_be_written_is_refused)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct job *j = mmap(NULL, (sizeof(*j) + page - 1) & ~(page - 1),
+			     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_TRUE(j != MAP_FAILED);
+	for (int wait = 0; wait < 2; wait++) {
+		good_job(j, &self->c);
+		j->submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
+		ASSERT_EQ(0, mprotect(j, sizeof(*j), PROT_READ));
+		EXPECT_EQ(-EFAULT, job_submit(&self->c, j));
+		ASSERT_EQ(0, mprotect(j, sizeof(*j), PROT_READ | PROT_WRITE));
+		EXPECT_FALSE(has_record(&self->c));
+		expect_untouched(_metadata, &self->c);
+	}
+}
+
+TEST_F(channel, a_bad_pointer_to_a_list_is_refused)
+{
+	static const uint64_t bad[] = { 0, UNMAPPED_ADDR, KERNEL_ADDR, UINT64_MAX - 7 };
+
+	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+		good_job(&self->job, &self->c);
+		self->job.submit.src = bad[i];
+		expect_refused(_metadata, &self->c, &self->job, -EFAULT);
+		good_job(&self->job, &self->c);
+		self->job.submit.dst = bad[i];
+		expect_refused(_metadata, &self->c, &self->job, -EFAULT);
+	}
+}
+
+TEST_F(channel, a_list_that_leaves_its_memory_is_refused)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *p = page_before_a_hole();
+	struct ferrodma_seg *seg = (void *)(p + page - sizeof(*seg));
+
+	if (self->c.info.max_segments < 2)
+		SKIP(return, "a list of this channel has one segment");
+	ASSERT_TRUE(p != NULL);
+	good_job(&self->job, &self->c);
+	*seg = self->job.src[0];
+	self->job.submit.src = (uintptr_t)seg;
+	self->job.submit.nr_src = 2;
+	expect_refused(_metadata, &self->c, &self->job, -EFAULT);
+}
+
+TEST_F(channel, an_address_that_wraps_is_refused)
+{
+	const struct ferrodma_seg wraps[] = {
+		{ UINT64_MAX - unit(&self->c) + 1, 2 * unit(&self->c) },
+		{ 1ULL << 63, 1ULL << 63 },
+		{ unit(&self->c), UINT64_MAX - unit(&self->c) + 1 },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(wraps); i++) {
+		/* 2^64 is one too many; so is anything beyond. */
+		good_job(&self->job, &self->c);
+		self->job.src[0] = self->job.dst[0] = wraps[i];
+		expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
+		job_fill(&self->job, &self->c, 1, 0, unit(&self->c));
+		self->job.dst[0] = wraps[i];
+		if (self->c.info.flags & FERRODMA_INFO_FILL)
+			expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
+	}
+}
+
+TEST_F(channel, a_sum_that_wraps_is_refused)
+{
+	if (self->c.info.max_segments < 2)
+		SKIP(return, "a list of this channel has one segment");
+	job_init(&self->job);
+	for (int i = 0; i < 2; i++) {
+		job_add(&self->c, self->job.src, &self->job.submit.nr_src, 0, 1ULL << 63);
+		job_add(&self->c, self->job.dst, &self->job.submit.nr_dst, 0, 1ULL << 63);
+		self->job.src[i].addr = self->job.dst[i].addr = 0;
+	}
+	expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
+}
+
+TEST_F(channel, an_empty_list_is_refused)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.nr_src = 0;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.submit.nr_dst = 0;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	job_init(&self->job);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, an_empty_segment_is_refused)
+{
+	struct job *j = &self->job;
+
+	good_job(j, &self->c);
+	j->src[0].len = j->dst[0].len = 0;
+	expect_refused(_metadata, &self->c, j, -EINVAL);
+	if (self->c.info.max_segments < 2)
+		return;
+	good_job(j, &self->c);
+	job_add(&self->c, j->src, &j->submit.nr_src, 8 * unit(&self->c), 0);
+	expect_refused(_metadata, &self->c, j, -EINVAL);
+	good_job(j, &self->c);
+	job_add(&self->c, j->dst, &j->submit.nr_dst, 8 * unit(&self->c), 0);
+	expect_refused(_metadata, &self->c, j, -EINVAL);
+}
+
+TEST_F(channel, lists_of_unequal_totals_are_refused)
+{
+	good_job(&self->job, &self->c);
+	self->job.src[0].len += unit(&self->c);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.dst[0].len += unit(&self->c);
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, too_many_segments_are_refused)
+{
+	uint32_t n = self->c.info.max_segments + 1;
+	struct ferrodma_seg *seg = calloc(n, sizeof(*seg));
+	size_t u = unit(&self->c);
+
+	ASSERT_TRUE(seg != NULL);
+	for (uint32_t i = 0; i < n; i++)
+		seg[i] = (struct ferrodma_seg){ self->c.base, u };
+
+	good_job(&self->job, &self->c);
+	self->job.dst[0].len = n * u;
+	self->job.submit.src = (uintptr_t)seg;
+	self->job.submit.nr_src = n;
+	expect_refused(_metadata, &self->c, &self->job, -E2BIG);
+	self->job.submit.nr_src = UINT32_MAX;
+	expect_refused(_metadata, &self->c, &self->job, -E2BIG);
+
+	good_job(&self->job, &self->c);
+	self->job.src[0].len = n * u;
+	self->job.submit.dst = (uintptr_t)seg;
+	self->job.submit.nr_dst = n;
+	expect_refused(_metadata, &self->c, &self->job, -E2BIG);
+	self->job.submit.nr_dst = UINT32_MAX;
+	expect_refused(_metadata, &self->c, &self->job, -E2BIG);
+	free(seg);
+}
+
+TEST_F(channel, more_than_max_job_bytes_is_refused)
+{
+	uint64_t len = self->c.info.block_size ?: self->c.size;
+	uint64_t n = self->c.info.max_job_bytes / len + 1;
+	struct job *j = &self->job;
+
+	if (n > most_segments(&self->c))
+		SKIP(return, "segments within memory do not reach max_job_bytes");
+	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
+		SKIP(return, "the engine cannot fill");
+	job_fill(j, &self->c, 1, 0, len);
+	while (j->submit.nr_dst < n)
+		job_add(&self->c, j->dst, &j->submit.nr_dst, 0, len);
+	expect_refused(_metadata, &self->c, j, -EMSGSIZE);
+}
+
+TEST_F(channel, a_misaligned_segment_is_refused)
+{
+	size_t u = unit(&self->c);
+
+	if (u == 1)
+		SKIP(return, "every address and length is aligned for this engine");
+	good_job(&self->job, &self->c);
+	self->job.src[0].addr += u / 2;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.dst[0].addr += u / 2;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.src[0].len = self->job.dst[0].len = u / 2;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_time_limit_beyond_an_hour_is_refused)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.timeout_ns = FERRODMA_MAX_TIMEOUT_NS + 1;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	self->job.submit.timeout_ns = UINT64_MAX;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_time_limit_of_an_hour_is_accepted)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.timeout_ns = FERRODMA_MAX_TIMEOUT_NS;
+	expect_runs(_metadata, &self->c, &self->job);
+}
+
+TEST_F(channel, a_fill_value_above_255_is_refused)
+{
+	static const uint64_t values[] = { 256, 1ULL << 32, UINT64_MAX };
+
+	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
+		SKIP(return, "the engine cannot fill");
+	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		job_fill(&self->job, &self->c, values[i], 0, 4 * unit(&self->c));
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	}
+}
+
+TEST_F(channel, a_fill_with_a_source_list_is_refused)
+{
+	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
+		SKIP(return, "the engine cannot fill");
+	job_fill(&self->job, &self->c, 5, 0, 4 * unit(&self->c));
+	self->job.submit.nr_src = 1;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.submit.flags = FERRODMA_SUBMIT_FILL;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, a_fill_that_the_engine_cannot_do_is_refused)
+{
+	if (self->c.info.flags & FERRODMA_INFO_FILL)
+		SKIP(return, "the engine can fill");
+	job_fill(&self->job, &self->c, 5, 0, 4 * unit(&self->c));
+	expect_refused(_metadata, &self->c, &self->job, -EOPNOTSUPP);
+}
+
+TEST_F(channel, a_file_that_is_not_open_for_writing_is_refused)
+{
+	struct channel reader = self->c;
+
+	reader.fd = channel_open_fd(variant->function, variant->number, O_RDONLY);
+	ASSERT_LE(0, reader.fd);
+	good_job(&self->job, &self->c);
+	expect_refused(_metadata, &reader, &self->job, -EBADF);
+	close(reader.fd);
+}
+
+TEST_F(channel, out_fields_are_ignored)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.cookie = UINT64_MAX;
+	memset(&self->job.submit.completion, 0xff, sizeof(self->job.submit.completion));
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(1, self->job.submit.cookie);
+	EXPECT_EQ(0, self->job.submit.completion.flags);
+}
+
+TEST_F(channel, in_fields_are_left_alone)
+{
+	struct ferrodma_submit before;
+
+	good_job(&self->job, &self->c);
+	self->job.submit.flags = FERRODMA_SUBMIT_WAIT;
+	self->job.submit.timeout_ns = NSEC_PER_SEC;
+	self->job.submit.user_data = 0x0123456789abcdefULL;
+	before = self->job.submit;
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	EXPECT_EQ(0, memcmp(&before, &self->job.submit,
+			    offsetof(struct ferrodma_submit, cookie)));
+	EXPECT_EQ(before.user_data, self->job.submit.completion.user_data);
+}
+
+TEST_HARNESS_MAIN
