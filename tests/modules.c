@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Taking the modules out and putting them in again, with and without users.
+ * The module is that of the driver to which a channel is bound; its file is in
+ * the directory that FERRODMA_MODULES names.
+ */
+#include <sys/syscall.h>
+
+#include "channel_checks.h"
+#include "bind.h"
+
+#define HELPER	"ferrodma"
+#define ROUNDS	5
+
+FIXTURE(module) {
+	struct bound_device device;
+	char name[64];
+};
+
+FIXTURE_VARIANT(module) {
+	const char *function;
+	int number;
+};
+
+FIXTURE_VARIANT_ADD(module, coherent0) {
+	.function = "coherent", .number = 0,
+};
+
+/* Like rmmod: does not wait for users to go. */
+static int module_remove(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static int module_insert(const char *name)
+{
+	const char *dir = getenv("FERRODMA_MODULES") ?: "/lib/modules/ferrodma";
+	char path[PATH_MAX];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static bool module_is_loaded(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
+	return !access(path, F_OK);
+}
+
+/* How many modules use the one called @name. */
+static int module_holders(const char *name)
+{
+	char path[128];
+	struct dirent *e;
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/holders", name);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* How many nodes of @function are in /dev. */
+static int count_nodes(const char *function)
+{
+	char prefix[64];
+	struct dirent *e;
+	int n = 0;
+	DIR *dir = opendir("/dev");
+
+	snprintf(prefix, sizeof(prefix), "ferrodma-%s", function);
+	while (dir && (e = readdir(dir)))
+		n += !strncmp(e->d_name, prefix, strlen(prefix));
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static void expect_channel_works(struct __test_metadata *_metadata, const char *function,
+				 int number)
+{
+	struct channel c;
+
+	ASSERT_EQ(0, channel_open(&c, function, number, 0));
+	expect_works(_metadata, &c);
+	channel_close(&c);
+}
+
+FIXTURE_SETUP(module)
+{
+	char path[PATH_MAX + 16];
+
+	ASSERT_EQ(0, bound_device_find(&self->device, variant->function, variant->number));
+	snprintf(path, sizeof(path), "%s/module", self->device.driver);
+	ASSERT_EQ(0, link_name(path, self->name, sizeof(self->name)));
+}
+
+/* Whatever became of the test, the next finds the modules loaded. */
+FIXTURE_TEARDOWN_PARENT(module)
+{
+	if (!module_is_loaded(HELPER))
+		EXPECT_EQ(0, module_insert(HELPER));
+	if (!module_is_loaded(self->name))
+		EXPECT_EQ(0, module_insert(self->name));
+	if (bound_device_number(&self->device, variant->function) < 0)
+		EXPECT_EQ(0, device_bind(&self->device));
+}
+
+TEST_F(module, open_file_keeps_the_driver)
+{
+	int fd = channel_open_fd(variant->function, variant->number, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EWOULDBLOCK, module_remove(self->name));
+	expect_channel_works(_metadata, variant->function, variant->number);
+	close(fd);
+	EXPECT_EQ(0, module_remove(self->name));
+}
+
+TEST_F(module, mapping_of_a_closed_file_keeps_the_driver)
+{
+	struct channel c;
+
+	ASSERT_EQ(0, channel_open(&c, variant->function, variant->number, 0));
+	if (!c.info.buffer_size)
+		SKIP(return, "the function has no buffer");
+	close(c.fd);
+	c.fd = -1;
+	EXPECT_EQ(-EWOULDBLOCK, module_remove(self->name));
+	c.mem[0] ^= 0xff;
+	channel_close(&c);
+	EXPECT_EQ(0, module_remove(self->name));
+}
+
+TEST_F(module, open_file_of_an_unbound_device_keeps_the_driver)
+{
+	struct channel c;
+
+	ASSERT_EQ(0, channel_open(&c, variant->function, variant->number, 0));
+	ASSERT_TRUE(queue_some(&c, 3));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(-EWOULDBLOCK, module_remove(self->name));
+	close(c.fd);
+	c.fd = -1;
+	if (c.info.buffer_size)
+		EXPECT_EQ(-EWOULDBLOCK, module_remove(self->name));
+	channel_close(&c);
+	EXPECT_EQ(0, module_remove(self->name));
+}
+
+TEST_F(module, driver_keeps_the_helper)
+{
+	EXPECT_LE(1, module_holders(HELPER));
+	EXPECT_EQ(-EWOULDBLOCK, module_remove(HELPER));
+	expect_channel_works(_metadata, variant->function, variant->number);
+}
+
+TEST_F(module, nodes_go_with_the_driver_and_come_back)
+{
+	int nodes = count_nodes(variant->function);
+
+	ASSERT_LE(1, nodes);
+	ASSERT_EQ(0, module_remove(self->name));
+	EXPECT_EQ(0, count_nodes(variant->function));
+	ASSERT_EQ(0, module_insert(self->name));
+	EXPECT_EQ(nodes, count_nodes(variant->function));
+	EXPECT_EQ(variant->number, bound_device_number(&self->device, variant->function));
+	expect_channel_works(_metadata, variant->function, variant->number);
+}
+
+TEST_F(module, driver_comes_and_goes_many_times)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, module_remove(self->name));
+		ASSERT_EQ(0, module_insert(self->name));
+		expect_channel_works(_metadata, variant->function, variant->number);
+	}
+}
+
+TEST_F(module, all_modules_go_and_come_back)
+{
+	ASSERT_EQ(0, module_remove(self->name));
+	if (module_holders(HELPER))
+		SKIP(return, "another driver uses " HELPER);
+	ASSERT_EQ(0, module_remove(HELPER));
+	EXPECT_NE(0, access("/sys/kernel/debug/ferrodma", F_OK));
+	ASSERT_EQ(0, module_insert(HELPER));
+	ASSERT_EQ(0, module_insert(self->name));
+	expect_channel_works(_metadata, variant->function, variant->number);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device that is unbound while programs use it, and bound again. What is in
+ * flight at that moment is the matter of in_flight.c.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+#include "channel_checks.h"
+#include "bind.h"
+
+#define ROUNDS	50
+
+static struct ferrodma_completion record;
+
+FIXTURE(bound) {
+	struct channel c;
+	struct job job;
+	struct bound_device device;
+};
+
+FIXTURE_VARIANT(bound) {
+	const char *function;
+	int number;
+};
+
+FIXTURE_VARIANT_ADD(bound, coherent0) {
+	.function = "coherent", .number = 0,
+};
+
+FIXTURE_SETUP(bound)
+{
+	ASSERT_EQ(0, bound_device_find(&self->device, variant->function, variant->number));
+	ASSERT_EQ(0, channel_open(&self->c, variant->function, variant->number, 0));
+	make_pattern(&self->c, SEED);
+}
+
+/* Whatever became of the test, the next finds the device bound. */
+FIXTURE_TEARDOWN_PARENT(bound)
+{
+	if (bound_device_number(&self->device, variant->function) < 0)
+		EXPECT_EQ(0, device_bind(&self->device));
+}
+
+TEST_F(bound, node_goes_while_the_file_is_open_and_mapped)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/ferrodma-%s%d", variant->function, variant->number);
+	ASSERT_EQ(0, access(path, F_OK));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(-1, access(path, F_OK));
+	EXPECT_EQ(-ENOENT, bound_device_number(&self->device, variant->function));
+}
+
+TEST_F(bound, calls_are_ENODEV)
+{
+	const struct channel *c = &self->c;
+	struct ferrodma_info info;
+
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(-ENODEV, channel_info(c->fd, &info));
+	for (int wait = 0; wait < 2; wait++) {
+		job_copy(&self->job, c, 0, c->size / 2, 64);
+		self->job.submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
+		EXPECT_EQ(-ENODEV, job_submit(c, &self->job));
+	}
+	EXPECT_EQ(-ENODEV, take(c, 1, NULL));
+	EXPECT_EQ(-ENODEV, job_cancel(c, 1));
+	EXPECT_EQ(-ENODEV, read_records(c, &record, 1));
+	EXPECT_TRUE(mmap(NULL, 1, PROT_READ, MAP_SHARED, c->fd, 0) == MAP_FAILED);
+	EXPECT_EQ(ENODEV, errno);
+}
+
+TEST_F(bound, nonblocking_read_is_ENODEV)
+{
+	ASSERT_EQ(0, set_nonblock(&self->c));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
+}
+
+TEST_F(bound, poll_says_POLLHUP)
+{
+	EXPECT_EQ(0, poll_events(&self->c, POLLIN, 0) & POLLHUP);
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(POLLHUP, poll_events(&self->c, POLLIN, SOON_MS) & POLLHUP);
+	EXPECT_EQ(POLLHUP, poll_events(&self->c, 0, 0) & POLLHUP);
+}
+
+TEST_F(bound, records_outlive_the_device)
+{
+	const struct channel *c = &self->c;
+
+	ASSERT_TRUE(queue_some(c, 4));
+	/* Jobs run in order: once the last is over, all are. */
+	ASSERT_EQ(0, take(c, 4, NULL));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(POLLIN | POLLHUP, poll_events(c, POLLIN, 0) & (POLLIN | POLLHUP));
+	ASSERT_EQ(0, take(c, 2, &record));
+	EXPECT_EQ(2, record.cookie);
+	EXPECT_EQ(-ENODEV, take(c, 2, NULL));
+	for (int i = 1; i <= 3; i += 2) {
+		ASSERT_EQ(1, read_records(c, &record, 1));
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(0, record.status);
+	}
+	EXPECT_EQ(0, poll_events(c, POLLIN, 0) & POLLIN);
+	EXPECT_EQ(-ENODEV, read_records(c, &record, 1));
+	EXPECT_EQ(-ENODEV, take(c, 3, NULL));
+}
+
+TEST_F(bound, mapping_raises_SIGBUS)
+{
+	if (!self->c.info.buffer_size)
+		SKIP(return, "the function has no buffer");
+	ASSERT_EQ(0, touch_in_child(self->c.mem));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+	EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem + self->c.size - 1));
+}
+
+TEST_F(bound, mapping_of_a_closed_file_raises_SIGBUS)
+{
+	if (!self->c.info.buffer_size)
+		SKIP(return, "the function has no buffer");
+	close(self->c.fd);
+	ASSERT_EQ(0, touch_in_child(self->c.mem));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+}
+
+TEST_F(bound, mapping_of_another_process_raises_SIGBUS)
+{
+	int go[2], status;
+	char byte;
+	pid_t pid;
+
+	if (!self->c.info.buffer_size)
+		SKIP(return, "the function has no buffer");
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		signal(SIGBUS, SIG_DFL);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
+		self->c.mem[0] = 1;
+		_exit(0);
+	}
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_EQ(1, write(go[1], "g", 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
+/* A call that sleeps in another thread until unbind wakes it. */
+struct sleeper {
+	const struct channel *c;
+	int (*call)(const struct channel *c);
+	int result;
+	atomic_bool done;
+	pthread_t thread;
+};
+
+static void *sleeping(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->result = s->call(s->c);
+	s->done = true;
+	return NULL;
+}
+
+static int call_read(const struct channel *c)
+{
+	return read_records(c, &record, 1);
+}
+
+static int call_poll(const struct channel *c)
+{
+	return poll_events(c, 0, 4 * SOON_MS);
+}
+
+static int call_submit(const struct channel *c)
+{
+	struct job j;
+
+	job_copy(&j, c, 0, c->size / 2, unit(c));
+	return job_submit(c, &j);
+}
+
+static void expect_woken(struct __test_metadata *_metadata, const struct channel *c,
+			 const struct bound_device *device,
+			 int (*call)(const struct channel *c), int result)
+{
+	struct sleeper s = { .c = c, .call = call };
+
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, sleeping, &s));
+	sleep_ms(50);
+	EXPECT_FALSE(s.done);
+	ASSERT_EQ(0, device_unbind(device));
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	EXPECT_EQ(result, s.result);
+}
+
+TEST_F(bound, sleeping_read_ends_with_ENODEV)
+{
+	expect_woken(_metadata, &self->c, &self->device, call_read, -ENODEV);
+}
+
+TEST_F(bound, sleeping_poll_ends_with_POLLHUP)
+{
+	expect_woken(_metadata, &self->c, &self->device, call_poll, POLLHUP);
+}
+
+TEST_F(bound, submit_that_sleeps_on_a_full_queue_ends_with_ENODEV)
+{
+	ASSERT_TRUE(queue_some(&self->c, self->c.info.queue_depth));
+	expect_woken(_metadata, &self->c, &self->device, call_submit, -ENODEV);
+}
+
+TEST_F(bound, bound_again_it_works_under_its_old_name)
+{
+	struct channel again;
+
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_EQ(0, device_bind(&self->device));
+	ASSERT_EQ(variant->number, bound_device_number(&self->device, variant->function));
+	ASSERT_EQ(0, channel_open(&again, variant->function, variant->number, 0));
+	EXPECT_EQ(0, memcmp(&again.info, &self->c.info, sizeof(again.info)));
+	expect_works(_metadata, &again);
+	channel_close(&again);
+}
+
+TEST_F(bound, file_and_mapping_of_before_stay_dead_when_bound_again)
+{
+	struct ferrodma_info info;
+
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_EQ(0, device_bind(&self->device));
+	EXPECT_EQ(-ENODEV, channel_info(self->c.fd, &info));
+	EXPECT_EQ(-ENODEV, call_submit(&self->c));
+	EXPECT_EQ(POLLHUP, poll_events(&self->c, 0, 0) & POLLHUP);
+	if (self->c.info.buffer_size)
+		EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+}
+
+TEST_F(bound, unbind_with_jobs_queued_by_many_files)
+{
+	struct channel many[8];
+
+	for (int i = 0; i < ARRAY_SIZE(many); i++) {
+		ASSERT_EQ(0, channel_open(&many[i], variant->function, variant->number, 0));
+		ASSERT_TRUE(queue_some(&many[i], many[i].info.queue_depth));
+	}
+	ASSERT_EQ(0, device_unbind(&self->device));
+	for (int i = 0; i < ARRAY_SIZE(many); i++) {
+		for (uint32_t k = 1; k <= many[i].info.queue_depth; k++) {
+			ASSERT_EQ(1, read_records(&many[i], &record, 1));
+			EXPECT_EQ(k, record.cookie);
+			EXPECT_TRUE(!record.status || record.status == -ENODEV);
+		}
+		EXPECT_EQ(-ENODEV, read_records(&many[i], &record, 1));
+		channel_close(&many[i]);
+	}
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int sig)
+{
+	(void)sig;
+	siglongjmp(bus_error, 1);
+}
+
+/*
+ * Runs jobs on whatever device bears the name, in one half of its buffer, until
+ * told to stop. The device may go at any moment, and then says so; what a job
+ * that succeeded has written must be right.
+ */
+static int load(const char *function, int number, int part, const atomic_int *stop,
+		atomic_int *moved)
+{
+	static struct channel c = { .fd = -1 };	/* static for siglongjmp() */
+	struct job j;
+
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1))
+		channel_close(&c);
+	while (!*stop) {
+		size_t off, len;
+		int ret;
+
+		if (c.fd < 0 && channel_open(&c, function, number, 0)) {
+			sched_yield();
+			continue;
+		}
+		len = c.size / 4;
+		off = part * 2 * len;
+		pattern_fill(c.mem + off, len, now_ns() / 64);
+		job_copy(&j, &c, off, off + len, len);
+		ret = job_run(&c, &j);
+		if (ret == -ENODEV) {
+			channel_close(&c);
+			continue;
+		}
+		if (ret || area_differs(c.mem + off, c.mem + off + len, len) != -1)
+			return 1;
+		++*moved;
+	}
+	return 0;
+}
+
+TEST_F(bound, many_rounds_under_load)
+{
+	struct { atomic_int stop, moved[2]; } *shared;
+	int status, before;
+	pid_t pid[2];
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(shared != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			_exit(load(variant->function, variant->number, i, &shared->stop,
+				   &shared->moved[i]));
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		usleep(i * 200);
+		ASSERT_EQ(0, device_unbind(&self->device)) shared->stop = 1;
+		ASSERT_EQ(0, device_bind(&self->device)) shared->stop = 1;
+	}
+	/* Both still get work done on the last of the devices. */
+	for (int i = 0; i < 2; i++) {
+		before = shared->moved[i];
+		for (int ms = 0; ms < SOON_MS && shared->moved[i] == before; ms++)
+			sleep_ms(1);
+		EXPECT_LT(before, shared->moved[i]);
+	}
+	shared->stop = 1;
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+}
+
+TEST_HARNESS_MAIN
