@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A channel whose interrupt never comes, so that its jobs stay in flight until
+ * their time limit. lost_channel.sh loads the driver so that there is one
+ * and names it in FERRODMA_LOST ("coherent3").
+ */
+#ifndef FERRODMA_LOST_FIXTURE_H
+#define FERRODMA_LOST_FIXTURE_H
+
+#include "channel_checks.h"
+#include "bind.h"
+
+/* Time limits of jobs: one that is to pass, and one that never should. */
+#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define LONG_NS		(20 * NSEC_PER_SEC)
+
+/* What a loaded machine may add to a time limit. */
+#define SLACK_NS	(2 * NSEC_PER_SEC)
+
+FIXTURE(lost) {
+	struct channel c;
+	struct job job;
+	struct bound_device device;
+	char function[16];
+	int number;
+};
+
+static inline bool is_dead(const struct channel *c)
+{
+	struct ferrodma_info info;
+
+	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
+}
+
+FIXTURE_SETUP(lost)
+{
+	const char *name = getenv("FERRODMA_LOST");
+
+	ASSERT_TRUE(name != NULL) TH_LOG("FERRODMA_LOST names no channel");
+	ASSERT_EQ(2, sscanf(name, "%15[a-z]%d", self->function, &self->number));
+	ASSERT_EQ(0, bound_device_find(&self->device, self->function, self->number));
+	ASSERT_EQ(0, channel_open(&self->c, self->function, self->number, 0));
+	if (is_dead(&self->c)) {
+		/* The test before has killed it, which it may; start afresh. */
+		channel_close(&self->c);
+		ASSERT_EQ(0, device_unbind(&self->device));
+		ASSERT_EQ(0, device_bind(&self->device));
+		ASSERT_EQ(0, channel_open(&self->c, self->function, self->number, 0));
+	}
+	make_pattern(&self->c, SEED);
+}
+
+FIXTURE_TEARDOWN_PARENT(lost)
+{
+	if (self->function[0] && bound_device_number(&self->device, self->function) < 0)
+		EXPECT_EQ(0, device_bind(&self->device));
+}
+
+/* A channel may die of a lost interrupt, if it says so; then no more is asked. */
+#define RETURN_IF_DEAD() do {					\
+	if (is_dead(&self->c))					\
+		SKIP(return, "the channel says that it is dead");	\
+} while (0)
+
+/* Queues a copy of one unit that is to stay in flight; the cookie, or 0. */
+static inline uint64_t queue_job(const struct channel *c, uint64_t limit_ns)
+{
+	struct job j;
+
+	job_copy(&j, c, 0, c->size / 2, unit(c));
+	j.submit.timeout_ns = limit_ns;
+	return job_submit(c, &j) ? 0 : j.submit.cookie;
+}
+
+/* Fails the test unless the next job of the channel times out like the first. */
+static inline void expect_goes_on(struct __test_metadata *_metadata, const struct channel *c)
+{
+	struct job j;
+
+	job_copy(&j, c, 0, c->size / 2, unit(c));
+	j.submit.timeout_ns = SHORT_NS;
+	EXPECT_EQ(is_dead(c) ? -EIO : -ETIMEDOUT, job_run(c, &j));
+}
+
+#endif /* FERRODMA_LOST_FIXTURE_H */

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A lost interrupt: time limits, and what is left of the channel, its memory and
+ * the other channels. Run by lost_irq.sh, which finds the channel.
+ */
+#include "lost_fixture.h"
+
+static struct ferrodma_completion record;
+
+TEST_F(lost, job_ends_when_its_time_limit_has_passed)
+{
+	uint64_t start = now_ns(), took;
+
+	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
+	self->job.submit.timeout_ns = SHORT_NS;
+	self->job.submit.flags = FERRODMA_SUBMIT_WAIT;
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	took = now_ns() - start;
+	record = self->job.submit.completion;
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(self->job.submit.cookie, record.cookie);
+	EXPECT_GE(64, record.bytes);
+	EXPECT_LE(SHORT_NS, took);
+	EXPECT_GT(SHORT_NS + SLACK_NS, took);
+	EXPECT_LE(SHORT_NS, record.complete_ns - record.submit_ns);
+	EXPECT_LE(start, record.submit_ns);
+	EXPECT_GE(now_ns(), record.complete_ns);
+}
+
+TEST_F(lost, default_time_limit_is_the_device_tree_s)
+{
+	char path[256];
+	uint8_t cell[4];
+	uint64_t limit = NSEC_PER_SEC, took;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/devices/%s/of_node/ferrodma,timeout-ms",
+		 self->device.device);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ASSERT_EQ(4, read(fd, cell, 4));
+		limit = (cell[0] << 24 | cell[1] << 16 | cell[2] << 8 | cell[3]) *
+			NSEC_PER_MSEC;
+		close(fd);
+	}
+	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
+	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
+	took = self->job.submit.completion.complete_ns - self->job.submit.completion.submit_ns;
+	EXPECT_LE(limit, took);
+	EXPECT_GT(limit + SLACK_NS, took);
+}
+
+TEST_F(lost, timed_out_job_writes_nowhere_else_and_nothing_later)
+{
+	size_t to = self->c.size / 2;
+
+	job_copy(&self->job, &self->c, 0, to, 64);
+	self->job.submit.timeout_ns = SHORT_NS;
+	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
+	/* The destination may hold anything of old and new, its neighbours not. */
+	for (size_t i = 0; i < 64; i++)
+		self->c.mem[to + i] = (uint8_t)(pattern_word(SEED, (to + i) / 8) >> i % 8 * 8);
+	expect_untouched(_metadata, &self->c);
+	make_pattern(&self->c, SEED + 1);
+	sleep_ms(100);
+	EXPECT_EQ(-1, pattern_lost(&self->c, SEED + 1));
+}
+
+TEST_F(lost, channel_goes_on_or_says_that_it_is_dead)
+{
+	for (int i = 0; i < 3; i++)
+		expect_goes_on(_metadata, &self->c);
+}
+
+TEST_F(lost, queued_jobs_have_their_time_limit_one_after_another)
+{
+	uint64_t last = 0;
+
+	for (int i = 1; i <= 3; i++)
+		ASSERT_EQ(i, queue_job(&self->c, SHORT_NS));
+	for (int i = 1; i <= 3; i++) {
+		ASSERT_EQ(1, read_records(&self->c, &record, 1));
+		if (i > 1)
+			RETURN_IF_DEAD();
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(-ETIMEDOUT, record.status);
+		if (last)
+			EXPECT_LE(SHORT_NS, record.complete_ns - last);
+		last = record.complete_ns;
+	}
+}
+
+TEST_F(lost, wait_gives_up_before_the_job_does)
+{
+	uint64_t start = now_ns();
+
+	ASSERT_EQ(1, queue_job(&self->c, 10 * SHORT_NS));
+	EXPECT_EQ(-ETIMEDOUT, take_within(&self->c, 1, SHORT_NS, &record));
+	EXPECT_LE(SHORT_NS, now_ns() - start);
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_LE(10 * SHORT_NS, record.complete_ns - record.submit_ns);
+}
+
+TEST_F(lost, nonblocking_calls_do_not_wait_for_a_running_job)
+{
+	ASSERT_EQ(0, set_nonblock(&self->c));
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	EXPECT_EQ(-EAGAIN, take_within(&self->c, 1, 0, NULL));
+	EXPECT_EQ(-EAGAIN, take_within(&self->c, 1, LONG_NS, NULL));
+	EXPECT_EQ(-EAGAIN, read_records(&self->c, &record, 1));
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
+}
+
+TEST_F(lost, other_channels_work_while_this_one_hangs)
+{
+	struct channel other;
+	int n = 0;
+
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	for (int number = 0; number < 8; number++) {
+		if (number == self->number ||
+		    channel_open(&other, self->function, number, 0))
+			continue;
+		for (int i = 0; i < 10; i++)
+			expect_works(_metadata, &other);
+		channel_close(&other);
+		n++;
+	}
+	EXPECT_LE(1, n) TH_LOG("there is no other channel");
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
+}
+
+static long long counter(const struct bound_device *b, const char *name)
+{
+	char path[256], text[64] = "";
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/ferrodma/%s/%s", b->device, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? strtoll(text, NULL, 0) : -1;
+}
+
+TEST_F(lost, timeouts_and_cancels_are_counted)
+{
+	long long timeouts = counter(&self->device, "timeouts");
+	long long cancelled = counter(&self->device, "cancelled");
+
+	ASSERT_LE(0, timeouts);
+	ASSERT_LE(0, cancelled);
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	EXPECT_EQ(cancelled + 1, counter(&self->device, "cancelled"));
+	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
+	ASSERT_EQ(0, take(&self->c, 2, NULL));
+	EXPECT_EQ(timeouts + 1, counter(&self->device, "timeouts"));
+}
+
+TEST_HARNESS_MAIN
