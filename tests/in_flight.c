@@ -108,7 +108,8 @@ TEST_F(lost, record_of_a_waiting_submit_cannot_be_taken)
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
 	sleep_ms(50);
-	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
+	ret = take_within(&self->c, 1, SHORT_NS, NULL);
+	EXPECT_TRUE(ret == -ENOENT || ret == -ETIMEDOUT) TH_LOG("WAIT: %d", ret);
 	EXPECT_FALSE(s.done);
 	ret = job_cancel(&self->c, 1);
 	EXPECT_FALSE(has_record(&self->c));
