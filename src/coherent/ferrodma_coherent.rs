@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! DMA within one coherent buffer, which user space maps.
+//!
+//! The addresses of a job are byte offsets into the buffer. Its size is the device tree's
+//! `ferrodma,buffer-size`.
+
+#![deny(unsafe_code)]
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    of,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc,
+    ThisModule, //
+};
+
+use ferrodma::{
+    buffer::CoherentBuffer,
+    client::Client,
+    driver::{
+        self,
+        ChannelDriver,
+        Compatible,
+        Function,
+        Shape, //
+    },
+    engine::{
+        zdma,
+        Caps, //
+    },
+    lent::Mapping,
+    uapi::{
+        Seg,
+        FUNCTION_COHERENT, //
+    }, //
+};
+
+/// Default of `ferrodma,buffer-size` in bytes.
+const DEFAULT_SIZE: u32 = 4096;
+
+/// What the proof fills its source with.
+const PATTERN: u8 = 0xaa;
+
+struct Coherent {
+    buffer: Arc<CoherentBuffer>,
+}
+
+impl Function for Coherent {
+    fn map(&self, job: &mut Mapping<'_>) -> Result {
+        job.offsets_into(&self.buffer)
+    }
+
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+        Some(&self.buffer)
+    }
+
+    /// Has the engine copy a page, or half of the buffer where that is less, and compares.
+    fn prove(&self, client: &Client) -> Result {
+        let half = (self.buffer.len() / 2).min(PAGE_SIZE);
+        let mut bytes = KVec::from_elem(PATTERN, half, GFP_KERNEL)?;
+        self.buffer.write(0, &bytes)?;
+        // CAST: At most a page.
+        let len = half as u64;
+        client.copy(&[Seg { addr: 0, len }], &[Seg { addr: len, len }])?;
+        self.buffer.read(half, &mut bytes)?;
+        if bytes.iter().any(|&byte| byte != PATTERN) {
+            return Err(EIO);
+        }
+        // Users find zeros.
+        bytes.fill(0);
+        self.buffer.write(0, &bytes)?;
+        self.buffer.write(half, &bytes)
+    }
+}
+
+struct Driver;
+
+kernel::of_device_table!(
+    OF_TABLE,
+    Compatible,
+    [(
+        of::DeviceId::new(c"ferrodma,zynqmp-coherent"),
+        Compatible {
+            attach: zdma::attach
+        }
+    )]
+);
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-coherent";
+    const FUNCTION: u32 = FUNCTION_COHERENT;
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
+
+    fn new(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+        let size = driver::property_u32(dev, c"ferrodma,buffer-size", DEFAULT_SIZE);
+        if size == 0 {
+            dev_err!(dev, "ferrodma,buffer-size is zero\n");
+            return Err(EINVAL);
+        }
+        // CAST: `usize` is wider, and so is `u64` below.
+        let buffer = CoherentBuffer::new(dev, size as usize).inspect_err(|_| {
+            dev_err!(dev, "no memory for a coherent buffer of {size} bytes\n")
+        })?;
+        let size = buffer.len() as u64;
+        let function = KBox::new(Coherent { buffer }, GFP_KERNEL)?;
+        let shape = Shape {
+            buffer_size: size,
+            max_job_bytes: size,
+            ..Shape::default()
+        };
+        Ok((function, shape))
+    }
+
+    fn selftest() -> bool {
+        *module_parameters::selftest.value_ref() != 0
+    }
+}
+
+kernel::module_platform_driver! {
+    type: driver::Driver<Driver>,
+    name: "ferrodma_coherent",
+    authors: ["The ferrodma founders"],
+    description: "DMA within a coherent buffer that user space maps",
+    license: "GPL",
+    params: {
+        selftest: u8 {
+            default: 1,
+            description: "Prove each channel before it is offered (1, the default) or not (0)",
+        },
+    },
+}

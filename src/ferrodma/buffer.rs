@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Coherent buffers that hardware, the kernel and user space share.
+//!
+//! Such memory needs no syncs, and so has no owner in the sense of the safety model: nobody ever
+//! gets a slice of it, only copies in and out.
+
+use kernel::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::Coherent,
+    error::to_result,
+    io::{
+        io_project,
+        Io, //
+    },
+    mm::virt::VmaNew,
+    page::{
+        page_align,
+        PAGE_SHIFT, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    types::Opaque, //
+};
+
+use crate::{
+    raw,
+    transfer::Span, //
+};
+
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_sgt_pfn(sgt: *mut bindings::sg_table, index: usize) -> usize;
+}
+
+/// A coherent buffer of whole pages, zero at first.
+#[pin_data(PinnedDrop)]
+pub struct CoherentBuffer {
+    memory: Coherent<[u8]>,
+    dev: ARef<Device>,
+    /// The pages of `memory`.
+    #[pin]
+    pages: Opaque<bindings::sg_table>,
+}
+
+// SAFETY: The table of pages is not changed once it is made, and the rest is `Send`.
+unsafe impl Send for CoherentBuffer {}
+// SAFETY: As above.
+unsafe impl Sync for CoherentBuffer {}
+
+impl CoherentBuffer {
+    /// Allocates a buffer of at least `size` bytes, rounded up to pages.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: `size` is 0. ENOMEM.
+    pub fn new(dev: &Device<Bound>, size: usize) -> Result<Arc<Self>> {
+        let size = page_align(size).ok_or(ENOMEM)?;
+        let memory = Coherent::<u8>::zeroed_slice(dev, size, GFP_KERNEL)?;
+        let (cpu, dma) = (memory.as_mut_ptr(), memory.dma_address());
+        Arc::pin_init(
+            try_pin_init!(Self {
+                pages <- Opaque::try_ffi_init(|slot: *mut bindings::sg_table| {
+                    // SAFETY: `slot` is valid for writes, and the other arguments describe an
+                    // allocation of `dev`.
+                    to_result(unsafe {
+                        bindings::dma_get_sgtable_attrs(
+                            raw::device(dev),
+                            slot,
+                            cpu.cast(),
+                            dma,
+                            size,
+                            0,
+                        )
+                    })
+                }),
+                memory,
+                dev: dev.into(),
+            }),
+            GFP_KERNEL,
+        )
+        .map(Into::into)
+    }
+
+    /// Bytes in the buffer.
+    #[expect(clippy::len_without_is_empty, reason = "a buffer is never empty")]
+    pub fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// The bus addresses of `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// ERANGE: not within the buffer.
+    pub(crate) fn span(&self, offset: u64, len: u64) -> Result<Span> {
+        let end = offset.checked_add(len).ok_or(EOVERFLOW)?;
+        // CAST: `usize` has 64 bits.
+        if end > self.len() as u64 {
+            return Err(ERANGE);
+        }
+        Ok(Span::new(self.memory.dma_address() + offset, len))
+    }
+
+    /// Copies `data` to `offset`.
+    ///
+    /// # Errors
+    ///
+    /// ERANGE: not within the buffer.
+    pub fn write(&self, offset: usize, data: &[u8]) -> Result {
+        let end = offset.checked_add(data.len()).ok_or(ERANGE)?;
+        io_project!(&self.memory, [try: offset..end]).copy_from_slice(data);
+        Ok(())
+    }
+
+    /// Copies from `offset` to all of `data`.
+    ///
+    /// # Errors
+    ///
+    /// ERANGE: not within the buffer.
+    pub fn read(&self, offset: usize, data: &mut [u8]) -> Result {
+        let end = offset.checked_add(data.len()).ok_or(ERANGE)?;
+        io_project!(&self.memory, [try: offset..end]).copy_to_slice(data);
+        Ok(())
+    }
+
+    /// Prepares `vma` for mapping the buffer, without mapping any page yet.
+    ///
+    /// `dma_mmap_attrs()` knows which memory attributes the pages must have in user space, so it is
+    /// asked to map them; then they are unmapped again, for pages may only be mapped by faults. See
+    /// [`crate::mmap`] for why.
+    ///
+    /// # Errors
+    ///
+    /// ENXIO: `vma` reaches beyond the end of the buffer.
+    pub(crate) fn prepare_vma(&self, vma: &VmaNew) -> Result {
+        // SAFETY: `vma` is being set up by our `mmap` callback, and the other arguments describe an
+        // allocation of the device, which is bound.
+        to_result(unsafe {
+            bindings::dma_mmap_attrs(
+                raw::device(&self.dev),
+                vma.as_ptr(),
+                self.memory.as_mut_ptr().cast(),
+                self.memory.dma_address(),
+                self.len(),
+                0,
+            )
+        })?;
+        // SAFETY: The range is all of `vma`, which holds page frames without a `struct page` that
+        // the mapping would count (VM_PFNMAP, set by the call above).
+        unsafe {
+            bindings::zap_special_vma_range(vma.as_ptr(), vma.start(), vma.end() - vma.start())
+        };
+        Ok(())
+    }
+
+    /// The frame of page `index` of the buffer.
+    pub(crate) fn page_frame(&self, index: usize) -> Option<usize> {
+        if index >= self.len() >> PAGE_SHIFT {
+            return None;
+        }
+        // SAFETY: `pages` is initialised and describes all of the buffer.
+        match unsafe { ferrodma_sgt_pfn(self.pages.get(), index) } {
+            0 => None,
+            pfn => Some(pfn),
+        }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for CoherentBuffer {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: `pages` is initialised and freed once. It does not own the pages.
+        unsafe { bindings::sg_free_table(self.pages.get()) };
+    }
+}

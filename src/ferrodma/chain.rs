@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Chains of hardware descriptors.
+
+use kernel::{
+    dma::DmaAddress,
+    prelude::*,
+    sync::Arc,
+    transmute::AsBytes, //
+};
+
+use crate::pool::{
+    Block,
+    Pool, //
+};
+
+/// Descriptors in one block of the pool. Fewer blocks are cheaper to allocate and to walk, more
+/// waste less for short chains.
+pub(crate) const DESCRIPTORS_PER_BLOCK: usize = 32;
+
+/// What an engine's descriptors look like in memory.
+#[derive(Clone, Copy)]
+pub struct DescriptorLayout {
+    /// Bytes of one descriptor.
+    pub size: usize,
+    /// Alignment of a descriptor in bytes, a power of two.
+    pub align: usize,
+}
+
+/// Memory for a sequence of descriptors.
+///
+/// Neighbours are contiguous within a block only, so descriptors have to name their successors. A
+/// chain keeps its blocks when it is used again.
+pub struct Chain {
+    blocks: KVec<Block>,
+    layout: DescriptorLayout,
+}
+
+impl Chain {
+    /// An empty chain.
+    pub(crate) fn new(layout: DescriptorLayout) -> Self {
+        Self {
+            blocks: KVec::new(),
+            layout,
+        }
+    }
+
+    /// Makes room for `count` descriptors. May sleep.
+    pub(crate) fn reserve(&mut self, pool: &Arc<Pool>, count: usize) -> Result {
+        while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
+            self.blocks.push(Block::new(pool)?, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// The bus address of descriptor `index`; 0 if there is no room for so many.
+    pub fn address(&self, index: usize) -> DmaAddress {
+        let Some(block) = self.blocks.get(index / DESCRIPTORS_PER_BLOCK) else {
+            return 0;
+        };
+        // CAST: The offset is within a block.
+        block.dma_address() + ((index % DESCRIPTORS_PER_BLOCK) * self.layout.size) as DmaAddress
+    }
+
+    /// The bytes of descriptor `index`, if there is room for so many.
+    pub fn bytes(&mut self, index: usize) -> Option<&mut [u8]> {
+        let size = self.layout.size;
+        self.blocks
+            .get_mut(index / DESCRIPTORS_PER_BLOCK)?
+            .as_mut_slice()
+            .chunks_exact_mut(size)
+            .nth(index % DESCRIPTORS_PER_BLOCK)
+    }
+
+    /// Writes descriptor `index`. Writes nothing if there is no room for it, or if `T` is not of
+    /// the size that the engine's layout says.
+    pub fn write<T: AsBytes>(&mut self, index: usize, descriptor: &T) {
+        if let Some(bytes) = self.bytes(index) {
+            if bytes.len() == size_of::<T>() {
+                bytes.copy_from_slice(descriptor.as_bytes());
+            }
+        }
+    }
+}
+
+/// The chains of one job: sources and destinations. Engines whose descriptors hold both use the
+/// first only.
+pub struct Chains {
+    /// Source descriptors, or all.
+    pub src: Chain,
+    /// Destination descriptors, where they are separate.
+    pub dst: Chain,
+}
+
+impl Chains {
+    /// Empty chains.
+    pub(crate) fn new(layout: DescriptorLayout) -> Self {
+        Self {
+            src: Chain::new(layout),
+            dst: Chain::new(layout),
+        }
+    }
+}

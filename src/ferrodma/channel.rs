@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A DMA channel: one engine that works on one job at a time, and the queue before it.
+//!
+//! # Locks
+//!
+//! In the order in which they are taken:
+//!
+//! 1. `Channel::stopper`, a mutex: held by whoever stops the hardware, which may sleep.
+//! 2. `Channel::state`, a spin lock that the interrupt handler takes: the queue, and hardware being
+//!    started and acknowledged.
+//! 3. Those of the wait queues and of the workqueue code.
+//!
+//! # Stopping
+//!
+//! Cancel, close, a time-out, a fault and unbind all end a job that is with hardware in the same
+//! way, [`Channel::stop_running`]: hold back new starts, quiesce the engine, give the job back,
+//! go on. If the engine does not come to rest, the channel is dead: the job's memory is leaked, as
+//! hardware may still access it, and nothing is ever started again.
+
+use kernel::{
+    irq::IrqReturn,
+    new_mutex,
+    prelude::*,
+    sync::{
+        lock::{
+            spinlock::SpinLockIrqBackend,
+            Guard, //
+        },
+        new_spinlock_irq,
+        Arc,
+        Mutex,
+        SpinLockIrq, //
+    },
+    time::Delta, //
+};
+
+use crate::{
+    chain::Chains,
+    client::Signals,
+    engine::Outcome,
+    gate::Gate,
+    hardware::Hardware,
+    job::{
+        now,
+        Job, //
+    },
+    queue::{
+        ClientId,
+        Phase,
+        Place,
+        Queue, //
+    },
+    request::Limits,
+    stats::Stats,
+    uapi,
+    watchdog::Watchdog, //
+};
+
+/// Jobs that one client may have, records that were not taken included.
+pub(crate) const QUEUE_DEPTH: usize = 64;
+
+/// Most segments in each list of a job.
+pub(crate) const MAX_SEGMENTS: usize = 256;
+
+/// Chains that are kept for later jobs: a channel needs few at a time, as one job runs.
+const SPARE_CHAINS: usize = 8;
+
+type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
+
+/// A channel. Outlives its device as long as a file is open.
+#[pin_data]
+pub struct Channel {
+    // First, so that it is dropped first: its callback uses all the others.
+    #[pin]
+    pub(crate) watchdog: Watchdog,
+    #[pin]
+    pub(crate) gate: Gate,
+    #[pin]
+    stopper: Mutex<()>,
+    #[pin]
+    pub(crate) state: SpinLockIrq<State>,
+    /// What the channel says of itself to users, save for what changes.
+    pub(crate) info: uapi::Info,
+    /// Default time limit of a job.
+    pub(crate) timeout: Delta,
+}
+
+/// What the interrupt handler and submitters share.
+pub(crate) struct State {
+    pub(crate) queue: Queue<KBox<Job>, Arc<Signals>>,
+    pub(crate) stats: Stats,
+    /// Chains for later jobs.
+    spare: KVec<Chains>,
+    /// When the running job's time is up.
+    deadline: i64,
+    /// When the watchdog will look, if it is armed.
+    watch_at: Option<i64>,
+    /// The engine has reported an error for the running job.
+    fault: bool,
+}
+
+impl Channel {
+    /// A channel without hardware.
+    pub(crate) fn new(info: uapi::Info, timeout: Delta) -> Result<Arc<Self>> {
+        let spare = KVec::with_capacity(SPARE_CHAINS, GFP_KERNEL)?;
+        Arc::pin_init(
+            try_pin_init!(Self {
+                // SAFETY: This is the `watchdog` field of a `Channel`.
+                watchdog <- unsafe { Watchdog::new() },
+                gate <- Gate::new(),
+                stopper <- new_mutex!((), "ferrodma stopper"),
+                state <- new_spinlock_irq!(
+                    State {
+                        queue: Queue::new(QUEUE_DEPTH),
+                        stats: Stats::default(),
+                        spare,
+                        deadline: 0,
+                        watch_at: None,
+                        fault: false,
+                    },
+                    "ferrodma channel"
+                ),
+                info,
+                timeout,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What a job may be.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            // CAST: A small number.
+            max_segments: self.info.max_segments as usize,
+            max_job_bytes: self.info.max_job_bytes,
+            alignment: self.info.alignment,
+        }
+    }
+
+    /// Adds a client with its wake-ups.
+    pub(crate) fn add_client(&self, signals: &Arc<Signals>) -> Result<ClientId> {
+        let mut slots = self.state.lock().queue.nr_slots();
+        loop {
+            let mut room = Queue::room(QUEUE_DEPTH, slots, signals.clone())?;
+            let mut state = self.state.lock();
+            state.queue.phase().check()?;
+            let added = state.queue.add_client(&mut room);
+            slots = state.queue.nr_slots();
+            drop(state);
+            if let Some(id) = added {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Ends all jobs of a client, hardware first, and removes it.
+    pub(crate) fn remove_client(&self, id: ClientId) {
+        {
+            let _stopper = self.stopper.lock();
+            loop {
+                let mut state = self.state.lock();
+                let Some(job) = state.queue.withdraw_of(id) else {
+                    break;
+                };
+                self.complete(&mut state, job, ECANCELED.to_errno(), 0);
+            }
+            // Where the gate is closed, nothing runs.
+            if let Some(pass) = self.gate.enter() {
+                let state = self.state.lock();
+                if state.queue.runs_for(id) {
+                    // A channel that dies of this has said so in the log.
+                    let _ = self.stop_running(pass.hw(), state, ECANCELED);
+                }
+            }
+        }
+        let removed = self.state.lock().queue.remove_client(id);
+        // The jobs' memory is freed here, without the lock.
+        drop(removed);
+    }
+
+    /// Descriptor chains that another job has left.
+    pub(crate) fn spare_chains(&self) -> Option<Chains> {
+        self.state.lock().spare.pop()
+    }
+
+    /// Unmaps a job that was not submitted.
+    pub(crate) fn unprepare(&self, job: &mut Job) {
+        job.lent = None;
+        if let Some(chains) = job.transfer.chains.take() {
+            let mut state = self.state.lock();
+            // None is kept beyond unbind: nobody could prove that the pool's device is still there.
+            let left = if state.queue.phase() == Phase::Live {
+                state.spare.push_within_capacity(chains).err()
+            } else {
+                None
+            };
+            drop(state);
+            drop(left);
+        }
+    }
+
+    /// Queues a prepared job and returns its cookie.
+    pub(crate) fn submit(
+        &self,
+        hw: &Hardware<'_>,
+        mut job: KBox<Job>,
+    ) -> Result<u64, (Error, KBox<Job>)> {
+        let time = now();
+        // CAST: The time since boot is positive.
+        job.record.submit_ns = time as u64;
+        let mut state = self.state.lock();
+        let cookie = match state.queue.submit(job) {
+            Ok(cookie) => cookie,
+            Err((error, mut job)) => {
+                drop(state);
+                self.unprepare(&mut job);
+                return Err((error, job));
+            }
+        };
+        self.start_next(&mut state, hw, time);
+        Ok(cookie)
+    }
+
+    /// Starts the next job, if hardware is free and there is one.
+    fn start_next(&self, state: &mut State, hw: &Hardware<'_>, time: i64) {
+        let Some(job) = state.queue.start_next() else {
+            return;
+        };
+        let deadline = time.saturating_add(job.timeout.as_nanos());
+        state.deadline = deadline;
+        state.fault = false;
+        // One look when the first limit may be over is enough: it sets out again if the job that
+        // runs by then has time left. So a stream of jobs arms the timer once in a while only.
+        if state.watch_at.is_none_or(|at| at > deadline) {
+            state.watch_at = Some(deadline);
+            self.watchdog.arm(job.timeout);
+        }
+        hw.engine.start(&job.transfer, 0);
+    }
+
+    /// Ends a job that hardware does not work on.
+    fn complete(&self, state: &mut State, mut job: KBox<Job>, status: i32, bytes: u64) {
+        let time = now();
+        job.record.status = status;
+        job.record.bytes = bytes;
+        // CAST: The time since boot is positive.
+        job.record.complete_ns = time as u64;
+        state
+            .stats
+            .count(status, bytes, job.record.complete_ns - job.record.submit_ns);
+
+        job.lent = None;
+        if let Some(chains) = job.transfer.chains.take() {
+            if state.queue.phase() == Phase::Live {
+                // What does not fit is freed.
+                let _ = state.spare.push_within_capacity(chains);
+            }
+        }
+
+        // Whoever is woken takes the lock before looking, and so finds the job delivered.
+        if job.waited {
+            job.wake.complete();
+        } else {
+            let id = job.client;
+            if let Some(signals) = state.queue.signals(id) {
+                signals.changed.notify_all();
+            }
+        }
+        // A client is removed after its jobs.
+        let _ = state.queue.deliver(job);
+    }
+
+    /// The interrupt handler.
+    pub(crate) fn interrupt(&self, hw: &Hardware<'_>) -> IrqReturn {
+        let mut state = self.state.lock();
+        match hw.engine.acknowledge() {
+            Outcome::NotMine => return IrqReturn::None,
+            Outcome::Unfinished => {}
+            Outcome::Fault => {
+                // Whether it has stopped is not known, and finding out may take a while.
+                if state.queue.running().is_some() {
+                    state.fault = true;
+                    state.watch_at = Some(0);
+                    self.watchdog.arm(Delta::ZERO);
+                }
+            }
+            Outcome::Done => {
+                // A job that was stopped is not here any more, and cannot be mistaken for another:
+                // stopping has cleared its interrupt.
+                if let Some(job) = state.queue.running() {
+                    job.step += 1;
+                    if job.step < job.steps {
+                        hw.engine.start(&job.transfer, job.step);
+                    } else if let Some(job) = state.queue.finish() {
+                        let bytes = job.transfer.total();
+                        self.complete(&mut state, job, 0, bytes);
+                        self.start_next(&mut state, hw, now());
+                    }
+                }
+            }
+        }
+        IrqReturn::Handled
+    }
+
+    /// Called by the watchdog: ends the running job if its time is up or it has met an error.
+    pub(crate) fn expired(&self) {
+        let Some(pass) = self.gate.enter() else {
+            return;
+        };
+        let _stopper = self.stopper.lock();
+        let mut state = self.state.lock();
+        state.watch_at = None;
+        if state.queue.running().is_none() {
+            return;
+        }
+        let left = state.deadline.saturating_sub(now());
+        let error = if state.fault {
+            EIO
+        } else if left <= 0 {
+            ETIMEDOUT
+        } else {
+            state.watch_at = Some(state.deadline);
+            self.watchdog.arm(Delta::from_nanos(left));
+            return;
+        };
+        // A channel that dies of this has said so in the log.
+        let _ = self.stop_running(pass.hw(), state, error);
+    }
+
+    /// Takes the running job from hardware and ends it with `error`. Returns whether it did: the job
+    /// may end by itself in the meantime. The caller holds `stopper`, and passes the guard under
+    /// which it has seen that this is the job to stop.
+    ///
+    /// # Errors
+    ///
+    /// EIO: hardware does not stop. The channel is dead.
+    fn stop_running(
+        &self,
+        hw: &Hardware<'_>,
+        mut state: StateGuard<'_>,
+        error: Error,
+    ) -> Result<bool> {
+        // From here on no other job can take the place of this one.
+        state.queue.hold(true);
+        drop(state);
+        let stopped = hw.engine.quiesce();
+        let mut state = self.state.lock();
+        let job = state.queue.finish();
+        let was_running = job.is_some();
+        if let Some(mut job) = job {
+            let bytes = job.bytes_before().saturating_add(hw.engine.bytes_done());
+            if stopped.is_err() {
+                job.abandon();
+            }
+            self.complete(&mut state, job, error.to_errno(), bytes);
+        }
+        if stopped.is_err() {
+            state.queue.end(Phase::Dead);
+            while let Some(job) = state.queue.withdraw_any() {
+                self.complete(&mut state, job, EIO.to_errno(), 0);
+            }
+            drop(state);
+            dev_err!(
+                hw.dev,
+                "{} does not stop: the channel is dead, and keeps the memory of its last job\n",
+                hw.engine.caps().name
+            );
+            return Err(EIO);
+        }
+        state.queue.hold(false);
+        self.start_next(&mut state, hw, now());
+        Ok(was_running)
+    }
+
+    /// Cancels one job.
+    ///
+    /// # Errors
+    ///
+    /// EALREADY: it has ended. ENOENT: there is none. EIO: hardware does not stop. ENODEV.
+    pub(crate) fn cancel(&self, id: ClientId, cookie: u64) -> Result {
+        let pass = self.gate.enter().ok_or(ENODEV)?;
+        let _stopper = self.stopper.lock();
+        let mut state = self.state.lock();
+        if let Some(job) = state.queue.withdraw(id, cookie) {
+            self.complete(&mut state, job, ECANCELED.to_errno(), 0);
+            return Ok(());
+        }
+        match state.queue.place(id, cookie) {
+            Place::Running => {}
+            Place::Done => return Err(EALREADY),
+            Place::Pending | Place::Nowhere => return Err(ENOENT),
+        }
+        if self.stop_running(pass.hw(), state, ECANCELED)? {
+            Ok(())
+        } else {
+            Err(EALREADY)
+        }
+    }
+
+    /// Ends all jobs for good, hardware first, and lets nobody in any more. The interrupt handler may
+    /// still be called.
+    pub(crate) fn shut(&self, hw: &Hardware<'_>) {
+        let spare = {
+            let _stopper = self.stopper.lock();
+            let mut state = self.state.lock();
+            if state.queue.phase() == Phase::Gone {
+                return;
+            }
+            state.queue.end(Phase::Gone);
+            while let Some(job) = state.queue.withdraw_any() {
+                self.complete(&mut state, job, ENODEV.to_errno(), 0);
+            }
+            // Hardware is stopped even if it seems idle. A channel that dies of this has said so in
+            // the log.
+            let _ = self.stop_running(hw, state, ENODEV);
+            let mut state = self.state.lock();
+            for signals in state.queue.all_signals() {
+                signals.changed.notify_all();
+            }
+            core::mem::take(&mut state.spare)
+        };
+        drop(spare);
+        self.gate.close();
+        self.watchdog.cancel();
+    }
+}

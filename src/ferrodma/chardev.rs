@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The character device of a channel.
+//!
+//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+//!
+//! The kernel crate's `MiscDevice` knows neither poll nor mode, parent and names made at run time.
+//! What is here is the glue between C's callbacks and [`OpenFile`], and nothing else; what the calls
+//! do is in [`crate::ioctl`], [`crate::client`] and [`crate::mmap`].
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    container_of,
+    device::{
+        Bound,
+        Device, //
+    },
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_long,
+        c_uint,
+        c_ulong, //
+    },
+    fs::File,
+    mm::virt::VmaNew,
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::{
+        poll::PollTable,
+        Arc,
+        Mutex, //
+    },
+    types::Opaque,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+    ThisModule, //
+};
+
+use crate::{
+    channel::Channel,
+    client::Client,
+    ioctl,
+    mmap::{
+        self,
+        Mappings, //
+    },
+    numbers::Number,
+    raw,
+    uapi::Record, //
+};
+
+/// Read and write for the owner and the group.
+const MODE: u16 = 0o660;
+
+/// A character device. Lives as long as it is registered or a file of it is open.
+#[pin_data]
+pub(crate) struct Node {
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+    name: CString,
+    channel: Arc<Channel>,
+    /// Where user space may have mapped the buffer.
+    #[pin]
+    pub(crate) mappings: Mutex<Mappings>,
+}
+
+// SAFETY: `misc` is changed by the misc core only, under its mutex.
+unsafe impl Send for Node {}
+// SAFETY: As above.
+unsafe impl Sync for Node {}
+
+impl Node {
+    /// Its name below `/dev`.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
+    }
+}
+
+/// A [`Node`] that programs can open.
+///
+/// # Invariants
+///
+/// `node.misc` is registered.
+pub(crate) struct Registration {
+    node: Arc<Node>,
+    /// Given back when the node's name is free again.
+    _number: Number,
+}
+
+impl Registration {
+    /// Creates `/dev/ferrodma-<function><number>` with `parent` as its device in sysfs.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; those of `misc_register()`.
+    pub(crate) fn new(
+        parent: &Device<Bound>,
+        channel: &Arc<Channel>,
+        number: Number,
+        operations: &'static Operations,
+    ) -> Result<Self> {
+        let name = CString::try_from_fmt(fmt!("{number}"))?;
+        let node = Arc::pin_init(
+            try_pin_init!(Node {
+                misc: Opaque::zeroed(),
+                name,
+                channel: channel.clone(),
+                mappings <- new_mutex!(Mappings::new(), "ferrodma mappings"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let misc = node.misc.get();
+        // SAFETY: Nobody else knows of `misc` yet. The name and the operations outlive the
+        // registration: the one is in the node, the others are static.
+        unsafe {
+            // CAST: A small number.
+            (*misc).minor = bindings::MISC_DYNAMIC_MINOR as c_int;
+            (*misc).name = node.name.as_char_ptr();
+            (*misc).fops = &operations.0;
+            (*misc).parent = raw::device(parent);
+            (*misc).mode = MODE;
+        }
+        // SAFETY: `misc` is filled in, pinned by its `Arc`, and deregistered before that is dropped.
+        to_result(unsafe { bindings::misc_register(misc) })?;
+        // INVARIANT: It is registered.
+        Ok(Self {
+            node,
+            _number: number,
+        })
+    }
+
+    /// The node.
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is registered. When this returns, no `open` is under way
+        // and none will come.
+        unsafe { bindings::misc_deregister(self.node.misc.get()) };
+    }
+}
+
+/// An open file of a [`Node`].
+pub(crate) struct OpenFile {
+    pub(crate) client: Client,
+    pub(crate) node: Arc<Node>,
+}
+
+/// File operations of a driver's nodes.
+#[repr(transparent)]
+pub(crate) struct Operations(bindings::file_operations);
+
+/// Makes [`Operations`] for a module.
+///
+/// The owner must be the driver's module, not the helper's: code and data of both are in use while a
+/// file is open, and the driver's module holds the helper's.
+pub(crate) struct OperationsOf<M>(PhantomData<M>);
+
+/// What tells the module of a driver.
+pub(crate) trait Owner {
+    /// The module.
+    const MODULE: &'static ThisModule;
+}
+
+impl<M: Owner> OperationsOf<M> {
+    const OPERATIONS: Operations = Operations(bindings::file_operations {
+        owner: M::MODULE.as_ptr(),
+        open: Some(open),
+        release: Some(release),
+        read: Some(read),
+        poll: Some(poll),
+        unlocked_ioctl: Some(unlocked_ioctl),
+        compat_ioctl: bindings::compat_ptr_ioctl,
+        mmap: Some(mmap),
+        llseek: Some(bindings::noop_llseek),
+        ..pin_init::zeroed()
+    });
+
+    /// The operations.
+    pub(crate) const fn get() -> &'static Operations {
+        &Self::OPERATIONS
+    }
+}
+
+/// The state of an open file.
+///
+/// # Safety
+///
+/// `file` must be a file that [`open`] has opened and [`release`] has not been called for.
+pub(crate) unsafe fn open_file<'a>(file: *mut bindings::file) -> &'a OpenFile {
+    // SAFETY: `open` has stored a pointer to an `OpenFile` there, which `release` frees.
+    unsafe { &*(*file).private_data.cast::<OpenFile>() }
+}
+
+/// # Safety
+///
+/// To be called by the misc core only, as `file_operations::open`.
+unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    from_result(|| {
+        // SAFETY: The misc core has stored a pointer to the `miscdevice` of a registered node, and
+        // keeps it registered during this call.
+        let node = unsafe {
+            let misc = Opaque::cast_from((*file).private_data.cast::<bindings::miscdevice>());
+            container_of!(misc, Node, misc)
+        };
+        // SAFETY: The node is in an `Arc`, of which `Registration` holds a reference; `forget` makes
+        // that this one is not given up.
+        let node = unsafe {
+            let registered = core::mem::ManuallyDrop::new(Arc::from_raw(node));
+            Arc::clone(&registered)
+        };
+        let client = Client::new(&node.channel)?;
+        let open = KBox::new(OpenFile { client, node }, GFP_KERNEL)?;
+        // SAFETY: The file is being opened, and has its mapping already.
+        open.node.mappings.lock().add(unsafe { (*file).f_mapping })?;
+        // SAFETY: The file is being opened, and its private data is ours. Completion records have no
+        // position.
+        unsafe {
+            (*file).private_data = KBox::into_raw(open).cast();
+            Ok(bindings::stream_open(inode, file))
+        }
+    })
+}
+
+/// # Safety
+///
+/// To be called by the VFS only, as `file_operations::release`.
+unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: `open` has put the box there, and nobody uses the file any more.
+    let open = unsafe { KBox::from_raw((*file).private_data.cast::<OpenFile>()) };
+    // SAFETY: The file is valid during this call.
+    open.node.mappings.lock().remove(unsafe { (*file).f_mapping });
+    // Ends the jobs of the file.
+    drop(open);
+    0
+}
+
+/// Whether the file does not want to sleep, and whether it may be written to.
+fn modes(file: &File) -> (bool, bool) {
+    let flags = file.flags();
+    (
+        flags & kernel::fs::file::flags::O_NONBLOCK != 0,
+        flags & kernel::fs::file::flags::O_ACCMODE != kernel::fs::file::flags::O_RDONLY,
+    )
+}
+
+/// # Safety
+///
+/// To be called by the VFS only, as `file_operations::read`.
+unsafe extern "C" fn read(
+    file: *mut bindings::file,
+    buf: *mut u8,
+    len: usize,
+    _offset: *mut bindings::loff_t,
+) -> isize {
+    // SAFETY: The VFS reads from an open file of ours.
+    let open = unsafe { open_file(file) };
+    // SAFETY: The file is valid during this call; `LocalFile` needs no more.
+    let (nonblocking, _) = modes(unsafe { File::from_raw_file(file) });
+    let mut writer = UserSlice::new(UserPtr::from_ptr(buf.cast()), len).writer();
+    let mut done = 0;
+    from_result(|| {
+        if len < size_of::<Record>() {
+            return Err(EINVAL);
+        }
+        while writer.len() >= size_of::<Record>() {
+            // The first record may be waited for, further ones are taken if they are there.
+            let given = open.client.next_record(nonblocking || done != 0, |record| {
+                writer.write_slice(record.as_bytes())
+            });
+            match given {
+                Ok(()) => done += size_of::<Record>(),
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        // CAST: At most what a read may return.
+        Ok(done as isize)
+    })
+}
+
+/// # Safety
+///
+/// To be called by the VFS only, as `file_operations::poll`.
+unsafe extern "C" fn poll(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: The VFS polls an open file of ours.
+    let open = unsafe { open_file(file) };
+    // SAFETY: The table is null or valid during this call.
+    let table = unsafe { PollTable::from_raw(table) };
+    // SAFETY: The file is valid during this call.
+    let file = unsafe { File::from_raw_file(file) };
+    table.register_wait(file, &open.client.signals().changed);
+
+    let (record, room, gone) = open.client.readiness();
+    let mut events = 0;
+    if record {
+        events |= bindings::POLLIN | bindings::POLLRDNORM;
+    }
+    if room {
+        events |= bindings::POLLOUT | bindings::POLLWRNORM;
+    }
+    if gone {
+        events |= bindings::POLLHUP;
+    }
+    events
+}
+
+/// # Safety
+///
+/// To be called by the VFS only, as `file_operations::unlocked_ioctl`.
+unsafe extern "C" fn unlocked_ioctl(
+    file: *mut bindings::file,
+    cmd: c_uint,
+    arg: c_ulong,
+) -> c_long {
+    // SAFETY: The VFS makes calls on an open file of ours.
+    let open = unsafe { open_file(file) };
+    // SAFETY: The file is valid during this call.
+    let (nonblocking, writable) = modes(unsafe { File::from_raw_file(file) });
+    let call = ioctl::Call {
+        client: &open.client,
+        nonblocking,
+        writable,
+        arg: UserPtr::from_addr(arg),
+    };
+    match call.run(cmd) {
+        Ok(()) => 0,
+        // CAST: A small negative number.
+        Err(error) => error.to_errno() as c_long,
+    }
+}
+
+/// # Safety
+///
+/// To be called by the memory manager only, as `file_operations::mmap`.
+unsafe extern "C" fn mmap(
+    file: *mut bindings::file,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    // SAFETY: The memory manager maps an open file of ours.
+    let open = unsafe { open_file(file) };
+    // SAFETY: `vma` is being set up.
+    let vma = unsafe { VmaNew::from_raw(vma) };
+    match mmap::map(open, vma) {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}

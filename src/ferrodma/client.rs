@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A user of a channel: an open file, or kernel code.
+
+use kernel::{
+    prelude::*,
+    static_lock_class,
+    sync::{
+        poll::PollCondVarBox,
+        Arc, //
+    },
+    time::Delta, //
+};
+
+use crate::{
+    channel::Channel,
+    completion::{
+        Completion,
+        Wait, //
+    },
+    job::Job,
+    queue::{
+        ClientId,
+        Phase,
+        Place,
+        Reserved, //
+    },
+    request::Request,
+    uapi::{
+        Record,
+        Seg, //
+    }, //
+};
+
+/// TIMEOUT: How much longer than a job's own limit kernel code waits for its record. The watchdog
+/// ends the job in time; this is for a watchdog that does not run.
+const GRACE: Delta = Delta::from_secs(10);
+
+/// What a client's sleepers wait for.
+pub(crate) struct Signals {
+    /// A record waits, there is room for a job, or the device is gone.
+    pub(crate) changed: PollCondVarBox,
+}
+
+/// A user of a channel, with a queue of records of its own.
+///
+/// Dropping it ends its jobs, hardware first.
+pub struct Client {
+    channel: Arc<Channel>,
+    id: ClientId,
+    signals: Arc<Signals>,
+}
+
+/// What a job is submitted with, beside its lists.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) waited: bool,
+    /// Zero for the device's default.
+    pub(crate) timeout: Delta,
+    pub(crate) user_data: u64,
+}
+
+impl Client {
+    /// Becomes a client of `channel`.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV: the device is unbound. EIO: the channel is dead. ENOMEM.
+    pub(crate) fn new(channel: &Arc<Channel>) -> Result<Self> {
+        let signals = Arc::new(
+            Signals {
+                changed: PollCondVarBox::new(c"ferrodma client", static_lock_class!())?,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(Self {
+            id: channel.add_client(&signals)?,
+            channel: channel.clone(),
+            signals,
+        })
+    }
+
+    /// The channel.
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// What this client's sleepers wait for.
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Submits a job whose lists `fill_in` gives, and waits for room in the queue if need be.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN: the queue is full, and `nonblocking` is set. ERESTARTSYS: a signal came before there
+    /// was room. Those of `fill_in`, [`Request::check`] and [`Hardware::prepare`]; ENODEV, EIO,
+    /// ENOMEM. Nothing is submitted then.
+    ///
+    /// [`Hardware::prepare`]: crate::hardware::Hardware::prepare
+    pub(crate) fn submit(
+        &self,
+        options: &Options,
+        nonblocking: bool,
+        fill_in: impl FnOnce(&mut Request) -> Result,
+    ) -> Result<Ticket> {
+        let mut job = self.reserve(nonblocking)?;
+        // User memory may take as long as it likes, so this comes before the gate.
+        let filled = fill_in(&mut job.request)
+            .and_then(|()| job.request.check(&self.channel.limits()));
+        if let Err(error) = filled {
+            self.recycle(Some(job));
+            return Err(error);
+        }
+        self.submit_filled(options, job).map_err(|(error, job)| {
+            self.recycle(Some(job));
+            error
+        })
+    }
+
+    fn submit_filled(
+        &self,
+        options: &Options,
+        mut job: KBox<Job>,
+    ) -> Result<Ticket, (Error, KBox<Job>)> {
+        let channel = &self.channel;
+        job.waited = options.waited;
+        job.timeout = if options.timeout.is_zero() {
+            channel.timeout
+        } else {
+            options.timeout
+        };
+        job.record = Record {
+            user_data: options.user_data,
+            ..Record::default()
+        };
+        job.wake.reset();
+        let wake = job.wake.clone();
+        let Some(pass) = channel.gate.enter() else {
+            return Err((ENODEV, job));
+        };
+        if let Err(error) = pass.hw().prepare(channel, &mut job) {
+            return Err((error, job));
+        }
+        let cookie = channel.submit(pass.hw(), job)?;
+        Ok(Ticket { cookie, wake })
+    }
+
+    /// Takes a job to be filled in, and waits for one if need be.
+    fn reserve(&self, nonblocking: bool) -> Result<KBox<Job>> {
+        let mut state = self.channel.state.lock();
+        loop {
+            match state.queue.reserve(self.id)? {
+                Reserved::Job(job) => return Ok(job),
+                Reserved::Make => {
+                    drop(state);
+                    return Job::new(self.id).inspect_err(|_| self.recycle(None));
+                }
+                Reserved::Full if nonblocking => return Err(EAGAIN),
+                Reserved::Full => {
+                    if self.signals.changed.wait_interruptible(&mut state) {
+                        return Err(ERESTARTSYS);
+                    }
+                }
+            }
+        }
+    }
+
+    fn recycle(&self, job: Option<KBox<Job>>) {
+        let mut state = self.channel.state.lock();
+        let was_full = !state.queue.has_room(self.id);
+        state.queue.recycle(self.id, job);
+        drop(state);
+        if was_full {
+            self.signals.changed.notify_all();
+        }
+    }
+
+    /// Takes the record out of a job that has ended.
+    fn retire(&self, job: KBox<Job>) -> Record {
+        let record = job.record;
+        self.recycle(Some(job));
+        record
+    }
+
+    /// Waits for the record of a job that was submitted as `waited`, unless a signal comes first:
+    /// then the job is stopped and leaves no record.
+    ///
+    /// # Errors
+    ///
+    /// EINTR: a signal has come, and the job was taken back.
+    pub(crate) fn wait_submitted(&self, ticket: Ticket) -> Result<Record> {
+        let interrupted = ticket.wake.wait_interruptible() == Wait::Signal;
+        if interrupted {
+            // Whatever this says, the job has ended when it returns.
+            let _ = self.channel.cancel(self.id, ticket.cookie);
+        }
+        let record = self.take_submitted(&ticket)?;
+        if interrupted && record.status == ECANCELED.to_errno() {
+            return Err(EINTR);
+        }
+        Ok(record)
+    }
+
+    fn take_submitted(&self, ticket: &Ticket) -> Result<Record> {
+        let job = self
+            .channel
+            .state
+            .lock()
+            .queue
+            .take_waited(self.id, ticket.cookie)
+            .ok_or(EIO)?;
+        Ok(self.retire(job))
+    }
+
+    /// Waits for the record of one job and takes it.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT: no such job, or its record was taken. EAGAIN: not complete, and `nonblocking` is set.
+    /// ETIMEDOUT: not complete within `limit`. ERESTARTSYS: a signal is pending (EINTR where there
+    /// is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound.
+    pub(crate) fn wait(
+        &self,
+        cookie: u64,
+        limit: Option<Delta>,
+        nonblocking: bool,
+    ) -> Result<Record> {
+        let mut left = limit.map(crate::completion::jiffies);
+        let mut state = self.channel.state.lock();
+        let job = loop {
+            if let Some(job) = state.queue.take_cookie(self.id, cookie) {
+                break job;
+            }
+            match state.queue.place(self.id, cookie) {
+                Place::Pending | Place::Running | Place::Done => {}
+                Place::Nowhere if state.queue.phase() == Phase::Gone => return Err(ENODEV),
+                Place::Nowhere => return Err(ENOENT),
+            }
+            if nonblocking {
+                return Err(EAGAIN);
+            }
+            match &mut left {
+                None => {
+                    if self.signals.changed.wait_interruptible(&mut state) {
+                        return Err(ERESTARTSYS);
+                    }
+                }
+                Some(0) => return Err(ETIMEDOUT),
+                Some(left) => {
+                    use kernel::sync::CondVarTimeoutResult::*;
+                    match self
+                        .signals
+                        .changed
+                        .wait_interruptible_timeout(&mut state, *left)
+                    {
+                        Woken { jiffies } => *left = jiffies,
+                        // One more look at the job before giving up.
+                        Timeout => *left = 0,
+                        Signal { .. } => return Err(EINTR),
+                    }
+                }
+            }
+        };
+        drop(state);
+        Ok(self.retire(job))
+    }
+
+    /// Waits until a record is there, and passes it to `give`; it stays where `give` fails.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN: there is none, and `nonblocking` is set. ERESTARTSYS: a signal is pending. ENODEV: none
+    /// is left, and the device is unbound. That of `give`.
+    pub(crate) fn next_record(
+        &self,
+        nonblocking: bool,
+        give: impl FnOnce(&Record) -> Result,
+    ) -> Result {
+        let mut state = self.channel.state.lock();
+        let job = loop {
+            if let Some(job) = state.queue.take(self.id) {
+                break job;
+            }
+            if state.queue.phase() == Phase::Gone {
+                return Err(ENODEV);
+            }
+            if nonblocking {
+                return Err(EAGAIN);
+            }
+            if self.signals.changed.wait_interruptible(&mut state) {
+                return Err(ERESTARTSYS);
+            }
+        };
+        drop(state);
+        if let Err(error) = give(&job.record) {
+            self.channel.state.lock().queue.untake(job);
+            return Err(error);
+        }
+        self.retire(job);
+        Ok(())
+    }
+
+    /// What can be done now: (a record waits, there is room for a job, the device is gone).
+    pub(crate) fn readiness(&self) -> (bool, bool, bool) {
+        let state = self.channel.state.lock();
+        let gone = state.queue.phase() == Phase::Gone;
+        (
+            state.queue.has_record(self.id),
+            !gone && state.queue.has_room(self.id),
+            gone,
+        )
+    }
+
+    /// Cancels one job; see [`Channel::cancel`].
+    pub(crate) fn cancel(&self, cookie: u64) -> Result {
+        self.channel.cancel(self.id, cookie)
+    }
+
+    /// Copies what `src` gathers to where `dst` scatters it, and waits until it is done. For kernel
+    /// code; what an address is, the channel's function says, as for user space.
+    ///
+    /// # Errors
+    ///
+    /// Those of `FERRODMA_IOC_SUBMIT`, and those that its completion record may hold.
+    pub fn copy(&self, src: &[Seg], dst: &[Seg]) -> Result<u64> {
+        self.run(src, dst, None)
+    }
+
+    /// Fills what `dst` says with `value`, and waits until it is done. See [`Client::copy`].
+    pub fn fill(&self, value: u8, dst: &[Seg]) -> Result<u64> {
+        self.run(&[], dst, Some(value))
+    }
+
+    fn run(&self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result<u64> {
+        let options = Options {
+            waited: true,
+            timeout: Delta::ZERO,
+            user_data: 0,
+        };
+        let ticket = self.submit(&options, false, |request| {
+            request.clear(fill);
+            request.reserve(src.len(), dst.len())?;
+            src.iter().try_for_each(|seg| request.push_src(*seg))?;
+            dst.iter().try_for_each(|seg| request.push_dst(*seg))
+        })?;
+        let limit = self.channel.timeout + GRACE;
+        if ticket.wake.wait_timeout(limit) == Wait::TimedOut {
+            let _ = self.channel.cancel(self.id, ticket.cookie);
+        }
+        let record = self.take_submitted(&ticket)?;
+        match record.status {
+            0 => Ok(record.bytes),
+            errno => Err(Error::from_errno(errno)),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.channel.remove_client(self.id);
+    }
+}
+
+/// A job that was submitted.
+pub(crate) struct Ticket {
+    pub(crate) cookie: u64,
+    wake: Arc<Completion>,
+}

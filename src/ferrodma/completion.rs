@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A completion that can be waited for with a time limit, and used again.
+//!
+//! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
+//!
+//! [`kernel::sync::Completion`] is for events that happen once, and waits without limit.
+
+use kernel::{
+    bindings,
+    prelude::*,
+    time::{
+        msecs_to_jiffies,
+        Delta, //
+    },
+    types::Opaque, //
+};
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The event has happened; this wait has consumed it.
+    Done,
+    /// A signal is pending.
+    Signal,
+    /// The time limit has passed.
+    TimedOut,
+}
+
+/// An event that happens again and again, with one waiter at a time.
+///
+/// Each [`Completion::complete`] lets one wait through, whether it comes before or after. An event
+/// that nobody has waited for is forgotten by [`Completion::reset`].
+#[pin_data]
+pub(crate) struct Completion {
+    #[pin]
+    inner: Opaque<bindings::completion>,
+}
+
+// SAFETY: A `struct completion` may be used from any thread.
+unsafe impl Send for Completion {}
+
+// SAFETY: A `struct completion` has its own lock.
+unsafe impl Sync for Completion {}
+
+impl Completion {
+    /// A completion that has not happened.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- Opaque::ffi_init(|slot: *mut bindings::completion| {
+                // SAFETY: `slot` is valid for writes and pinned.
+                unsafe { bindings::init_completion(slot) };
+            }),
+        })
+    }
+
+    /// Forgets an event that was not waited for.
+    ///
+    /// Nobody may be in [`Completion::complete`] or a wait, else an event is lost (which is a
+    /// mistake, but a safe one).
+    pub(crate) fn reset(&self) {
+        // SAFETY: `inner` is initialised. `done` is a plain counter that C's
+        // `reinit_completion()` writes in the same way.
+        unsafe { (&raw mut (*self.inner.get()).done).write_volatile(0) };
+    }
+
+    /// Lets one waiter through. May be called from interrupt context.
+    pub(crate) fn complete(&self) {
+        // SAFETY: `inner` is initialised.
+        unsafe { bindings::complete(self.inner.get()) };
+    }
+
+    /// Waits until the event happens or a signal is pending.
+    pub(crate) fn wait_interruptible(&self) -> Wait {
+        // SAFETY: `inner` is initialised, and callers are in process context.
+        match unsafe { bindings::wait_for_completion_interruptible(self.inner.get()) } {
+            0 => Wait::Done,
+            _ => Wait::Signal,
+        }
+    }
+
+    /// Waits until the event happens or `limit` has passed, whatever signals come.
+    pub(crate) fn wait_timeout(&self, limit: Delta) -> Wait {
+        let jiffies = jiffies(limit);
+        // SAFETY: `inner` is initialised, and callers are in process context.
+        match unsafe { bindings::wait_for_completion_timeout(self.inner.get(), jiffies) } {
+            0 => Wait::TimedOut,
+            _ => Wait::Done,
+        }
+    }
+}
+
+/// Ticks of the system clock that cover `delta`, at least one.
+pub(crate) fn jiffies(delta: Delta) -> usize {
+    let ms = delta.as_millis_ceil().clamp(0, i64::from(u32::MAX));
+    // One tick more, as the present one has partly passed.
+    // CAST: `ms` was clamped to the range of `u32`.
+    msecs_to_jiffies(ms as u32).saturating_add(1)
+}

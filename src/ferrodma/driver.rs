@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A platform driver, save for what an address in a job means.
+//!
+//! A driver module says that in a [`Function`], describes itself in a [`ChannelDriver`], and hands
+//! [`Driver`] to the platform bus. The rest is here, once: DMA mask, interrupt, channel, proof,
+//! character device, and all of it in reverse.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    debugfs,
+    device::{
+        Bound,
+        Core,
+        Device, //
+    },
+    dma::{
+        Device as _,
+        DmaMask, //
+    },
+    irq::{
+        self,
+        IrqReturn, //
+    },
+    of,
+    platform,
+    prelude::*,
+    sync::Arc,
+    time::Delta,
+    ThisModule, //
+};
+
+use crate::{
+    buffer::CoherentBuffer,
+    chain::DESCRIPTORS_PER_BLOCK,
+    channel::{
+        Channel,
+        MAX_SEGMENTS,
+        QUEUE_DEPTH, //
+    },
+    chardev::{
+        Node,
+        Operations,
+        OperationsOf,
+        Owner,
+        Registration, //
+    },
+    client::Client,
+    engine::{
+        Attach,
+        Caps, //
+    },
+    hardware::Hardware,
+    lent::Mapping,
+    numbers::Number,
+    state,
+    uapi::{
+        self,
+        Info, //
+    }, //
+};
+
+/// Default of the device tree's `ferrodma,timeout-ms`.
+const DEFAULT_TIMEOUT_MS: u32 = 1000;
+
+/// What a channel is for: how the addresses of its jobs are understood.
+pub trait Function: Send + Sync {
+    /// Turns the job's addresses into bus addresses.
+    ///
+    /// # Errors
+    ///
+    /// The function's own, as the user API has them.
+    fn map(&self, job: &mut Mapping<'_>) -> Result;
+
+    /// The buffer that user space may map, if there is one.
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+        None
+    }
+
+    /// Has the engine move known bytes, and looks whether they have arrived.
+    ///
+    /// # Errors
+    ///
+    /// EIO: they have not. Those of [`Client::copy`].
+    fn prove(&self, client: &Client) -> Result;
+}
+
+/// What a function offers to users.
+#[derive(Clone, Copy, Default)]
+pub struct Shape {
+    /// Bytes that can be mapped; 0 if there is no buffer.
+    pub buffer_size: u64,
+    /// Longest segment in bytes, where the function has such a limit; else 0.
+    pub block_size: u32,
+    /// Most bytes in one job.
+    pub max_job_bytes: u64,
+}
+
+/// The match data of a compatible: which engine the device is.
+pub struct Compatible {
+    /// Sets the engine up.
+    pub attach: Attach,
+}
+
+/// What the helper must know of a driver module.
+pub trait ChannelDriver: 'static {
+    /// Names of its devices without their numbers: `ferrodma-<function>`.
+    const STEM: &'static CStr;
+    /// `FERRODMA_FUNCTION_*`.
+    const FUNCTION: u32;
+    /// The compatibles that it binds to.
+    const OF_TABLE: of::IdTable<Compatible>;
+    /// The module that holds the driver.
+    const MODULE: &'static ThisModule;
+
+    /// Sets up the function of a device. `caps` says what its engine can do.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: a property in the device tree is out of range. ENOMEM.
+    fn new(dev: &Device<Bound>, caps: &Caps) -> Result<(KBox<dyn Function>, Shape)>;
+
+    /// Whether channels are to be proved before they are offered.
+    fn selftest() -> bool;
+}
+
+/// The platform driver of a [`ChannelDriver`].
+pub struct Driver<D>(PhantomData<D>);
+
+/// The owner of the file operations of a [`ChannelDriver`].
+struct OwnerOf<D>(PhantomData<D>);
+
+impl<D: ChannelDriver> Owner for OwnerOf<D> {
+    const MODULE: &'static ThisModule = D::MODULE;
+}
+
+impl<D: ChannelDriver> platform::Driver for Driver<D> {
+    type IdInfo = Compatible;
+    type Data<'bound> = BoundChannel<'bound>;
+    const OF_ID_TABLE: Option<of::IdTable<Self::IdInfo>> = Some(D::OF_TABLE);
+
+    fn probe<'bound>(
+        pdev: &'bound platform::Device<Core<'_>>,
+        info: Option<&'bound Self::IdInfo>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+        pin_init::pin_init_scope(move || {
+            let attach = info.ok_or(ENODEV)?.attach;
+            let parts = Parts::new::<D>(pdev, attach)?;
+            let number = Number::take(pdev.as_ref(), D::STEM)
+                .inspect_err(|_| dev_err!(pdev, "another device has the same alias\n"))?;
+            BoundChannel::new(
+                pdev,
+                parts,
+                number,
+                OperationsOf::<OwnerOf<D>>::get(),
+                D::selftest(),
+            )
+        })
+    }
+
+    fn unbind<'bound>(
+        _pdev: &'bound platform::Device<Core<'_>>,
+        this: Pin<&Self::Data<'bound>>,
+    ) {
+        this.open.shut();
+    }
+}
+
+/// The parts of a channel, before it is offered to anyone.
+struct Parts<'bound> {
+    channel: Arc<Channel>,
+    hw: Arc<Hardware<'bound>>,
+}
+
+impl<'bound> Parts<'bound> {
+    fn new<D: ChannelDriver>(
+        pdev: &'bound platform::Device<Core<'_>>,
+        attach: Attach,
+    ) -> Result<Self> {
+        let dev: &'bound Device<Bound> = pdev.as_ref();
+        let engine = attach(pdev)
+            .inspect_err(|error| dev_err!(dev, "cannot set up the engine: {error:?}\n"))?;
+        let caps = engine.caps();
+        let mask = DmaMask::try_new(caps.address_bits)?;
+        // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
+        unsafe { pdev.dma_set_mask_and_coherent(mask)? };
+
+        let timeout_ms = property_u32(dev, c"ferrodma,timeout-ms", DEFAULT_TIMEOUT_MS);
+        let timeout = Delta::from_millis(i64::from(timeout_ms));
+        // CAST: An hour in nanoseconds fits.
+        if timeout_ms == 0 || timeout > Delta::from_nanos(uapi::MAX_TIMEOUT_NS as i64) {
+            dev_err!(dev, "ferrodma,timeout-ms is out of range: {timeout_ms}\n");
+            return Err(EINVAL);
+        }
+
+        let (function, shape) = D::new(dev, caps)?;
+        let info = Info {
+            function: D::FUNCTION,
+            engine: caps.id,
+            flags: if caps.fill { uapi::INFO_FILL } else { 0 },
+            buffer_size: shape.buffer_size,
+            max_job_bytes: shape.max_job_bytes.min(caps.max_transfer),
+            block_size: shape.block_size,
+            // CAST: Small numbers.
+            max_segments: MAX_SEGMENTS as u32,
+            alignment: caps.alignment,
+            address_bits: caps.address_bits,
+            queue_depth: QUEUE_DEPTH as u32,
+            ..Info::default()
+        };
+        let layout = caps.layout;
+        let size = layout
+            .size
+            .checked_mul(DESCRIPTORS_PER_BLOCK)
+            .ok_or(EINVAL)?;
+        let pool = crate::pool::Pool::new(dev, c"ferrodma descriptors", size, layout.align)?;
+        let channel = Channel::new(info, timeout)?;
+        let hw = Arc::new(
+            Hardware {
+                dev,
+                engine,
+                function,
+                pool,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(Self { channel, hw })
+    }
+}
+
+/// A property of the device's node, or `default` where there is none.
+pub fn property_u32(dev: &Device<Bound>, name: &CStr, default: u32) -> u32 {
+    dev.fwnode()
+        .map_or(default, |node| node.property_read(name).or(default))
+}
+
+/// Calls the channel when its interrupt comes.
+struct Handler<'bound> {
+    channel: Arc<Channel>,
+    hw: Arc<Hardware<'bound>>,
+}
+
+impl irq::Handler for Handler<'_> {
+    fn handle(&self) -> IrqReturn {
+        self.channel.interrupt(&self.hw)
+    }
+}
+
+/// A channel whose gate is open, until it is dropped.
+struct Open<'bound> {
+    channel: Arc<Channel>,
+    hw: Arc<Hardware<'bound>>,
+}
+
+impl<'bound> Open<'bound> {
+    /// Opens the gate.
+    ///
+    /// # Safety
+    ///
+    /// The result must be dropped, not leaked.
+    unsafe fn new(channel: &Arc<Channel>, hw: &Arc<Hardware<'bound>>) -> Self {
+        // SAFETY: `drop` closes it, and holds a reference to `hw` until then.
+        unsafe { channel.gate.open(hw) };
+        Self {
+            channel: channel.clone(),
+            hw: hw.clone(),
+        }
+    }
+
+    /// Stops hardware and closes the gate for good.
+    fn shut(&self) {
+        self.channel.shut(&self.hw);
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// Unmaps the buffer from all programs when dropped.
+struct Unmap(Arc<Node>);
+
+impl Drop for Unmap {
+    fn drop(&mut self) {
+        self.0.mappings.lock().unmap();
+    }
+}
+
+/// What a device of a [`Driver`] holds while it is bound.
+///
+/// Dropped in the order of the fields: nothing new is opened; hardware is stopped and all users are
+/// out; nothing is mapped; the interrupt is freed, which waits for its handler; and with that the
+/// last reference to the hardware goes, its descriptors and memory.
+#[pin_data]
+pub struct BoundChannel<'bound> {
+    registration: Registration,
+    #[pin]
+    _debugfs: debugfs::Scope<Arc<Channel>>,
+    open: Open<'bound>,
+    _unmap: Unmap,
+    #[pin]
+    _irq: irq::Registration<'bound, Handler<'bound>>,
+}
+
+impl<'bound> BoundChannel<'bound> {
+    fn new(
+        pdev: &'bound platform::Device<Core<'_>>,
+        parts: Parts<'bound>,
+        number: Number,
+        operations: &'static Operations,
+        selftest: bool,
+    ) -> Result<impl PinInit<Self, Error> + 'bound> {
+        let dev: &'bound Device<Bound> = pdev.as_ref();
+        let irq = pdev.irq_by_index(0)?;
+        let Parts { channel, hw } = parts;
+        let handler = Handler {
+            channel: channel.clone(),
+            hw: hw.clone(),
+        };
+        let (debugfs_root, debugfs_name) = (state::root(), state::name_of(dev)?);
+        let log_channel = channel.clone();
+        // What fails is undone in reverse order.
+        Ok(try_pin_init!(Self {
+            // SAFETY: The registration is dropped with this structure, which the driver core owns.
+            _irq <- unsafe {
+                irq::Registration::new(irq, irq::Flags::SHARED, c"ferrodma", Ok(handler))
+            },
+            // SAFETY: As above.
+            open: unsafe { Open::new(&channel, &hw) },
+            _: {
+                if selftest {
+                    prove(dev, &channel, &hw)?;
+                }
+            },
+            _debugfs <- state::show(&debugfs_root, &debugfs_name, channel.clone()),
+            registration: Registration::new(dev, &channel, number, operations)?,
+            _unmap: Unmap(registration.node().clone()),
+            _: {
+                dev_info!(
+                    dev,
+                    "{}: {}, {}-bit addresses, /dev/{}\n",
+                    hw.engine.caps().name,
+                    if selftest { "proved" } else { "not proved" },
+                    log_channel.info.address_bits,
+                    registration.node().name()
+                );
+            },
+        }))
+    }
+}
+
+/// Has the function prove the channel.
+fn prove(dev: &Device<Bound>, channel: &Arc<Channel>, hw: &Hardware<'_>) -> Result {
+    let client = Client::new(channel)?;
+    hw.function.prove(&client).map_err(|error| {
+        dev_err!(
+            dev,
+            "{} does not move bytes as it should: {error:?}\n",
+            hw.engine.caps().name
+        );
+        EIO
+    })
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the core needs of a DMA controller.
+//!
+//! An engine knows registers and descriptors, and nothing of users, queues or time. Each has a
+//! folder of its own below this module; the driver's match data picks one.
+
+use kernel::{
+    device::Bound,
+    platform,
+    prelude::*, //
+};
+
+use crate::{
+    chain::DescriptorLayout,
+    transfer::Transfer, //
+};
+
+pub mod zdma;
+
+/// What a controller can do.
+pub struct Caps {
+    /// Its name in the log.
+    pub name: &'static CStr,
+    /// Its number in the user API, `FERRODMA_ENGINE_*`.
+    pub id: u32,
+    /// Width of its bus addresses in bits.
+    pub address_bits: u32,
+    /// Most bytes in one descriptor or register transfer.
+    pub max_span: u64,
+    /// Most bytes in one transfer: what [`Engine::bytes_done`] can count.
+    pub max_transfer: u64,
+    /// Addresses and lengths must be multiples of this.
+    pub alignment: u32,
+    /// Whether it can fill memory with one byte value.
+    pub fill: bool,
+    /// Its descriptors.
+    pub layout: DescriptorLayout,
+}
+
+/// Numbers of descriptors in the chains of a transfer.
+#[derive(Clone, Copy, Default)]
+pub struct Descriptors {
+    /// In [`Chains::src`](crate::chain::Chains::src).
+    pub src: usize,
+    /// In [`Chains::dst`](crate::chain::Chains::dst).
+    pub dst: usize,
+}
+
+/// What an interrupt was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came from another device on the line.
+    NotMine,
+    /// It came from this engine, which has not finished what was started.
+    Unfinished,
+    /// What was started is finished; the hardware touches none of its memory any more.
+    Done,
+    /// The hardware has met an error, and may or may not have stopped.
+    Fault,
+}
+
+/// A channel of a DMA controller.
+///
+/// # Safety
+///
+/// Implementors promise that the hardware touches memory named by a transfer only after
+/// [`Engine::start`] was called with it, and not any more once [`Engine::acknowledge`] has said
+/// [`Outcome::Done`] or [`Engine::quiesce`] has succeeded. The memory is reused then.
+pub unsafe trait Engine: Send + Sync {
+    /// What it can do. Does not change.
+    fn caps(&self) -> &Caps;
+
+    /// How many descriptors `transfer` needs. None is the cheaper way where hardware has one.
+    fn descriptors(&self, transfer: &Transfer) -> Descriptors;
+
+    /// Writes the descriptors of `transfer`, for which there is room.
+    fn encode(&self, transfer: &mut Transfer);
+
+    /// How many times hardware has to be started for `transfer`, one after the other.
+    fn steps(&self, transfer: &Transfer) -> usize;
+
+    /// Starts `step` of `transfer`. The hardware is idle. May be called from interrupt context.
+    fn start(&self, transfer: &Transfer, step: usize);
+
+    /// Takes note of an interrupt, and clears it. Called from interrupt context.
+    fn acknowledge(&self) -> Outcome;
+
+    /// Bytes written since the last [`Engine::start`].
+    fn bytes_done(&self) -> u64;
+
+    /// Stops the hardware, drops what it has not done, and clears its interrupts, all within a time
+    /// that the engine knows. May sleep. Works on idle hardware too.
+    ///
+    /// # Errors
+    ///
+    /// ETIMEDOUT: it does not stop, and may still access memory.
+    fn quiesce(&self) -> Result;
+}
+
+/// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle state,
+/// interrupts enabled in the controller.
+pub type Attach = for<'bound> fn(
+    &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>>;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The DMA helper: everything that drivers of memory-to-memory DMA channels have in common.
+//!
+//! From the outside in, each layer knowing only those below it:
+//!
+//! - [`driver`]: a platform driver but for the meaning of an address; [`chardev`], [`ioctl`],
+//!   [`mmap`]: the character device; [`state`]: debugfs.
+//! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
+//! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: the logic of it; [`gate`]: how it
+//!   outlives its [`hardware`]; [`watchdog`]: time limits.
+//! - [`lent`], [`buffer`], [`transfer`]: memory, and how it becomes bus addresses; [`chain`],
+//!   [`pool`]: descriptors.
+//! - [`engine`]: what a controller must do; [`engine::zdma`].
+//!
+//! All unsafe code of the project is here, in the files that talk to C: [`buffer`], [`chardev`],
+//! [`completion`], [`mmap`], [`numbers`], [`pool`], [`raw`] and [`watchdog`]; and where something is
+//! promised that the compiler cannot see: [`driver`], [`engine`] and [`gate`].
+
+use kernel::prelude::*;
+
+pub mod buffer;
+pub mod chain;
+pub mod channel;
+mod chardev;
+pub mod client;
+mod completion;
+pub mod driver;
+pub mod engine;
+mod fifo;
+mod gate;
+mod hardware;
+mod ioctl;
+mod job;
+pub mod lent;
+mod mmap;
+mod numbers;
+mod pool;
+mod queue;
+mod raw;
+pub mod request;
+mod state;
+mod stats;
+pub mod transfer;
+pub mod uapi;
+mod watchdog;
+
+struct Helper;
+
+impl kernel::Module for Helper {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: Called once, before any use: the drivers are loaded after this module.
+        unsafe {
+            numbers::TAKEN.init();
+            state::ROOT.init();
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        *state::ROOT.lock() = None;
+    }
+}
+
+module! {
+    type: Helper,
+    name: "ferrodma",
+    authors: ["The ferrodma founders"],
+    description: "Common helper of the ferrodma DMA drivers",
+    license: "GPL",
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ioctls of a channel's character device.
+//!
+//! What each does, and with which errors, is said in `src/uapi/ferrodma.h`.
+
+use kernel::{
+    prelude::*,
+    time::Delta,
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader, //
+    }, //
+};
+
+use crate::{
+    client::{
+        Client,
+        Options, //
+    },
+    queue::Phase,
+    request::Request,
+    uapi::{
+        self,
+        Cancel,
+        Info,
+        Seg,
+        Sized32,
+        Submit,
+        Wait, //
+    }, //
+};
+
+/// A structure larger than this is not worth looking through for zeros.
+const MAX_SIZE: usize = kernel::page::PAGE_SIZE;
+
+/// Segments that are copied from user space at a time.
+const SEGS_AT_A_TIME: usize = 16;
+
+/// One call.
+pub(crate) struct Call<'a> {
+    pub(crate) client: &'a Client,
+    /// The file is `O_NONBLOCK`.
+    pub(crate) nonblocking: bool,
+    /// The file is open for writing.
+    pub(crate) writable: bool,
+    /// Points to the structure.
+    pub(crate) arg: UserPtr,
+}
+
+impl Call<'_> {
+    /// Does what `cmd` says.
+    pub(crate) fn run(&self, cmd: u32) -> Result {
+        match cmd {
+            uapi::IOC_INFO => self.info(),
+            uapi::IOC_SUBMIT => self.submit(),
+            uapi::IOC_WAIT => self.wait(),
+            uapi::IOC_CANCEL => self.cancel(),
+            _ => Err(ENOTTY),
+        }
+    }
+
+    /// Reads a structure whose first member is its size. Callers with a newer idea of it are
+    /// welcome as long as they use nothing of what is new.
+    fn read<T: Sized32>(&self) -> Result<T> {
+        let mut size = 0u32;
+        UserSlice::new(self.arg, size_of::<u32>())
+            .reader()
+            .read_slice(size.as_mut_bytes())?;
+        // CAST: `usize` is wider.
+        let size = size as usize;
+        if size < size_of::<T>() {
+            return Err(EINVAL);
+        }
+        if size > MAX_SIZE {
+            return Err(E2BIG);
+        }
+        let mut reader = UserSlice::new(self.arg, size).reader();
+        let mut value = T::default();
+        reader.read_slice(value.as_mut_bytes())?;
+        check_zeroed(reader)?;
+        Ok(value)
+    }
+
+    /// Writes a structure back. Bytes beyond it are zero and stay so.
+    fn write<T: Sized32>(&self, value: &T) -> Result {
+        UserSlice::new(self.arg, size_of::<T>())
+            .writer()
+            .write_slice(value.as_bytes())
+    }
+
+    fn info(&self) -> Result {
+        let asked: Info = self.read()?;
+        let channel = self.client.channel();
+        let mut info = channel.info;
+        info.size = asked.size;
+        match channel.state.lock().queue.phase() {
+            Phase::Live => {}
+            Phase::Dead => info.flags |= uapi::INFO_DEAD,
+            Phase::Gone => return Err(ENODEV),
+        }
+        self.write(&info)
+    }
+
+    fn submit(&self) -> Result {
+        if !self.writable {
+            return Err(EBADF);
+        }
+        let mut submit: Submit = self.read()?;
+        let channel = self.client.channel();
+        if submit.flags & !(uapi::SUBMIT_WAIT | uapi::SUBMIT_FILL) != 0
+            || submit.timeout_ns > uapi::MAX_TIMEOUT_NS
+        {
+            return Err(EINVAL);
+        }
+        let fill = if submit.flags & uapi::SUBMIT_FILL == 0 {
+            None
+        } else if channel.info.flags & uapi::INFO_FILL == 0 {
+            return Err(EOPNOTSUPP);
+        } else if submit.nr_src != 0 {
+            return Err(EINVAL);
+        } else {
+            Some(u8::try_from(submit.src).map_err(|_| EINVAL)?)
+        };
+        let (nr_src, nr_dst) = (submit.nr_src as usize, submit.nr_dst as usize);
+        if nr_dst == 0 || (fill.is_none() && nr_src == 0) {
+            return Err(EINVAL);
+        }
+        let limits = channel.limits();
+        if nr_src > limits.max_segments || nr_dst > limits.max_segments {
+            return Err(E2BIG);
+        }
+
+        let options = Options {
+            waited: submit.flags & uapi::SUBMIT_WAIT != 0,
+            // CAST: At most an hour.
+            timeout: Delta::from_nanos(submit.timeout_ns as i64),
+            user_data: submit.user_data,
+        };
+        let ticket = self
+            .client
+            .submit(&options, self.nonblocking, |request| {
+                request.clear(fill);
+                request.reserve(nr_src, nr_dst)?;
+                if fill.is_none() {
+                    read_segs(submit.src, nr_src, |seg| request.push_src(seg))?;
+                }
+                read_segs(submit.dst, nr_dst, |seg| Request::push_dst(request, seg))
+            })?;
+        submit.cookie = ticket.cookie;
+        if options.waited {
+            submit.completion = self.client.wait_submitted(ticket)?;
+        }
+        self.write(&submit)
+    }
+
+    fn wait(&self) -> Result {
+        let mut wait: Wait = self.read()?;
+        if wait.flags != 0 {
+            return Err(EINVAL);
+        }
+        let limit = match wait.timeout_ns {
+            0 => None,
+            // CAST: Limited to what fits.
+            ns => Some(Delta::from_nanos(ns.min(i64::MAX as u64) as i64)),
+        };
+        wait.completion = self.client.wait(wait.cookie, limit, self.nonblocking)?;
+        self.write(&wait)
+    }
+
+    fn cancel(&self) -> Result {
+        if !self.writable {
+            return Err(EBADF);
+        }
+        let cancel: Cancel = self.read()?;
+        if cancel.flags != 0 {
+            return Err(EINVAL);
+        }
+        self.client.cancel(cancel.cookie)
+    }
+}
+
+/// Checks that what is left to read is zero.
+fn check_zeroed(mut reader: UserSliceReader) -> Result {
+    let mut bytes = [0u8; 64];
+    while !reader.is_empty() {
+        let part = reader.len().min(bytes.len());
+        let Some(bytes) = bytes.get_mut(..part) else {
+            return Err(EINVAL);
+        };
+        reader.read_slice(bytes)?;
+        if bytes.iter().any(|&byte| byte != 0) {
+            return Err(E2BIG);
+        }
+    }
+    Ok(())
+}
+
+/// Passes each of the `count` segments at `addr` to `push`.
+fn read_segs(addr: u64, count: usize, mut push: impl FnMut(Seg) -> Result) -> Result {
+    let addr = usize::try_from(addr).map_err(|_| EFAULT)?;
+    let len = count.checked_mul(size_of::<Seg>()).ok_or(EOVERFLOW)?;
+    let mut reader = UserSlice::new(UserPtr::from_addr(addr), len).reader();
+    let mut segs = [Seg::default(); SEGS_AT_A_TIME];
+    let mut left = count;
+    while left > 0 {
+        let part = left.min(SEGS_AT_A_TIME);
+        let Some(segs) = segs.get_mut(..part) else {
+            return Err(EINVAL);
+        };
+        reader.read_slice(segs.as_mut_bytes())?;
+        segs.iter().try_for_each(|seg| push(*seg))?;
+        left -= part;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A job: what moves from its submitter to the queue, to hardware, and back as a record.
+//!
+//! A job has one owner at any time, who holds its box. While hardware works on it, that is the
+//! channel, and so nobody else can get at the memory that is lent to it.
+
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{
+        ClockSource,
+        Delta,
+        Monotonic, //
+    }, //
+};
+
+use crate::{
+    completion::Completion,
+    lent::Lent,
+    queue::{
+        ClientId,
+        Entry, //
+    },
+    request::Request,
+    transfer::Transfer,
+    uapi::Record, //
+};
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+pub(crate) fn now() -> i64 {
+    Monotonic::ktime_get()
+}
+
+/// A job, kept by its client for the next one when it is done.
+pub(crate) struct Job {
+    pub(crate) client: ClientId,
+    /// Somebody waits for this very job: its record is not for others.
+    pub(crate) waited: bool,
+    /// What becomes of the job.
+    pub(crate) record: Record,
+    /// How long hardware may work on it.
+    pub(crate) timeout: Delta,
+    /// As submitted.
+    pub(crate) request: Request,
+    /// As the engine sees it.
+    pub(crate) transfer: Transfer,
+    /// Memory behind `transfer`; none before it is mapped and after it has ended.
+    pub(crate) lent: Option<Lent>,
+    /// Which step of `transfer` hardware works on, of how many.
+    pub(crate) step: usize,
+    pub(crate) steps: usize,
+    /// Tells the waiting submitter, if `waited`.
+    pub(crate) wake: Arc<Completion>,
+}
+
+impl Job {
+    /// An empty job of `client`.
+    pub(crate) fn new(client: ClientId) -> Result<KBox<Self>> {
+        Ok(KBox::new(
+            Self {
+                client,
+                waited: false,
+                record: Record::default(),
+                timeout: Delta::ZERO,
+                request: Request::default(),
+                transfer: Transfer::default(),
+                lent: None,
+                step: 0,
+                steps: 0,
+                wake: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Bytes in the steps before the present one.
+    pub(crate) fn bytes_before(&self) -> u64 {
+        if self.step == 0 {
+            return 0;
+        }
+        // Several steps go through the destinations one by one.
+        self.transfer
+            .dst()
+            .iter()
+            .take(self.step)
+            .map(|span| span.len())
+            .sum()
+    }
+
+    /// Leaks what hardware may still access.
+    pub(crate) fn abandon(&mut self) {
+        core::mem::forget(self.lent.take());
+        core::mem::forget(self.transfer.chains.take());
+    }
+}
+
+impl Entry for KBox<Job> {
+    fn client(&self) -> ClientId {
+        self.client
+    }
+
+    fn cookie(&self) -> u64 {
+        self.record.cookie
+    }
+
+    fn set_cookie(&mut self, cookie: u64) {
+        self.record.cookie = cookie;
+    }
+
+    fn is_waited(&self) -> bool {
+        self.waited
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers of character devices.
+//!
+//! A device has the number of its alias in the device tree (`ferrodma-coherent3`), where it has one,
+//! else the lowest that is free and not reserved by an alias of another device.
+
+use kernel::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    fmt,
+    prelude::*,
+    sync::global_lock, //
+};
+
+use crate::raw;
+
+global_lock! {
+    // SAFETY: Initialised in the module's init, before any driver can be there to use it.
+    pub(crate) unsafe(uninit) static TAKEN: Mutex<KVec<(&'static CStr, u32)>> = KVec::new();
+}
+
+/// A number that no other device of the same function has.
+pub(crate) struct Number {
+    function: &'static CStr,
+    number: u32,
+}
+
+impl Number {
+    /// Takes the number for `dev`. `stem` is the name of the device without its number.
+    ///
+    /// # Errors
+    ///
+    /// EBUSY: another device has the same alias. ENOMEM.
+    pub(crate) fn take(dev: &Device<Bound>, stem: &'static CStr) -> Result<Self> {
+        // SAFETY: The device is bound, so its node (which may be null) does not change.
+        let alias = unsafe {
+            bindings::of_alias_get_id((*raw::device(dev)).of_node, stem.as_char_ptr())
+        };
+        let mut taken = TAKEN.lock();
+        let is_free =
+            |number: u32| !taken.iter().any(|(other, n)| *other == stem && *n == number);
+        let number = match u32::try_from(alias) {
+            Ok(alias) if is_free(alias) => alias,
+            Ok(_) => return Err(EBUSY),
+            Err(_) => {
+                // SAFETY: `stem` is a string.
+                let highest = unsafe { bindings::of_alias_get_highest_id(stem.as_char_ptr()) };
+                let first = u32::try_from(highest).map_or(0, |highest| highest + 1);
+                (first..).find(|number| is_free(*number)).ok_or(EBUSY)?
+            }
+        };
+        taken.push((stem, number), GFP_KERNEL)?;
+        Ok(Self {
+            function: stem,
+            number,
+        })
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        let mut taken = TAKEN.lock();
+        let at = taken
+            .iter()
+            .position(|(other, n)| *other == self.function && *n == self.number);
+        if let Some(at) = at {
+            let _ = taken.remove(at);
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_fmt(fmt!("{}{}", self.function, self.number))
+    }
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The queue of a channel: which jobs wait, which one runs, which are done, and whose they are.
+//!
+//! Plain logic without locks, hardware or time. A job goes this way, owned by exactly one place:
+//!
+//! ```text
+//!            reserve          submit          start            deliver         take
+//!   free ───────────▶ caller ───────▶ pending ─────▶ running ─────────▶ done ───────▶ caller
+//!     ▲                 │                │              │                             │
+//!     └─────────────────┴── recycle      └──────────────┴─▶ (cancelled: deliver)      │
+//!     └───────────────────────────── recycle ─────────────────────────────────────────┘
+//! ```
+//!
+//! Nothing here allocates except where a client is added, so that all else can be done under a spin
+//! lock and in interrupt context.
+
+use kernel::prelude::*;
+
+use crate::fifo::{
+    Fifo,
+    Storage, //
+};
+
+/// Names a client of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientId(usize);
+
+/// What the queue has to know of a job.
+pub(crate) trait Entry {
+    /// Whose it is.
+    fn client(&self) -> ClientId;
+    /// Its number among the client's.
+    fn cookie(&self) -> u64;
+    /// Gives it a number.
+    fn set_cookie(&mut self, cookie: u64);
+    /// Whether its submitter waits for it, so that nobody else may take it when it is done.
+    fn is_waited(&self) -> bool;
+}
+
+/// Whether jobs are accepted and started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// They are.
+    Live,
+    /// Hardware did not stop.
+    Dead,
+    /// The device is unbound.
+    Gone,
+}
+
+impl Phase {
+    /// The error of those who come too late.
+    pub(crate) fn check(self) -> Result {
+        match self {
+            Phase::Live => Ok(()),
+            Phase::Dead => Err(EIO),
+            Phase::Gone => Err(ENODEV),
+        }
+    }
+}
+
+/// What one client has.
+struct Client<J, S> {
+    /// Whatever the owner of the queue keeps for it.
+    signals: S,
+    /// Jobs that are not in use.
+    free: KVec<J>,
+    /// Jobs that exist, at most the depth.
+    made: usize,
+    /// Cookies of jobs that are pending or running.
+    active: KVec<u64>,
+    /// Jobs that are done, oldest first.
+    done: Fifo<J>,
+    /// Jobs that are done and whose submitter waits.
+    waited: KVec<J>,
+    next_cookie: u64,
+}
+
+/// The answer to [`Queue::reserve`].
+pub(crate) enum Reserved<J> {
+    /// A job that was used before.
+    Job(J),
+    /// The caller may make one.
+    Make,
+    /// All are in use.
+    Full,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the queue.
+    Pending,
+    /// With hardware.
+    Running,
+    /// Done; its record waits.
+    Done,
+    /// Nowhere: there was none, or its record was taken.
+    Nowhere,
+}
+
+/// The queue of a channel.
+pub(crate) struct Queue<J, S> {
+    phase: Phase,
+    /// Hardware is being stopped: nothing is started.
+    held: bool,
+    pending: Fifo<J>,
+    running: Option<J>,
+    clients: KVec<Option<Client<J, S>>>,
+    depth: usize,
+}
+
+/// Memory for a new client, allocated ahead of [`Queue::add_client`].
+pub(crate) struct Room<J, S> {
+    client: Option<Client<J, S>>,
+    pending: Storage<J>,
+    clients: KVec<Option<Client<J, S>>>,
+}
+
+impl<J: Entry, S> Queue<J, S> {
+    /// An empty queue in which each client may have `depth` jobs.
+    pub(crate) const fn new(depth: usize) -> Self {
+        Self {
+            phase: Phase::Live,
+            held: false,
+            pending: Fifo::new(),
+            running: None,
+            clients: KVec::new(),
+            depth,
+        }
+    }
+
+    /// Whether jobs are accepted.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Ends the acceptance of jobs. From [`Phase::Gone`] there is no way back.
+    pub(crate) fn end(&mut self, phase: Phase) {
+        if self.phase != Phase::Gone {
+            self.phase = phase;
+        }
+    }
+
+    /// How many clients the queue can hold without more memory.
+    pub(crate) fn nr_slots(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Allocates what one more client needs beside `nr_slots` others.
+    pub(crate) fn room(depth: usize, nr_slots: usize, signals: S) -> Result<Room<J, S>> {
+        let slots = nr_slots + 1;
+        Ok(Room {
+            client: Some(Client {
+                signals,
+                free: KVec::with_capacity(depth, GFP_KERNEL)?,
+                made: 0,
+                active: KVec::with_capacity(depth, GFP_KERNEL)?,
+                done: Fifo::with_capacity(depth)?,
+                waited: KVec::with_capacity(depth, GFP_KERNEL)?,
+                next_cookie: 1,
+            }),
+            pending: Storage::new(slots.checked_mul(depth).ok_or(ENOMEM)?)?,
+            clients: KVec::with_capacity(slots, GFP_KERNEL)?,
+        })
+    }
+
+    /// Adds a client. None if others have taken slots since the room was made: the caller makes more.
+    /// What is left in the room afterwards is to be freed outside of locks.
+    pub(crate) fn add_client(&mut self, room: &mut Room<J, S>) -> Option<ClientId> {
+        let slot = match self.clients.iter().position(Option::is_none) {
+            Some(slot) => slot,
+            None => {
+                let slot = self.clients.len();
+                if room.clients.capacity() <= slot {
+                    return None;
+                }
+                for client in self.clients.iter_mut() {
+                    // Cannot fail: there is capacity.
+                    let _ = room.clients.push_within_capacity(client.take());
+                }
+                let _ = room.clients.push_within_capacity(None);
+                core::mem::swap(&mut self.clients, &mut room.clients);
+                slot
+            }
+        };
+        self.clients[slot] = room.client.take();
+        self.pending.replace_storage(&mut room.pending);
+        Some(ClientId(slot))
+    }
+
+    /// Removes a client, whose jobs have all ended, and returns what it had.
+    pub(crate) fn remove_client(&mut self, id: ClientId) -> Option<impl Sized + use<J, S>> {
+        self.clients.get_mut(id.0)?.take()
+    }
+
+    /// What [`Queue::room`] was given for a client.
+    pub(crate) fn signals(&self, id: ClientId) -> Option<&S> {
+        Some(&self.clients.get(id.0)?.as_ref()?.signals)
+    }
+
+    /// That of all clients.
+    pub(crate) fn all_signals(&self) -> impl Iterator<Item = &S> {
+        self.clients.iter().flatten().map(|client| &client.signals)
+    }
+
+    fn client(&mut self, id: ClientId) -> Option<&mut Client<J, S>> {
+        self.clients.get_mut(id.0)?.as_mut()
+    }
+
+    /// Takes one of the client's jobs to prepare it.
+    pub(crate) fn reserve(&mut self, id: ClientId) -> Result<Reserved<J>> {
+        self.phase.check()?;
+        let depth = self.depth;
+        let client = self.client(id).ok_or(ENODEV)?;
+        Ok(if let Some(job) = client.free.pop() {
+            Reserved::Job(job)
+        } else if client.made < depth {
+            client.made += 1;
+            Reserved::Make
+        } else {
+            Reserved::Full
+        })
+    }
+
+    /// Whether [`Queue::reserve`] would find a job.
+    pub(crate) fn has_room(&self, id: ClientId) -> bool {
+        self.clients
+            .get(id.0)
+            .and_then(Option::as_ref)
+            .is_some_and(|client| !client.free.is_empty() || client.made < self.depth)
+    }
+
+    /// Gives back a job that was reserved, or taken; none if it could not be made.
+    pub(crate) fn recycle(&mut self, id: ClientId, job: Option<J>) {
+        if let Some(client) = self.client(id) {
+            match job {
+                // Cannot fail: there is capacity for as many as are made.
+                Some(job) => drop(client.free.push_within_capacity(job)),
+                None => client.made -= 1,
+            }
+        }
+    }
+
+    /// Queues a job and returns its cookie.
+    pub(crate) fn submit(&mut self, mut job: J) -> Result<u64, (Error, J)> {
+        if let Err(error) = self.phase.check() {
+            return Err((error, job));
+        }
+        let Some(client) = self.client(job.client()) else {
+            return Err((ENODEV, job));
+        };
+        let cookie = client.next_cookie;
+        job.set_cookie(cookie);
+        // There is capacity for as many as are made, here and in `pending`.
+        if client.active.push_within_capacity(cookie).is_err() {
+            return Err((ENOMEM, job));
+        }
+        client.next_cookie += 1;
+        match self.pending.push(job) {
+            Ok(()) => Ok(cookie),
+            Err(job) => {
+                self.forget(job.client(), cookie);
+                Err((ENOMEM, job))
+            }
+        }
+    }
+
+    /// Makes the oldest pending job the running one, if hardware is free to take it.
+    pub(crate) fn start_next(&mut self) -> Option<&mut J> {
+        if self.running.is_some() || self.held || self.phase != Phase::Live {
+            return None;
+        }
+        self.running = Some(self.pending.pop()?);
+        self.running.as_mut()
+    }
+
+    /// The job that hardware works on.
+    pub(crate) fn running(&mut self) -> Option<&mut J> {
+        self.running.as_mut()
+    }
+
+    /// Takes the running job from hardware, which is done with it.
+    pub(crate) fn finish(&mut self) -> Option<J> {
+        self.running.take()
+    }
+
+    /// Holds back the start of jobs, or lets them go on.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Takes any pending job out of the queue.
+    pub(crate) fn withdraw_any(&mut self) -> Option<J> {
+        self.pending.pop()
+    }
+
+    /// Takes a pending job of one client out of the queue.
+    pub(crate) fn withdraw_of(&mut self, id: ClientId) -> Option<J> {
+        self.pending.remove(|job| job.client() == id)
+    }
+
+    /// Takes one pending job out of the queue.
+    pub(crate) fn withdraw(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        self.pending
+            .remove(|job| job.client() == id && job.cookie() == cookie)
+    }
+
+    fn forget(&mut self, id: ClientId, cookie: u64) {
+        if let Some(client) = self.client(id) {
+            if let Some(at) = client.active.iter().position(|&c| c == cookie) {
+                let last = client.active.pop();
+                if let (Some(last), Some(slot)) = (last, client.active.get_mut(at)) {
+                    *slot = last;
+                }
+            }
+        }
+    }
+
+    /// Puts a job that has ended where its record will be taken. Gives it back if its client is not
+    /// there any more, which does not happen.
+    pub(crate) fn deliver(&mut self, job: J) -> Result<(), J> {
+        let id = job.client();
+        self.forget(id, job.cookie());
+        let Some(client) = self.client(id) else {
+            return Err(job);
+        };
+        if job.is_waited() {
+            // Cannot fail: there is capacity.
+            let _ = client.waited.push_within_capacity(job);
+            Ok(())
+        } else {
+            client.done.push(job)
+        }
+    }
+
+    /// Where a job is.
+    pub(crate) fn place(&mut self, id: ClientId, cookie: u64) -> Place {
+        if let Some(job) = &self.running {
+            if job.client() == id && job.cookie() == cookie {
+                return Place::Running;
+            }
+        }
+        let Some(client) = self.client(id) else {
+            return Place::Nowhere;
+        };
+        if client.active.contains(&cookie) {
+            Place::Pending
+        } else if client.done.iter().any(|job| job.cookie() == cookie) {
+            Place::Done
+        } else {
+            Place::Nowhere
+        }
+    }
+
+    /// Whether the running job is this client's.
+    pub(crate) fn runs_for(&self, id: ClientId) -> bool {
+        self.running.as_ref().is_some_and(|job| job.client() == id)
+    }
+
+    /// Whether a record waits.
+    pub(crate) fn has_record(&self, id: ClientId) -> bool {
+        self.clients
+            .get(id.0)
+            .and_then(Option::as_ref)
+            .is_some_and(|client| !client.done.is_empty())
+    }
+
+    /// Takes the oldest job that is done.
+    pub(crate) fn take(&mut self, id: ClientId) -> Option<J> {
+        self.client(id)?.done.pop()
+    }
+
+    /// Puts back a job that [`Queue::take`] gave, as the oldest.
+    pub(crate) fn untake(&mut self, job: J) {
+        if let Some(client) = self.client(job.client()) {
+            // Cannot fail: the place that it had is free.
+            let _ = client.done.push_front(job);
+        }
+    }
+
+    /// Takes a job that is done.
+    pub(crate) fn take_cookie(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        self.client(id)?.done.remove(|job| job.cookie() == cookie)
+    }
+
+    /// Takes a job that is done and whose submitter is the caller.
+    pub(crate) fn take_waited(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        let waited = &mut self.client(id)?.waited;
+        let at = waited.iter().position(|job| job.cookie() == cookie)?;
+        let last = waited.pop()?;
+        Some(match waited.get_mut(at) {
+            Some(slot) => core::mem::replace(slot, last),
+            None => last,
+        })
+    }
+}

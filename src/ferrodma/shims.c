@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * What the kernel's headers have only as macros or inline functions, and its
+ * Rust helpers lack.
+ */
+
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+
+unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
+
+/* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
+unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		unsigned long pages = PHYS_PFN(PAGE_ALIGN(sg->length));
+
+		if (index < pages)
+			return page_to_pfn(sg_page(sg)) + index;
+		index -= pages;
+	}
+	return 0;
+}

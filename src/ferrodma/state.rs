@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a channel shows of itself in debugfs: `ferrodma/<device>/`.
+
+use kernel::{
+    debugfs::{
+        Dir,
+        Scope, //
+    },
+    device::{
+        Bound,
+        Device, //
+    },
+    fmt,
+    prelude::*,
+    str::CString,
+    sync::{
+        global_lock,
+        Arc, //
+    }, //
+};
+
+use crate::{
+    channel::Channel,
+    stats::Stats, //
+};
+
+global_lock! {
+    // SAFETY: Initialised in the module's init, before any driver can be there to use it.
+    pub(crate) unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
+}
+
+/// The name of the device's folder.
+pub(crate) fn name_of(dev: &Device<Bound>) -> Result<CString> {
+    CString::try_from_fmt(fmt!("{}", dev.name()))
+}
+
+/// The folder of all devices, made with the first one. It stays until the module goes.
+pub(crate) fn root() -> Dir {
+    ROOT.lock()
+        .get_or_insert_with(|| Dir::new(c"ferrodma"))
+        .clone()
+}
+
+/// Shows the state of `channel` below `root` as long as the result exists.
+pub(crate) fn show<'a>(
+    root: &'a Dir,
+    name: &'a CStr,
+    channel: Arc<Channel>,
+) -> impl PinInit<Scope<Arc<Channel>>, Error> + 'a {
+    root.scope(Ok::<_, Error>(channel), name, |channel: &Arc<Channel>, dir| {
+        dir.read_callback_file(c"jobs", channel, &|channel, f| {
+            show_count(channel, f, |stats| stats.jobs)
+        });
+        dir.read_callback_file(c"bytes", channel, &|channel, f| {
+            show_count(channel, f, |stats| stats.bytes)
+        });
+        dir.read_callback_file(c"errors", channel, &|channel, f| {
+            show_count(channel, f, |stats| stats.errors)
+        });
+        dir.read_callback_file(c"timeouts", channel, &|channel, f| {
+            show_count(channel, f, |stats| stats.timeouts)
+        });
+        dir.read_callback_file(c"cancelled", channel, &|channel, f| {
+            show_count(channel, f, |stats| stats.cancelled)
+        });
+        dir.read_callback_file(c"latency", channel, &show_latency);
+    })
+}
+
+/// Writes one counter.
+fn show_count(
+    channel: &Channel,
+    f: &mut fmt::Formatter<'_>,
+    count: fn(&Stats) -> u64,
+) -> fmt::Result {
+    let count = count(&channel.state.lock().stats);
+    f.write_fmt(fmt!("{count}\n"))
+}
+
+/// Writes the histogram of latencies.
+fn show_latency(channel: &Arc<Channel>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // Text is made without the lock.
+    let latency = channel.state.lock().stats.latency;
+    latency.show(f)
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The user API, as `src/uapi/ferrodma.h` has it.
+//!
+//! That header is the reference; the layouts here are checked against the same numbers that the
+//! kselftests check the header against.
+
+use kernel::{
+    ioctl::_IO,
+    prelude::*, //
+};
+use zerocopy::Immutable;
+use zerocopy_derive::Immutable;
+
+const IOC_TYPE: u32 = 0xda;
+
+/// `FERRODMA_IOC_INFO`.
+pub(crate) const IOC_INFO: u32 = _IO(IOC_TYPE, 0);
+/// `FERRODMA_IOC_SUBMIT`.
+pub(crate) const IOC_SUBMIT: u32 = _IO(IOC_TYPE, 1);
+/// `FERRODMA_IOC_WAIT`.
+pub(crate) const IOC_WAIT: u32 = _IO(IOC_TYPE, 2);
+/// `FERRODMA_IOC_CANCEL`.
+pub(crate) const IOC_CANCEL: u32 = _IO(IOC_TYPE, 3);
+
+/// `FERRODMA_FUNCTION_COHERENT`: addresses are offsets into the device's buffer.
+pub const FUNCTION_COHERENT: u32 = 1;
+
+/// `FERRODMA_ENGINE_ZDMA`.
+pub const ENGINE_ZDMA: u32 = 1;
+
+/// `FERRODMA_INFO_FILL`.
+pub(crate) const INFO_FILL: u32 = 1 << 0;
+/// `FERRODMA_INFO_DEAD`.
+pub(crate) const INFO_DEAD: u32 = 1 << 1;
+
+/// `FERRODMA_SUBMIT_WAIT`.
+pub(crate) const SUBMIT_WAIT: u32 = 1 << 0;
+/// `FERRODMA_SUBMIT_FILL`.
+pub(crate) const SUBMIT_FILL: u32 = 1 << 1;
+
+/// `FERRODMA_MAX_TIMEOUT_NS`.
+pub(crate) const MAX_TIMEOUT_NS: u64 = 3_600_000_000_000;
+
+/// `struct ferrodma_seg`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub struct Seg {
+    /// Where it starts; what this means depends on the function.
+    pub addr: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// `struct ferrodma_info`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub(crate) struct Info {
+    pub(crate) size: u32,
+    pub(crate) function: u32,
+    pub(crate) engine: u32,
+    pub(crate) flags: u32,
+    pub(crate) buffer_size: u64,
+    pub(crate) max_job_bytes: u64,
+    pub(crate) block_size: u32,
+    pub(crate) max_segments: u32,
+    pub(crate) alignment: u32,
+    pub(crate) address_bits: u32,
+    pub(crate) queue_depth: u32,
+    pub(crate) _reserved: u32,
+}
+
+/// `struct ferrodma_completion`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub(crate) struct Record {
+    pub(crate) cookie: u64,
+    pub(crate) user_data: u64,
+    pub(crate) status: i32,
+    pub(crate) flags: u32,
+    pub(crate) bytes: u64,
+    pub(crate) submit_ns: u64,
+    pub(crate) complete_ns: u64,
+}
+
+/// `struct ferrodma_submit`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub(crate) struct Submit {
+    pub(crate) size: u32,
+    pub(crate) flags: u32,
+    pub(crate) src: u64,
+    pub(crate) dst: u64,
+    pub(crate) nr_src: u32,
+    pub(crate) nr_dst: u32,
+    pub(crate) timeout_ns: u64,
+    pub(crate) user_data: u64,
+    pub(crate) cookie: u64,
+    pub(crate) completion: Record,
+}
+
+/// `struct ferrodma_wait`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub(crate) struct Wait {
+    pub(crate) size: u32,
+    pub(crate) flags: u32,
+    pub(crate) cookie: u64,
+    pub(crate) timeout_ns: u64,
+    pub(crate) completion: Record,
+}
+
+/// `struct ferrodma_cancel`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+pub(crate) struct Cancel {
+    pub(crate) size: u32,
+    pub(crate) flags: u32,
+    pub(crate) cookie: u64,
+}
+
+const _: () = {
+    assert!(size_of::<Seg>() == 16);
+    assert!(size_of::<Info>() == 56);
+    assert!(size_of::<Record>() == 48);
+    assert!(size_of::<Submit>() == 104);
+    assert!(size_of::<Wait>() == 72);
+    assert!(size_of::<Cancel>() == 16);
+};
+
+/// A structure that starts with its size, as all that ioctls take do.
+pub(crate) trait Sized32: FromBytes + IntoBytes + Immutable + Default + Copy {}
+
+impl Sized32 for Info {}
+impl Sized32 for Submit {}
+impl Sized32 for Wait {}
+impl Sized32 for Cancel {}
