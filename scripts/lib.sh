@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh disable=SC2034
+#
+# What the scripts share: where things are, how to speak, how to fail, how to wait for another run.
+# The sourcing script is one of scripts/, so $0 names the clone.
+
+set -eu
+
+TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+# shellcheck source=scripts/versions
+. "$TOP/scripts/versions"
+
+CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrodma}
+BUILD=$TOP/build
+BOARD=${BOARD:-amd-versal-virt}
+V=${V:-0}
+
+# Everything below calls make afresh with its own variables.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CDPATH
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+
+[ "$V" = 0 ] || set -x
+
+say() { printf '  %s\n' "$*" >&2; }
+
+# die <what is wrong> [<the one command that helps>]
+die() {
+	printf 'ferrodma: %s\n' "$1" >&2
+	[ $# -lt 2 ] || printf '    %s\n' "$2" >&2
+	exit 1
+}
+
+# Make the cache and resolve it to one absolute path, since it is mounted at the same place in the root.
+make_cache() {
+	mkdir -p -- "$CACHE" 2>/dev/null ||
+		die "cannot write to the cache folder $CACHE; name another:" "make FERRODMA_CACHE=<folder> ..."
+	CACHE=$(CDPATH='' cd -- "$CACHE" && pwd -P)
+	case $CACHE$TOP in
+	*[[:space:]:]*)
+		die "kernel builds allow no space or colon in a path: $TOP, $CACHE" "make FERRODMA_CACHE=<folder> ..." ;;
+	esac
+	export FERRODMA_CACHE="$CACHE"
+}
+
+# A name that changes with what defines a thing, and only then.
+key_of() { printf '%s\n' "$*" | sha256sum | cut -c 1-12; }
+
+root_key() {
+	# shellcheck disable=SC2086 # the list's white space says nothing
+	key_of "$(uname -m)" "$SUITE" "$QEMU_VERSION" $TOOL_PACKAGES "recipe 1"
+}
+
+kernel_key() { key_of "$KERNEL_DEB" "$(root_key)" "recipe 1"; }
+
+# True when this system is the toolchain: either the root itself, or a Debian of the same release with all of it.
+# dpkg is asked about every package at once, which is quick.
+is_toolchain() {
+	[ -z "${FERRODMA_INSIDE:-}" ] || return 0
+	[ -r /etc/os-release ] || return 1
+	# shellcheck disable=SC1091
+	( . /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = "$SUITE_VERSION" ] ) || return 1
+	# shellcheck disable=SC2086,SC2016
+	_have=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\n' $TOOL_PACKAGES 2>/dev/null) || return 1
+	# One package may be listed for two architectures; what is not installed has another status.
+	for _p in $TOOL_PACKAGES; do
+		printf '%s\n' "$_have" | grep -qF "installed $_p " || return 1
+	done
+	printf '%s\n' "$_have" | grep -q "^installed rustc ${RUSTC_VERSION}+" &&
+		printf '%s\n' "$_have" | grep -q "^installed qemu-system-arm ${QEMU_VERSION}\\."
+}
+
+# root_dir: the folder to enter, or / where this system will do.
+root_dir() {
+	if is_toolchain; then
+		echo /
+	else
+		echo "$CACHE/root-$(root_key)"
+	fi
+}
+
+kernel_dir() { echo "$CACHE/kernel-$KERNEL_DEB-$(kernel_key)"; }
+
+# lock <name>: hold file descriptor 9 until this process ends; the second of two runs waits and says so.
+lock() {
+	exec 9>"$CACHE/$1.lock"
+	flock -n 9 && return
+	say "another run is making the $1; waiting for it to finish"
+	flock 9
+}
+
+# need_space <KiB> <for what>
+need_space() {
+	_free=$(df -Pk -- "$CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$_free" -ge "$1" ] ||
+		die "$2 needs $(($1 / 1000)) MB in $CACHE, where $((_free / 1000)) MB are free; name a roomier folder:" \
+			"make FERRODMA_CACHE=<folder> ..."
+}
+
+# need_namespaces: nothing to ask for as root.
+need_namespaces() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	unshare --user --map-root-user --map-auto --mount true 2>/dev/null ||
+		die "not root, and this system gives $(id -un) no user namespaces (they need uidmap and ranges in /etc/subuid and /etc/subgid); run as root:" \
+			"sudo make ..."
+}
+
+# in_namespace <command>...: own mounts, and root's rights over the files of the root folder.
+in_namespace() {
+	if [ "$(id -u)" -eq 0 ]; then
+		unshare --mount --propagation private -- "$@"
+	else
+		unshare --user --map-root-user --map-auto --mount --propagation private -- "$@"
+	fi
+}
+
+# make for the pinned kernel, with the variables that built Debian's own.
+kmake() {
+	make --no-print-directory -j "$(nproc)" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
+		CC=aarch64-linux-gnu-gcc-$GCC_VERSION LIBCLANG_PATH=/usr/lib/llvm-$LLVM_VERSION/lib \
+		KERNELRELEASE="$KERNEL_ABI-arm64" V="$V" "$@"
+}
