@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Set up what is needed and run the suite. Whatever fails, the last line is `N passed, N failed`.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+FERRODMA_KERNEL=$("$TOP/scripts/kernel.sh") || {
+	status=$?
+	[ $status -lt 128 ] || exit $status
+	echo "  FAIL  setup     the toolchain or the kernel tree could not be made (the reason is above)"
+	echo "0 passed, 1 failed"
+	exit 1
+}
+export FERRODMA_KERNEL
+exec "$TOP/scripts/enter.sh" "$TOP/scripts/check"
