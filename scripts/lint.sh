@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# lint.sh [shellcheck|rustfmt|clippy]...: all of them where none is named. A warning is an error. Runs with the
+# toolchain; dtc's warnings are errors whenever overlays are compiled.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+make_cache
+[ $# -gt 0 ] || set -- shellcheck rustfmt clippy
+cd "$TOP"
+
+for lint; do
+	say "LINT    $lint"
+	case $lint in
+	shellcheck)
+		# Every shell script by its first line, and the parts that others source.
+		# shellcheck disable=SC2046 # no path here has a space
+		shellcheck -x -P SCRIPTDIR:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
+			scripts tests .ci 2>/dev/null)
+		;;
+	rustfmt) "$TOP/scripts/fmt.sh" --check ;;
+	clippy) OUT=$BUILD/clippy "$TOP/scripts/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
+	*) die "no lint is called $lint" ;;
+	esac
+done
