@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door. kbuild reads Kbuild instead; what the targets do is in scripts/.
+
+BOARD ?= amd-versal-virt
+V ?= 0
+export BOARD V
+
+Q := $(if $(filter-out 0,$(V)),,@)
+enter := scripts/enter.sh
+
+.PHONY: help run check shell modules dtbs fmt lint rust-analyzer guest clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
+	@echo 'make check          build and run the whole suite'
+	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
+	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
+	@echo 'make dtbs           build/dtbs: the overlays, and the tree of BOARD with its own merged'
+	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'
+	@echo 'make lint           shellcheck, rustfmt, clippy and dtc, where every warning is an error'
+	@echo 'make rust-analyzer  rust-project.json for an editor'
+	@echo 'make clean          remove what was built, and not the toolchain'
+	@echo
+	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/machines/*))'
+	@echo 'TESTS=<name>,...    make check runs only these'
+	@echo 'V=1                 show commands'
+	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
+	@echo 'FERRODMA_MIRROR=    the Debian mirror to fetch them from; by default that of this system'
+	@echo 'FERRODMA_SNAPSHOT=  a Debian snapshot to fetch what the mirror no longer holds'
+
+run: guest
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
+
+check:
+	$(Q)scripts/check.sh
+
+shell: guest
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell
+
+modules:
+	$(Q)scripts/modules.sh
+
+dtbs:
+	$(Q)scripts/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/dtbs.sh
+
+# What a guest boots.
+guest: modules dtbs
+	$(Q)$(enter) scripts/kselftests.sh
+	$(Q)$(enter) scripts/initramfs.sh
+
+fmt:
+	$(Q)scripts/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/fmt.sh
+
+lint: dtbs
+	$(Q)$(enter) scripts/lint.sh
+
+rust-analyzer:
+	$(Q)scripts/rust-analyzer.sh
+
+clean:
+	$(Q)rm -rf build rust-project.json
