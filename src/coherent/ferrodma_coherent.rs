@@ -97,16 +97,15 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn new(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
         let size = driver::property_u32(dev, c"ferrodma,buffer-size", DEFAULT_SIZE);
         if size == 0 {
             dev_err!(dev, "ferrodma,buffer-size is zero\n");
             return Err(EINVAL);
         }
         // CAST: `usize` is wider, and so is `u64` below.
-        let buffer = CoherentBuffer::new(dev, size as usize).inspect_err(|_| {
-            dev_err!(dev, "no memory for a coherent buffer of {size} bytes\n")
-        })?;
+        let buffer = CoherentBuffer::new(dev, size as usize)
+            .inspect_err(|_| dev_err!(dev, "no memory for a coherent buffer of {size} bytes\n"))?;
         let size = buffer.len() as u64;
         let function = KBox::new(Coherent { buffer }, GFP_KERNEL)?;
         let shape = Shape {

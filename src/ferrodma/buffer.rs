@@ -86,7 +86,6 @@ impl CoherentBuffer {
             }),
             GFP_KERNEL,
         )
-        .map(Into::into)
     }
 
     /// Bytes in the buffer.

@@ -29,13 +29,11 @@ use kernel::{
     },
     fs::File,
     mm::virt::VmaNew,
-    new_mutex,
     prelude::*,
     str::CString,
     sync::{
         poll::PollTable,
-        Arc,
-        Mutex, //
+        Arc, //
     },
     types::Opaque,
     uaccess::{
@@ -49,10 +47,7 @@ use crate::{
     channel::Channel,
     client::Client,
     ioctl,
-    mmap::{
-        self,
-        Mappings, //
-    },
+    mmap,
     numbers::Number,
     raw,
     uapi::Record, //
@@ -68,9 +63,6 @@ pub(crate) struct Node {
     misc: Opaque<bindings::miscdevice>,
     name: CString,
     channel: Arc<Channel>,
-    /// Where user space may have mapped the buffer.
-    #[pin]
-    pub(crate) mappings: Mutex<Mappings>,
 }
 
 // SAFETY: `misc` is changed by the misc core only, under its mutex.
@@ -114,7 +106,6 @@ impl Registration {
                 misc: Opaque::zeroed(),
                 name,
                 channel: channel.clone(),
-                mappings <- new_mutex!(Mappings::new(), "ferrodma mappings"),
             }),
             GFP_KERNEL,
         )?;
@@ -153,9 +144,10 @@ impl Drop for Registration {
 }
 
 /// An open file of a [`Node`].
-pub(crate) struct OpenFile {
-    pub(crate) client: Client,
-    pub(crate) node: Arc<Node>,
+struct OpenFile {
+    client: Client,
+    /// Keeps the operations' data while the file is open.
+    _node: Arc<Node>,
 }
 
 /// File operations of a driver's nodes.
@@ -199,7 +191,7 @@ impl<M: Owner> OperationsOf<M> {
 /// # Safety
 ///
 /// `file` must be a file that [`open`] has opened and [`release`] has not been called for.
-pub(crate) unsafe fn open_file<'a>(file: *mut bindings::file) -> &'a OpenFile {
+unsafe fn open_file<'a>(file: *mut bindings::file) -> &'a OpenFile {
     // SAFETY: `open` has stored a pointer to an `OpenFile` there, which `release` frees.
     unsafe { &*(*file).private_data.cast::<OpenFile>() }
 }
@@ -222,9 +214,13 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
             Arc::clone(&registered)
         };
         let client = Client::new(&node.channel)?;
-        let open = KBox::new(OpenFile { client, node }, GFP_KERNEL)?;
-        // SAFETY: The file is being opened, and has its mapping already.
-        open.node.mappings.lock().add(unsafe { (*file).f_mapping })?;
+        let open = KBox::new(
+            OpenFile {
+                client,
+                _node: node,
+            },
+            GFP_KERNEL,
+        )?;
         // SAFETY: The file is being opened, and its private data is ours. Completion records have no
         // position.
         unsafe {
@@ -240,8 +236,6 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `open` has put the box there, and nobody uses the file any more.
     let open = unsafe { KBox::from_raw((*file).private_data.cast::<OpenFile>()) };
-    // SAFETY: The file is valid during this call.
-    open.node.mappings.lock().remove(unsafe { (*file).f_mapping });
     // Ends the jobs of the file.
     drop(open);
     0
@@ -348,15 +342,12 @@ unsafe extern "C" fn unlocked_ioctl(
 /// # Safety
 ///
 /// To be called by the memory manager only, as `file_operations::mmap`.
-unsafe extern "C" fn mmap(
-    file: *mut bindings::file,
-    vma: *mut bindings::vm_area_struct,
-) -> c_int {
+unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area_struct) -> c_int {
     // SAFETY: The memory manager maps an open file of ours.
     let open = unsafe { open_file(file) };
     // SAFETY: `vma` is being set up.
     let vma = unsafe { VmaNew::from_raw(vma) };
-    match mmap::map(open, vma) {
+    match mmap::map(open.client.channel(), vma) {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
     }

@@ -107,8 +107,8 @@ impl Client {
     ) -> Result<Ticket> {
         let mut job = self.reserve(nonblocking)?;
         // User memory may take as long as it likes, so this comes before the gate.
-        let filled = fill_in(&mut job.request)
-            .and_then(|()| job.request.check(&self.channel.limits()));
+        let filled =
+            fill_in(&mut job.request).and_then(|()| job.request.check(&self.channel.limits()));
         if let Err(error) = filled {
             self.recycle(Some(job));
             return Err(error);
@@ -214,19 +214,21 @@ impl Client {
         Ok(self.retire(job))
     }
 
-    /// Waits for the record of one job and takes it.
+    /// Waits for the record of one job, and passes it to `give`; it stays where `give` fails.
     ///
     /// # Errors
     ///
     /// ENOENT: no such job, or its record was taken. EAGAIN: not complete, and `nonblocking` is set.
     /// ETIMEDOUT: not complete within `limit`. ERESTARTSYS: a signal is pending (EINTR where there
-    /// is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound.
+    /// is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound. That of
+    /// `give`.
     pub(crate) fn wait(
         &self,
         cookie: u64,
         limit: Option<Delta>,
         nonblocking: bool,
-    ) -> Result<Record> {
+        give: impl FnOnce(&Record) -> Result,
+    ) -> Result {
         let mut left = limit.map(crate::completion::jiffies);
         let mut state = self.channel.state.lock();
         let job = loop {
@@ -264,7 +266,18 @@ impl Client {
             }
         };
         drop(state);
-        Ok(self.retire(job))
+        self.give(job, give)
+    }
+
+    /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
+    fn give(&self, job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
+        if let Err(error) = give(&job.record) {
+            self.channel.state.lock().queue.untake(job);
+            self.signals.changed.notify_all();
+            return Err(error);
+        }
+        self.retire(job);
+        Ok(())
     }
 
     /// Waits until a record is there, and passes it to `give`; it stays where `give` fails.
@@ -294,12 +307,7 @@ impl Client {
             }
         };
         drop(state);
-        if let Err(error) = give(&job.record) {
-            self.channel.state.lock().queue.untake(job);
-            return Err(error);
-        }
-        self.retire(job);
-        Ok(())
+        self.give(job, give)
     }
 
     /// What can be done now: (a record waits, there is room for a job, the device is gone).

@@ -40,7 +40,6 @@ use crate::{
         QUEUE_DEPTH, //
     },
     chardev::{
-        Node,
         Operations,
         OperationsOf,
         Owner,
@@ -53,6 +52,7 @@ use crate::{
     },
     hardware::Hardware,
     lent::Mapping,
+    mmap::Window,
     numbers::Number,
     state,
     uapi::{
@@ -119,7 +119,7 @@ pub trait ChannelDriver: 'static {
     /// # Errors
     ///
     /// EINVAL: a property in the device tree is out of range. ENOMEM.
-    fn new(dev: &Device<Bound>, caps: &Caps) -> Result<(KBox<dyn Function>, Shape)>;
+    fn function(dev: &Device<Bound>, caps: &Caps) -> Result<(KBox<dyn Function>, Shape)>;
 
     /// Whether channels are to be proved before they are offered.
     fn selftest() -> bool;
@@ -159,10 +159,7 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
         })
     }
 
-    fn unbind<'bound>(
-        _pdev: &'bound platform::Device<Core<'_>>,
-        this: Pin<&Self::Data<'bound>>,
-    ) {
+    fn unbind<'bound>(_pdev: &'bound platform::Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
         this.open.shut();
     }
 }
@@ -194,7 +191,7 @@ impl<'bound> Parts<'bound> {
             return Err(EINVAL);
         }
 
-        let (function, shape) = D::new(dev, caps)?;
+        let (function, shape) = D::function(dev, caps)?;
         let info = Info {
             function: D::FUNCTION,
             engine: caps.id,
@@ -216,10 +213,12 @@ impl<'bound> Parts<'bound> {
             .ok_or(EINVAL)?;
         let pool = crate::pool::Pool::new(dev, c"ferrodma descriptors", size, layout.align)?;
         let channel = Channel::new(info, timeout)?;
+        let window = Window::new(&channel)?;
         let hw = Arc::new(
             Hardware {
                 dev,
                 engine,
+                window,
                 function,
                 pool,
             },
@@ -280,27 +279,17 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Unmaps the buffer from all programs when dropped.
-struct Unmap(Arc<Node>);
-
-impl Drop for Unmap {
-    fn drop(&mut self) {
-        self.0.mappings.lock().unmap();
-    }
-}
-
 /// What a device of a [`Driver`] holds while it is bound.
 ///
 /// Dropped in the order of the fields: nothing new is opened; hardware is stopped and all users are
-/// out; nothing is mapped; the interrupt is freed, which waits for its handler; and with that the
-/// last reference to the hardware goes, its descriptors and memory.
+/// out; the interrupt is freed, which waits for its handler; and with that the last reference to the
+/// hardware goes, its mappings, descriptors and memory.
 #[pin_data]
 pub struct BoundChannel<'bound> {
     registration: Registration,
     #[pin]
     _debugfs: debugfs::Scope<Arc<Channel>>,
     open: Open<'bound>,
-    _unmap: Unmap,
     #[pin]
     _irq: irq::Registration<'bound, Handler<'bound>>,
 }
@@ -337,7 +326,6 @@ impl<'bound> BoundChannel<'bound> {
             },
             _debugfs <- state::show(&debugfs_root, &debugfs_name, channel.clone()),
             registration: Registration::new(dev, &channel, number, operations)?,
-            _unmap: Unmap(registration.node().clone()),
             _: {
                 dev_info!(
                     dev,

@@ -100,6 +100,5 @@ pub unsafe trait Engine: Send + Sync {
 
 /// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle state,
 /// interrupts enabled in the controller.
-pub type Attach = for<'bound> fn(
-    &'bound platform::Device<Bound>,
-) -> Result<KBox<dyn Engine + 'bound>>;
+pub type Attach =
+    for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;

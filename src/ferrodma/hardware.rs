@@ -18,14 +18,16 @@ use crate::{
     engine::Engine,
     job::Job,
     lent::Mapping,
+    mmap::Window,
     pool::Pool, //
 };
 
-/// A channel's engine, descriptors and function. Gone after unbind; reached through the channel's
+/// A channel's engine, mappings, function and descriptors, dropped in this order. Gone after unbind; reached through the channel's
 /// [`Gate`](crate::gate::Gate) by all but the interrupt handler.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
     pub(crate) engine: KBox<dyn Engine + 'bound>,
+    pub(crate) window: Window,
     pub(crate) function: KBox<dyn Function>,
     pub(crate) pool: Arc<Pool>,
 }

@@ -132,22 +132,23 @@ impl Call<'_> {
             return Err(E2BIG);
         }
 
+        // An answer that cannot be given is found out before anything is done.
+        self.write(&submit)?;
+
         let options = Options {
             waited: submit.flags & uapi::SUBMIT_WAIT != 0,
             // CAST: At most an hour.
             timeout: Delta::from_nanos(submit.timeout_ns as i64),
             user_data: submit.user_data,
         };
-        let ticket = self
-            .client
-            .submit(&options, self.nonblocking, |request| {
-                request.clear(fill);
-                request.reserve(nr_src, nr_dst)?;
-                if fill.is_none() {
-                    read_segs(submit.src, nr_src, |seg| request.push_src(seg))?;
-                }
-                read_segs(submit.dst, nr_dst, |seg| Request::push_dst(request, seg))
-            })?;
+        let ticket = self.client.submit(&options, self.nonblocking, |request| {
+            request.clear(fill);
+            request.reserve(nr_src, nr_dst)?;
+            if fill.is_none() {
+                read_segs(submit.src, nr_src, |seg| request.push_src(seg))?;
+            }
+            read_segs(submit.dst, nr_dst, |seg| Request::push_dst(request, seg))
+        })?;
         submit.cookie = ticket.cookie;
         if options.waited {
             submit.completion = self.client.wait_submitted(ticket)?;
@@ -165,8 +166,11 @@ impl Call<'_> {
             // CAST: Limited to what fits.
             ns => Some(Delta::from_nanos(ns.min(i64::MAX as u64) as i64)),
         };
-        wait.completion = self.client.wait(wait.cookie, limit, self.nonblocking)?;
-        self.write(&wait)
+        self.client
+            .wait(wait.cookie, limit, self.nonblocking, |record| {
+                wait.completion = *record;
+                self.write(&wait)
+            })
     }
 
     fn cancel(&self) -> Result {

@@ -4,77 +4,109 @@
 //!
 //! The buffer is freed when the device is unbound, whoever has it mapped. So all mappings must be
 //! found then, and none may come into being unnoticed. `mmap` runs before the new area can be found
-//! through the file's mapping; a page that it mapped could be missed. So it maps none: all come by
-//! faults, which pass the channel's gate. Unbind closes the gate, then removes the pages from all
-//! areas of all open files; later faults raise SIGBUS.
+//! through its file; a page that it mapped could be missed. So it maps none: all come by faults,
+//! which pass the channel's gate. Unbind closes the gate and then removes the pages; later faults
+//! raise SIGBUS.
 //!
-//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h)
+//! The areas belong to a file of the channel's own, its [`Window`], and not to the file that the
+//! program has opened. One look finds them all that way, and a program that closes its file and
+//! keeps the mapping has closed the file: its jobs end.
+//!
+//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
+//! [`include/linux/anon_inodes.h`](srctree/include/linux/anon_inodes.h)
 
 use core::ptr::NonNull;
 
 use kernel::{
     bindings,
+    error::from_err_ptr,
+    ffi::{
+        c_int,
+        c_void, //
+    },
     mm::virt::{
         flags,
         VmaNew, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
-use crate::chardev::{
-    open_file,
-    OpenFile, //
-};
+use crate::channel::Channel;
 
-/// The address spaces through which open files are mapped.
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_window_file(
+        operations: *const bindings::file_operations,
+        private: *mut c_void,
+    ) -> *mut bindings::file;
+}
+
+/// The file that all mappings of a channel's buffer belong to. Nothing is mapped any more when it is
+/// dropped, which must not be before the gate is closed.
 ///
 /// # Invariants
 ///
-/// Each is that of an open file, and so valid.
-pub(crate) struct Mappings(KVec<NonNull<bindings::address_space>>);
+/// `file` is a valid file, of which this holds a reference. Its private data is an `Arc<Channel>`.
+pub(crate) struct Window {
+    file: NonNull<bindings::file>,
+}
 
-// SAFETY: The address spaces may be used from any thread.
-unsafe impl Send for Mappings {}
+// SAFETY: A file may be used from any thread.
+unsafe impl Send for Window {}
+// SAFETY: As above.
+unsafe impl Sync for Window {}
 
-impl Mappings {
-    /// None.
-    pub(crate) const fn new() -> Self {
-        Self(KVec::new())
-    }
-
-    /// Adds that of a file which is being opened.
-    pub(crate) fn add(&mut self, mapping: *mut bindings::address_space) -> Result {
-        let mapping = NonNull::new(mapping).ok_or(EINVAL)?;
-        // INVARIANT: The file is being opened.
-        Ok(self.0.push(mapping, GFP_KERNEL)?)
-    }
-
-    /// Removes that of a file which is being closed. Files may share one, which is here as often.
-    pub(crate) fn remove(&mut self, mapping: *mut bindings::address_space) {
-        if let Some(at) = self.0.iter().position(|other| other.as_ptr() == mapping) {
-            let _ = self.0.remove(at);
-        }
-    }
-
-    /// Removes all pages from all mappings. They do not come back once the gate is closed.
-    pub(crate) fn unmap(&mut self) {
-        for mapping in &self.0 {
-            // SAFETY: By the type invariant the mapping is valid. A length of zero stands for all.
-            unsafe { bindings::unmap_mapping_range(mapping.as_ptr(), 0, 0, 1) };
+impl Window {
+    /// A window to the buffer of `channel`.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, ENFILE; EACCES where a security module says so.
+    pub(crate) fn new(channel: &Arc<Channel>) -> Result<Self> {
+        let private = Arc::into_raw(channel.clone());
+        // SAFETY: The operations are static, and expect a private pointer of this kind.
+        let file = from_err_ptr(unsafe {
+            ferrodma_window_file(Operations::files(), private.cast_mut().cast())
+        });
+        match file.and_then(|file| NonNull::new(file).ok_or(ENOMEM)) {
+            // INVARIANT: The file is new, and the reference to the channel is its own.
+            Ok(file) => Ok(Self { file }),
+            Err(error) => {
+                // SAFETY: There is no file that would hold this reference.
+                drop(unsafe { Arc::from_raw(private) });
+                Err(error)
+            }
         }
     }
 }
 
-/// Sets up `vma` to show the buffer of the channel.
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: The file is valid, and so is its mapping. A length of zero stands for all.
+        unsafe { bindings::unmap_mapping_range((*self.file.as_ptr()).f_mapping, 0, 0, 1) };
+        // SAFETY: The reference is ours. Areas that are still there hold their own.
+        unsafe { bindings::fput(self.file.as_ptr()) };
+    }
+}
+
+/// Sets up `vma` to show the buffer of `channel`.
 ///
 /// # Errors
 ///
 /// ENODEV: the device is unbound, or its function has no buffer. EINVAL: the mapping is not shared.
 /// EPERM: it is executable. ENXIO: it reaches beyond the end of the buffer.
-pub(crate) fn map(file: &OpenFile, vma: &VmaNew) -> Result {
-    let pass = file.client.channel().gate.enter().ok_or(ENODEV)?;
-    let buffer = pass.hw().function.buffer().ok_or(ENODEV)?;
-    if vma.flags() & flags::SHARED == 0 {
+pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
+    let pass = channel.gate.enter().ok_or(ENODEV)?;
+    let hw = pass.hw();
+    let buffer = hw.function.buffer().ok_or(ENODEV)?;
+    // A file that is open for reading only is mapped without VM_SHARED, though MAP_SHARED was asked
+    // for; VM_MAYSHARE tells that.
+    if vma.flags() & flags::MAYSHARE == 0 {
         return Err(EINVAL);
     }
     if vma.executable() {
@@ -82,22 +114,36 @@ pub(crate) fn map(file: &OpenFile, vma: &VmaNew) -> Result {
     }
     vma.try_clear_mayexec()?;
     buffer.prepare_vma(vma)?;
-    // SAFETY: `vma` is being set up, and the operations are static, in the helper's module, which the
-    // driver's module holds, which the open file holds, which the area holds.
-    unsafe { (*vma.as_ptr()).vm_ops = VmOperations::get() };
+    // SAFETY: `vma` is being set up. It gets a reference to the window's file in place of that to the
+    // opened one. The operations are static, in the helper's module, which the window's file holds.
+    unsafe {
+        bindings::vma_set_file(vma.as_ptr(), hw.window.file.as_ptr());
+        (*vma.as_ptr()).vm_ops = Operations::areas();
+    }
     Ok(())
 }
 
-struct VmOperations;
+struct Operations;
 
-impl VmOperations {
-    const OPERATIONS: bindings::vm_operations_struct = bindings::vm_operations_struct {
+impl Operations {
+    const AREAS: bindings::vm_operations_struct = bindings::vm_operations_struct {
         fault: Some(fault),
         ..pin_init::zeroed()
     };
 
-    const fn get() -> &'static bindings::vm_operations_struct {
-        &Self::OPERATIONS
+    // The owner is the helper: areas live longer than the driver's module if they have to.
+    const FILES: bindings::file_operations = bindings::file_operations {
+        owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
+        release: Some(release),
+        ..pin_init::zeroed()
+    };
+
+    const fn areas() -> &'static bindings::vm_operations_struct {
+        &Self::AREAS
+    }
+
+    const fn files() -> &'static bindings::file_operations {
+        &Self::FILES
     }
 }
 
@@ -105,20 +151,29 @@ impl VmOperations {
 ///
 /// To be called by the memory manager only, as `vm_operations_struct::fault`.
 unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-    // SAFETY: `fault` is valid during this call, and its area is one that `map` has set up.
-    let (vma, address, index, file) = unsafe {
+    // SAFETY: `fault` is valid during this call, and its area is one that `map` has set up. So its
+    // file is a window's, and holds a channel.
+    let (vma, address, index, channel) = unsafe {
         let fault = &(*fault).__bindgen_anon_1;
-        (fault.vma, fault.address, fault.pgoff, (*fault.vma).vm_file)
+        let file = (*fault.vma).vm_file;
+        let channel = &*(*file).private_data.cast::<Channel>();
+        (fault.vma, fault.address, fault.pgoff, channel)
     };
-    // SAFETY: The area holds the open file.
-    let open = unsafe { open_file(file) };
-    let frame = open.client.channel().gate.enter().and_then(|pass| {
+    let done = channel.gate.enter().and_then(|pass| {
         let frame = pass.hw().function.buffer()?.page_frame(index)?;
         // SAFETY: `map` has made the area one of page frames, the fault is at `address` in it, and
         // the frame stays ours as long as the pass is held.
         Some(unsafe { bindings::vmf_insert_pfn(vma, address, frame) })
     });
     // CAST: Both are bits of a `vm_fault_t`.
-    frame.unwrap_or(bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t)
+    done.unwrap_or(bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t)
 }
 
+/// # Safety
+///
+/// To be called by the VFS only, as `file_operations::release` of a window's file.
+unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: `Window::new` has put the reference there.
+    drop(unsafe { Arc::from_raw((*file).private_data.cast::<Channel>()) });
+    0
+}

@@ -37,12 +37,14 @@ impl Number {
     /// EBUSY: another device has the same alias. ENOMEM.
     pub(crate) fn take(dev: &Device<Bound>, stem: &'static CStr) -> Result<Self> {
         // SAFETY: The device is bound, so its node (which may be null) does not change.
-        let alias = unsafe {
-            bindings::of_alias_get_id((*raw::device(dev)).of_node, stem.as_char_ptr())
-        };
+        let alias =
+            unsafe { bindings::of_alias_get_id((*raw::device(dev)).of_node, stem.as_char_ptr()) };
         let mut taken = TAKEN.lock();
-        let is_free =
-            |number: u32| !taken.iter().any(|(other, n)| *other == stem && *n == number);
+        let is_free = |number: u32| {
+            !taken
+                .iter()
+                .any(|(other, n)| *other == stem && *n == number)
+        };
         let number = match u32::try_from(alias) {
             Ok(alias) if is_free(alias) => alias,
             Ok(_) => return Err(EBUSY),

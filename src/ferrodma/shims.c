@@ -5,10 +5,13 @@
  * Rust helpers lack.
  */
 
+#include <linux/anon_inodes.h>
+#include <linux/fcntl.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
+struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
 
 /* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
@@ -24,4 +27,10 @@ unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
 		index -= pages;
 	}
 	return 0;
+}
+
+/* A file with an inode, and so an address space, of its own; or an ERR_PTR. */
+struct file *ferrodma_window_file(const struct file_operations *fops, void *priv)
+{
+	return anon_inode_create_getfile("[ferrodma]", fops, priv, O_RDWR | O_CLOEXEC, NULL);
 }

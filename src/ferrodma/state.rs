@@ -48,24 +48,28 @@ pub(crate) fn show<'a>(
     name: &'a CStr,
     channel: Arc<Channel>,
 ) -> impl PinInit<Scope<Arc<Channel>>, Error> + 'a {
-    root.scope(Ok::<_, Error>(channel), name, |channel: &Arc<Channel>, dir| {
-        dir.read_callback_file(c"jobs", channel, &|channel, f| {
-            show_count(channel, f, |stats| stats.jobs)
-        });
-        dir.read_callback_file(c"bytes", channel, &|channel, f| {
-            show_count(channel, f, |stats| stats.bytes)
-        });
-        dir.read_callback_file(c"errors", channel, &|channel, f| {
-            show_count(channel, f, |stats| stats.errors)
-        });
-        dir.read_callback_file(c"timeouts", channel, &|channel, f| {
-            show_count(channel, f, |stats| stats.timeouts)
-        });
-        dir.read_callback_file(c"cancelled", channel, &|channel, f| {
-            show_count(channel, f, |stats| stats.cancelled)
-        });
-        dir.read_callback_file(c"latency", channel, &show_latency);
-    })
+    root.scope(
+        Ok::<_, Error>(channel),
+        name,
+        |channel: &Arc<Channel>, dir| {
+            dir.read_callback_file(c"jobs", channel, &|channel, f| {
+                show_count(channel, f, |stats| stats.jobs)
+            });
+            dir.read_callback_file(c"bytes", channel, &|channel, f| {
+                show_count(channel, f, |stats| stats.bytes)
+            });
+            dir.read_callback_file(c"errors", channel, &|channel, f| {
+                show_count(channel, f, |stats| stats.errors)
+            });
+            dir.read_callback_file(c"timeouts", channel, &|channel, f| {
+                show_count(channel, f, |stats| stats.timeouts)
+            });
+            dir.read_callback_file(c"cancelled", channel, &|channel, f| {
+                show_count(channel, f, |stats| stats.cancelled)
+            });
+            dir.read_callback_file(c"latency", channel, &show_latency);
+        },
+    )
 }
 
 /// Writes one counter.

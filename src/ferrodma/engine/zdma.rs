@@ -214,8 +214,10 @@ impl<'bound> Zdma<'bound> {
 
     fn set_src(&self, span: &Span) {
         let (lsb, msb) = halves(span.addr());
-        self.io.write_reg(regs::SRC_DSCR_WORD0::zeroed().with_lsb(lsb));
-        self.io.write_reg(regs::SRC_DSCR_WORD1::zeroed().with_msb(msb));
+        self.io
+            .write_reg(regs::SRC_DSCR_WORD0::zeroed().with_lsb(lsb));
+        self.io
+            .write_reg(regs::SRC_DSCR_WORD1::zeroed().with_msb(msb));
         self.io
             .write_reg(regs::SRC_DSCR_WORD2::zeroed().with_size(size(span)));
         self.io
@@ -224,8 +226,10 @@ impl<'bound> Zdma<'bound> {
 
     fn set_dst(&self, span: &Span) {
         let (lsb, msb) = halves(span.addr());
-        self.io.write_reg(regs::DST_DSCR_WORD0::zeroed().with_lsb(lsb));
-        self.io.write_reg(regs::DST_DSCR_WORD1::zeroed().with_msb(msb));
+        self.io
+            .write_reg(regs::DST_DSCR_WORD0::zeroed().with_lsb(lsb));
+        self.io
+            .write_reg(regs::DST_DSCR_WORD1::zeroed().with_msb(msb));
         self.io
             .write_reg(regs::DST_DSCR_WORD2::zeroed().with_size(size(span)));
         self.io
@@ -245,7 +249,12 @@ impl<'bound> Zdma<'bound> {
             let descriptor = Descriptor {
                 addr: span.addr().to_le(),
                 size: size(span).get().to_le(),
-                ctrl: (if last { ctrl | Descriptor::CTRL_STOP } else { ctrl }).to_le(),
+                ctrl: (if last {
+                    ctrl | Descriptor::CTRL_STOP
+                } else {
+                    ctrl
+                })
+                .to_le(),
                 next: if last { 0 } else { chain.address(index + 1) }.to_le(),
                 _reserved: 0,
             };
@@ -255,9 +264,7 @@ impl<'bound> Zdma<'bound> {
 }
 
 /// [`Zdma::new`] as the match data of a driver.
-pub fn attach<'bound>(
-    pdev: &'bound platform::Device<Bound>,
-) -> Result<KBox<dyn Engine + 'bound>> {
+pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
     Ok(KBox::new(Zdma::new(pdev)?, GFP_KERNEL)?)
 }
 
@@ -329,10 +336,14 @@ unsafe impl Engine for Zdma<'_> {
             let (src_lsb, src_msb) = halves(chains.src.address(0));
             let (dst_lsb, dst_msb) = halves(chains.dst.address(0));
             self.set_mode(true, false);
-            self.io.write_reg(regs::SRC_START_LSB::zeroed().with_lsb(src_lsb));
-            self.io.write_reg(regs::SRC_START_MSB::zeroed().with_msb(src_msb));
-            self.io.write_reg(regs::DST_START_LSB::zeroed().with_lsb(dst_lsb));
-            self.io.write_reg(regs::DST_START_MSB::zeroed().with_msb(dst_msb));
+            self.io
+                .write_reg(regs::SRC_START_LSB::zeroed().with_lsb(src_lsb));
+            self.io
+                .write_reg(regs::SRC_START_MSB::zeroed().with_msb(src_msb));
+            self.io
+                .write_reg(regs::DST_START_LSB::zeroed().with_lsb(dst_lsb));
+            self.io
+                .write_reg(regs::DST_START_MSB::zeroed().with_msb(dst_msb));
         } else if let ([src], [dst]) = (transfer.src(), transfer.dst()) {
             self.set_mode(false, false);
             self.set_src(src);
@@ -364,7 +375,8 @@ unsafe impl Engine for Zdma<'_> {
     }
 
     fn quiesce(&self) -> Result {
-        self.io.write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
+        self.io
+            .write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
         self.io.write_reg(regs::CTRL2::zeroed());
         // A paused channel is disabled by asking it to go on while it is not enabled (UG1085,
         // "Channel Paused"); others take no notice.
