@@ -10,6 +10,7 @@
 make_cache
 kernel=$("$TOP/scripts/kernel.sh")
 out=$BUILD/dtbs
+lock_build
 mkdir -p "$out"
 
 # overlay <source>: compile it, by way of the C preprocessor as the kernel does, to build/dtbs/<name>.dtbo.

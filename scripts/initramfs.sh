@@ -10,6 +10,7 @@
 make_cache
 guest=$("$TOP/scripts/kernel.sh")/guest
 root=$BUILD/initramfs
+lock_build
 
 say "CPIO    build/initramfs.cpio"
 rm -rf -- "$root"

@@ -10,6 +10,7 @@ make_cache
 ksrc=$("$TOP/scripts/kernel.sh")/source
 out=$BUILD/kselftest
 mkdir -p "$BUILD/tests"
+lock_build
 
 run() {
 	make --no-print-directory -j "$(nproc)" -C "$TOP/tests" OUTPUT="$BUILD/tests" KSRC="$ksrc" ARCH=arm64 \

@@ -88,6 +88,15 @@ lock() {
 	flock 9
 }
 
+# lock_build: the same for a build step, since two runs in one clone share build/.
+lock_build() {
+	mkdir -p "$BUILD"
+	exec 8>"$BUILD/lock"
+	flock -n 8 && return
+	say "another run is building in $BUILD; waiting for it to finish"
+	flock 8
+}
+
 # need_space <KiB> <for what>
 need_space() {
 	_free=$(df -Pk -- "$CACHE" | awk 'NR == 2 { print $4 }')

@@ -16,6 +16,7 @@ if [ -z "${KDIR:-}" ]; then
 	if ! is_toolchain; then
 		exec "$TOP/scripts/enter.sh" "$0" "$@"
 	fi
+	lock_build
 	# The type information of a module in Rust is empty, and its tool is not quiet.
 	kmake -C "$kernel/build" M="$TOP" MO="$out" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
 	exit
@@ -37,6 +38,7 @@ if [ "$(rustc --version 2>/dev/null)" != "$wants" ]; then
 	exec "$TOP/scripts/enter.sh" "$0" "$@"
 fi
 
+lock_build
 make --no-print-directory -j "$(nproc)" -C "$KDIR" M="$TOP" MO="$out" V="$V" \
 	${ARCH:+ARCH="$ARCH"} ${CROSS_COMPILE:+CROSS_COMPILE="$CROSS_COMPILE"} ${LLVM:+LLVM="$LLVM"} ${CC:+CC="$CC"} \
 	"$@" modules

@@ -16,6 +16,7 @@ fi
 
 out=$BUILD/rust-analyzer
 mkdir -p "$out"
+lock_build
 kmake -s -C "$kernel/build" M="$TOP" MO="$out" rust-analyzer
 "$TOP/scripts/rust-project" "$out/rust-project.json" "${FERRODMA_ROOT:-/}" >"$out/complete.json"
 mv "$out/complete.json" "$TOP/rust-project.json"
