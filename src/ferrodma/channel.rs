@@ -408,13 +408,13 @@ impl Channel {
                 return;
             }
             state.queue.end(Phase::Gone);
-            while let Some(job) = state.queue.withdraw_any() {
-                self.complete(&mut state, job, ENODEV.to_errno(), 0);
-            }
             // Hardware is stopped even if it seems idle. A channel that dies of this has said so in
             // the log.
             let _ = self.stop_running(hw, state, ENODEV);
             let mut state = self.state.lock();
+            while let Some(job) = state.queue.withdraw_any() {
+                self.complete(&mut state, job, ENODEV.to_errno(), 0);
+            }
             for signals in state.queue.all_signals() {
                 signals.changed.notify_all();
             }
