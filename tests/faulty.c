@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hardware that goes wrong: it pauses in the middle of a job, meets a bus error,
+ * does not stop. On the channel of the in-kernel test module, whose head says
+ * how many source segments make it do what. Run by faulty.sh.
+ */
+#include <sys/wait.h>
+
+#include "bind.h"
+#include "channel_checks.h"
+
+enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
+
+#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define LONG_NS		(20 * NSEC_PER_SEC)
+
+/* Each source segment, and where the destination is. */
+#define PART	512
+#define TO	8192
+
+static struct ferrodma_completion record;
+
+FIXTURE(faulty) {
+	struct channel c;
+	struct bound_device device;
+};
+
+FIXTURE_SETUP(faulty)
+{
+	ASSERT_EQ(0, bound_device_find(&self->device, "test", 0));
+	ASSERT_EQ(0, channel_open(&self->c, "test", 0, 0));
+	make_pattern(&self->c, SEED);
+}
+
+/* Whatever became of the test, the next finds a channel that is alive. */
+FIXTURE_TEARDOWN_PARENT(faulty)
+{
+	device_unbind(&self->device);
+	EXPECT_EQ(0, device_bind(&self->device));
+}
+
+/* A copy of @segments parts to one place. */
+static void job_parts(struct job *j, const struct channel *c, int segments, uint64_t limit_ns)
+{
+	job_init(j);
+	for (int i = 0; i < segments; i++)
+		job_add(c, j->src, &j->submit.nr_src, i * PART, PART);
+	job_add(c, j->dst, &j->submit.nr_dst, TO, segments * PART);
+	j->submit.timeout_ns = limit_ns;
+}
+
+/* Queues one; its cookie, or 0. */
+static uint64_t queue_parts(const struct channel *c, int segments, uint64_t limit_ns)
+{
+	struct job j;
+
+	job_parts(&j, c, segments, limit_ns);
+	return job_submit(c, &j) ? 0 : j.submit.cookie;
+}
+
+static uint32_t info_flags(const struct channel *c)
+{
+	struct ferrodma_info info;
+
+	return channel_info(c->fd, &info) ? 0 : info.flags;
+}
+
+TEST_F(faulty, paused_job_times_out_with_the_bytes_that_it_moved)
+{
+	struct job j;
+
+	job_parts(&j, &self->c, HALTS, SHORT_NS);
+	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
+	EXPECT_EQ(PART, j.submit.completion.bytes);
+	EXPECT_LE(SHORT_NS, j.submit.completion.complete_ns - j.submit.completion.submit_ns);
+	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + TO, PART));
+	EXPECT_NE(-1, area_differs(self->c.mem + PART, self->c.mem + TO + PART, PART));
+	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+}
+
+TEST_F(faulty, paused_job_writes_nothing_after_its_time_limit)
+{
+	struct job j;
+
+	job_parts(&j, &self->c, HALTS, SHORT_NS);
+	ASSERT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
+	make_pattern(&self->c, SEED + 1);
+	sleep_ms(100);
+	EXPECT_EQ(-1, pattern_lost(&self->c, SEED + 1));
+	expect_works(_metadata, &self->c);
+}
+
+TEST_F(faulty, jobs_behind_a_paused_one_run_after_its_time_limit)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, HALTS, SHORT_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(3, queue_parts(&self->c, HALTS, SHORT_NS));
+	ASSERT_EQ(4, queue_parts(&self->c, WORKS, 0));
+	for (uint64_t i = 1; i <= 4; i++) {
+		ASSERT_TRUE(wait_record(&self->c));
+		ASSERT_EQ(1, read_records(&self->c, &record, 1));
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(i % 2 ? -ETIMEDOUT : 0, record.status);
+	}
+}
+
+TEST_F(faulty, short_limit_behind_a_long_one_is_kept)
+{
+	uint64_t start = now_ns();
+
+	/* Its time is never up, but the watchdog is set to when it would be. */
+	ASSERT_EQ(1, queue_parts(&self->c, WORKS, LONG_NS));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	ASSERT_EQ(2, queue_parts(&self->c, HALTS, SHORT_NS));
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_GT(LONG_NS, now_ns() - start);
+}
+
+TEST_F(faulty, limit_of_the_device_tree_holds_where_the_job_has_none)
+{
+	struct job j;
+
+	job_parts(&j, &self->c, HALTS, 0);
+	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
+	/* ferrodma,timeout-ms is 100. */
+	EXPECT_LE(100 * NSEC_PER_MSEC,
+		  j.submit.completion.complete_ns - j.submit.completion.submit_ns);
+}
+
+TEST_F(faulty, cancel_stops_a_paused_job)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, HALTS, LONG_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ECANCELED, record.status);
+	EXPECT_EQ(PART, record.bytes);
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(0, record.status);
+}
+
+TEST_F(faulty, close_stops_a_paused_job)
+{
+	struct channel other;
+
+	ASSERT_EQ(0, channel_open(&other, "test", 0, 0));
+	ASSERT_EQ(1, queue_parts(&other, HALTS, LONG_NS));
+	ASSERT_EQ(1, queue_parts(&self->c, WORKS, 0));
+	EXPECT_FALSE(has_record(&self->c));
+	close(other.fd);
+	other.fd = -1;
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(0, record.status);
+	channel_close(&other);
+}
+
+TEST_F(faulty, SIGKILL_stops_the_paused_job_of_a_waiting_submit)
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct channel own;
+		struct job j;
+
+		if (channel_open(&own, "test", 0, 0))
+			_exit(1);
+		job_parts(&j, &own, HALTS, LONG_NS);
+		_exit(job_run(&own, &j) ? 2 : 3);
+	}
+	sleep_ms(100);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	expect_works(_metadata, &self->c);
+}
+
+TEST_F(faulty, unbind_ends_a_paused_job_with_ENODEV)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, HALTS, LONG_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	for (uint64_t i = 1; i <= 2; i++) {
+		ASSERT_EQ(1, read_records(&self->c, &record, 1));
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(-ENODEV, record.status);
+	}
+	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
+	ASSERT_EQ(0, device_bind(&self->device));
+	channel_close(&self->c);
+	ASSERT_EQ(0, channel_open(&self->c, "test", 0, 0));
+	expect_works(_metadata, &self->c);
+}
+
+TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, FAULTS, LONG_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-EIO, record.status);
+	EXPECT_GT(FAULTS * PART, record.bytes);
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(0, record.status);
+	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+}
+
+TEST_F(faulty, engine_that_does_not_stop_leaves_the_channel_dead)
+{
+	struct job j;
+
+	ASSERT_EQ(1, queue_parts(&self->c, STICKS, SHORT_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(-EIO, record.status);
+	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+	job_parts(&j, &self->c, WORKS, 0);
+	EXPECT_EQ(-EIO, job_submit(&self->c, &j));
+	EXPECT_EQ(0, poll_events(&self->c, POLLHUP, 0) & POLLHUP);
+	/* What user space has mapped stays. */
+	EXPECT_EQ(0, touch_in_child(self->c.mem));
+}
+
+TEST_F(faulty, cancel_says_when_the_engine_does_not_stop)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, STICKS, LONG_NS));
+	EXPECT_EQ(-EIO, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ECANCELED, record.status);
+	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+}
+
+TEST_F(faulty, dead_channel_lives_again_when_bound_again)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, STICKS, SHORT_NS));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
+	ASSERT_EQ(0, device_bind(&self->device));
+	channel_close(&self->c);
+	ASSERT_EQ(0, channel_open(&self->c, "test", 0, 0));
+	expect_works(_metadata, &self->c);
+}
+
+TEST_F(faulty, unbind_ends_a_job_that_does_not_stop)
+{
+	ASSERT_EQ(1, queue_parts(&self->c, STICKS, LONG_NS));
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_EQ(1, read_records(&self->c, &record, 1));
+	EXPECT_EQ(-ENODEV, record.status);
+	ASSERT_EQ(0, device_bind(&self->device));
+}
+
+TEST_HARNESS_MAIN
