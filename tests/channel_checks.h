@@ -112,6 +112,34 @@ static inline void expect_works(struct __test_metadata *_metadata, const struct 
 	EXPECT_EQ(-1, area_differs(c->mem, c->mem + c->size / 2, 64));
 }
 
+/* How a sleeping thread is seen from outside: set by the thread itself. */
+typedef _Atomic pid_t thread_id;
+
+/*
+ * Whether the thread, or process, sleeps in a call before long; so that a test
+ * can go on as soon as it does, however slow the machine is.
+ */
+static inline bool wait_until_asleep(const thread_id *id)
+{
+	char path[64], state;
+	int asleep = 0;
+
+	for (int ms = 0; ms < SOON_MS && asleep < 3; ms++) {
+		FILE *f;
+
+		sleep_ms(1);
+		snprintf(path, sizeof(path), "/proc/%d/stat", *id);
+		f = *id ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		/* A moment's sleep on the way there is not it. */
+		asleep = fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'S' ?
+			 asleep + 1 : 0;
+		fclose(f);
+	}
+	return asleep == 3;
+}
+
 /* Two pages, of which the second cannot be touched; NULL when out of memory. */
 static inline uint8_t *page_before_a_hole(void)
 {

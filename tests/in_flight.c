@@ -4,7 +4,6 @@
  * channel whose interrupt never comes. Run by in_flight.sh.
  */
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "lost_fixture.h"
@@ -13,7 +12,7 @@ static struct ferrodma_completion record;
 
 TEST_F(lost, cancel_stops_the_running_job_and_the_next_one_runs)
 {
-	uint64_t start = now_ns();
+	uint64_t begin = now_ns();
 
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
 	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
@@ -25,8 +24,8 @@ TEST_F(lost, cancel_stops_the_running_job_and_the_next_one_runs)
 	EXPECT_GE(unit(&self->c), record.bytes);
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(-ETIMEDOUT, record.status);
-	EXPECT_LE(SHORT_NS, record.complete_ns - start);
-	EXPECT_GT(LONG_NS, record.complete_ns - start);
+	EXPECT_LE(SHORT_NS, record.complete_ns - begin);
+	EXPECT_GT(LONG_NS, record.complete_ns - begin);
 }
 
 TEST_F(lost, cancel_of_a_job_that_has_not_started_leaves_memory_alone)
@@ -64,58 +63,87 @@ TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 	EXPECT_EQ(POLLOUT, poll_events(&self->c, POLLOUT, 0));
 }
 
-/* A waiting SUBMIT of another thread. */
-struct submitter {
+/* A call of another thread, which sleeps until the job ends. */
+struct sleeper {
 	const struct channel *c;
 	struct job job;
+	struct ferrodma_completion record;
 	int result;
-	atomic_bool done;
+	thread_id id;
 	pthread_t thread;
 };
 
 static void *submitting(void *arg)
 {
-	struct submitter *s = arg;
+	struct sleeper *s = arg;
 
+	s->id = gettid();
 	job_copy(&s->job, s->c, 0, s->c->size / 2, unit(s->c));
 	s->job.submit.flags = FERRODMA_SUBMIT_WAIT;
 	s->job.submit.timeout_ns = LONG_NS;
 	s->result = job_submit(s->c, &s->job);
-	s->done = true;
+	s->record = s->job.submit.completion;
 	return NULL;
+}
+
+static void *waiting(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->id = gettid();
+	s->result = take_within(s->c, 1, 0, &s->record);
+	return NULL;
+}
+
+/* Has a thread make the call, and returns when it sleeps there. */
+static void start(struct __test_metadata *_metadata, struct sleeper *s,
+		  const struct channel *c, void *(*call)(void *))
+{
+	memset(s, 0, sizeof(*s));
+	s->c = c;
+	ASSERT_EQ(0, pthread_create(&s->thread, NULL, call, s));
+	ASSERT_TRUE(wait_until_asleep(&s->id));
 }
 
 TEST_F(lost, cancel_ends_the_submit_that_waits_for_the_job)
 {
-	struct submitter s = { .c = &self->c };
-	int ret;
+	struct sleeper s;
 
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
-	for (int ms = 0; (ret = job_cancel(&self->c, 1)) == -ENOENT && ms < SOON_MS; ms++)
-		sleep_ms(1);
-	EXPECT_EQ(0, ret);
+	start(_metadata, &s, &self->c, submitting);
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));
 	EXPECT_EQ(0, s.result);
-	EXPECT_EQ(-ECANCELED, s.job.submit.completion.status);
-	EXPECT_EQ(1, s.job.submit.completion.cookie);
+	EXPECT_EQ(-ECANCELED, s.record.status);
+	EXPECT_EQ(1, s.record.cookie);
+	EXPECT_FALSE(has_record(&self->c));
+}
+
+TEST_F(lost, cancel_ends_the_wait_for_the_job)
+{
+	struct sleeper s;
+
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	start(_metadata, &s, &self->c, waiting);
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	EXPECT_EQ(0, s.result);
+	EXPECT_EQ(-ECANCELED, s.record.status);
 	EXPECT_FALSE(has_record(&self->c));
 }
 
 TEST_F(lost, record_of_a_waiting_submit_cannot_be_taken)
 {
-	struct submitter s = { .c = &self->c };
+	struct sleeper s;
 	int ret;
 
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
-	sleep_ms(50);
+	start(_metadata, &s, &self->c, submitting);
 	ret = take_within(&self->c, 1, SHORT_NS, NULL);
 	EXPECT_TRUE(ret == -ENOENT || ret == -ETIMEDOUT) TH_LOG("WAIT: %d", ret);
-	EXPECT_FALSE(s.done);
 	ret = job_cancel(&self->c, 1);
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(0, ret);
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(-ECANCELED, s.job.submit.completion.status);
+	EXPECT_EQ(-ECANCELED, s.record.status);
 }
 
 TEST_F(lost, signal_takes_the_job_of_a_waiting_submit_back)
@@ -148,76 +176,80 @@ TEST_F(lost, signal_that_ends_a_wait_leaves_the_job_running)
 
 TEST_F(lost, SIGKILL_ends_a_waiting_submit)
 {
-	uint64_t start = now_ns();
-	struct submitter s;
+	uint64_t begin = now_ns();
+	thread_id pid = fork();
 	int status;
-	pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		struct channel own;
+		struct sleeper s = { .c = &own };
 
-		if (!channel_open(&own, self->function, self->number, 0)) {
-			s.c = &own;
+		if (!channel_open(&own, self->function, self->number, 0))
 			submitting(&s);
-		}
 		_exit(1);
 	}
-	sleep_ms(100);
+	ASSERT_TRUE(wait_until_asleep(&pid));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	expect_goes_on(_metadata, &self->c);
-	EXPECT_GT(LONG_NS, now_ns() - start);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
 }
 
 TEST_F(lost, close_stops_the_running_job_and_the_queued_ones)
 {
-	uint64_t start = now_ns();
+	uint64_t begin = now_ns();
 	struct channel other;
 
 	ASSERT_EQ(0, channel_open(&other, self->function, self->number, 0));
 	for (int i = 1; i <= 3; i++)
 		ASSERT_EQ(i, queue_job(&other, LONG_NS));
 	ASSERT_EQ(1, queue_job(&self->c, SHORT_NS));
-	channel_close(&other);
+	/* What is still mapped does not keep them. */
+	close(other.fd);
+	other.fd = -1;
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(is_dead(&self->c) ? -EIO : -ETIMEDOUT, record.status);
-	EXPECT_GT(LONG_NS, now_ns() - start);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
+	channel_close(&other);
 }
 
 TEST_F(lost, unbind_ends_running_and_queued_jobs_with_ENODEV)
 {
-	struct submitter s = { .c = &self->c };
-	uint64_t start = now_ns();
+	struct sleeper submitter, waiter;
+	uint64_t begin = now_ns();
 	struct channel other;
 
 	ASSERT_EQ(0, channel_open(&other, self->function, self->number, 0));
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
-	sleep_ms(50);
-	for (int i = 1; i <= 3; i++)
+	start(_metadata, &submitter, &self->c, submitting);
+	for (int i = 1; i <= 4; i++)
 		ASSERT_EQ(i, queue_job(&other, LONG_NS));
+	start(_metadata, &waiter, &other, waiting);
 	ASSERT_EQ(0, device_unbind(&self->device));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
-	EXPECT_EQ(-ENODEV, s.job.submit.completion.status);
-	ASSERT_EQ(0, take(&other, 2, &record));
+	ASSERT_EQ(0, pthread_join(submitter.thread, NULL));
+	EXPECT_EQ(0, submitter.result);
+	EXPECT_EQ(-ENODEV, submitter.record.status);
+	ASSERT_EQ(0, pthread_join(waiter.thread, NULL));
+	EXPECT_EQ(0, waiter.result);
+	EXPECT_EQ(-ENODEV, waiter.record.status);
+	ASSERT_EQ(0, take(&other, 3, &record));
 	EXPECT_EQ(-ENODEV, record.status);
 	EXPECT_EQ(0, record.bytes);
-	for (int i = 1; i <= 3; i += 2) {
+	for (int i = 2; i <= 4; i += 2) {
 		ASSERT_EQ(1, read_records(&other, &record, 1));
 		EXPECT_EQ(i, record.cookie);
 		EXPECT_EQ(-ENODEV, record.status);
 	}
 	EXPECT_EQ(-ENODEV, read_records(&other, &record, 1));
-	EXPECT_GT(LONG_NS, now_ns() - start);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
 	channel_close(&other);
 }
 
 TEST_F(lost, SIGKILL_with_the_device_unbound_in_flight_leaves_nothing)
 {
 	int status;
-	pid_t pid = fork();
+	thread_id pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -226,7 +258,7 @@ TEST_F(lost, SIGKILL_with_the_device_unbound_in_flight_leaves_nothing)
 		pause();
 		_exit(1);
 	}
-	sleep_ms(50);
+	ASSERT_TRUE(wait_until_asleep(&pid));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));

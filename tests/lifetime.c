@@ -85,7 +85,7 @@ TEST_F(channel, SIGKILL_ends_sleeping_calls)
 	for (int which = 0; which < 3; which++) {
 		int status, report[2];
 		char byte;
-		pid_t pid;
+		thread_id pid;
 
 		ASSERT_EQ(0, pipe(report));
 		pid = fork();
@@ -94,7 +94,7 @@ TEST_F(channel, SIGKILL_ends_sleeping_calls)
 			sleep_in_call(which, report[1], variant->function, variant->number);
 		close(report[1]);
 		ASSERT_EQ(1, read(report[0], &byte, 1));
-		sleep_ms(30);
+		EXPECT_TRUE(wait_until_asleep(&pid));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)

@@ -65,6 +65,7 @@ struct sleeper {
 	struct job job;
 	struct ferrodma_completion record;
 	int result;
+	thread_id id;
 	atomic_bool done;
 	pthread_t thread;
 };
@@ -73,6 +74,7 @@ static void *submitting(void *arg)
 {
 	struct sleeper *s = arg;
 
+	s->id = gettid();
 	job_copy(&s->job, s->c, 0, s->c->size / 2, unit(s->c));
 	s->result = job_submit(s->c, &s->job);
 	s->done = true;
@@ -83,6 +85,7 @@ static void *reading(void *arg)
 {
 	struct sleeper *s = arg;
 
+	s->id = gettid();
 	s->result = read_records(s->c, &s->record, 1);
 	s->done = true;
 	return NULL;
@@ -92,6 +95,7 @@ static void *polling(void *arg)
 {
 	struct sleeper *s = arg;
 
+	s->id = gettid();
 	s->result = poll_events(s->c, POLLIN, SOON_MS);
 	s->done = true;
 	return NULL;
@@ -103,7 +107,7 @@ TEST_F(channel, submit_to_a_full_queue_sleeps_until_a_record_is_taken)
 
 	ASSERT_TRUE(queue_until_full(&self->c));
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
-	sleep_ms(50);
+	EXPECT_TRUE(wait_until_asleep(&s.id));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));
@@ -117,7 +121,7 @@ TEST_F(channel, read_sleeps_until_there_is_a_record)
 	struct sleeper s = { .c = &self->c };
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, reading, &s));
-	sleep_ms(50);
+	EXPECT_TRUE(wait_until_asleep(&s.id));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(1, queue_one(&self->c, 5));
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));
@@ -130,7 +134,7 @@ TEST_F(channel, poll_sleeps_until_there_is_a_record)
 	struct sleeper s = { .c = &self->c };
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, polling, &s));
-	sleep_ms(50);
+	EXPECT_TRUE(wait_until_asleep(&s.id));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(1, queue_one(&self->c, 0));
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));

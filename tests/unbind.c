@@ -161,6 +161,7 @@ struct sleeper {
 	const struct channel *c;
 	int (*call)(const struct channel *c);
 	int result;
+	thread_id id;
 	atomic_bool done;
 	pthread_t thread;
 };
@@ -169,6 +170,7 @@ static void *sleeping(void *arg)
 {
 	struct sleeper *s = arg;
 
+	s->id = gettid();
 	s->result = s->call(s->c);
 	s->done = true;
 	return NULL;
@@ -199,7 +201,7 @@ static void expect_woken(struct __test_metadata *_metadata, const struct channel
 	struct sleeper s = { .c = c, .call = call };
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, sleeping, &s));
-	sleep_ms(50);
+	EXPECT_TRUE(wait_until_asleep(&s.id));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(0, device_unbind(device));
 	ASSERT_EQ(0, pthread_join(s.thread, NULL));
@@ -246,6 +248,38 @@ TEST_F(bound, file_and_mapping_of_before_stay_dead_when_bound_again)
 	EXPECT_EQ(POLLHUP, poll_events(&self->c, 0, 0) & POLLHUP);
 	if (self->c.info.buffer_size)
 		EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+}
+
+TEST_F(bound, bound_again_its_buffer_shows_nothing_of_before)
+{
+	struct channel again;
+
+	if (!self->c.info.buffer_size)
+		SKIP(return, "the function has no buffer");
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_EQ(0, device_bind(&self->device));
+	ASSERT_EQ(0, channel_open(&again, variant->function, variant->number, 0));
+	EXPECT_EQ(-1, value_differs(again.mem, again.size, 0));
+	channel_close(&again);
+}
+
+TEST_F(bound, binding_says_in_the_log_which_node_it_made)
+{
+	char node[64], line[1024];
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), lines = 0;
+	ssize_t n;
+
+	ASSERT_LE(0, log);
+	snprintf(node, sizeof(node), "/dev/ferrodma-%s%d", variant->function, variant->number);
+	ASSERT_EQ(0, device_unbind(&self->device));
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	ASSERT_EQ(0, device_bind(&self->device));
+	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		lines += strstr(line, node) && strstr(line, self->device.device);
+	}
+	EXPECT_EQ(1, lines);
+	close(log);
 }
 
 TEST_F(bound, unbind_with_jobs_queued_by_many_files)
