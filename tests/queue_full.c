@@ -129,6 +129,41 @@ TEST_F(channel, read_sleeps_until_there_is_a_record)
 	EXPECT_EQ(5, s.record.user_data);
 }
 
+static void *reading_to_nowhere(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->id = gettid();
+	s->result = read_records(s->c, (void *)UNMAPPED_ADDR, 1);
+	s->done = true;
+	return NULL;
+}
+
+/* Both are woken; the record that the one cannot take is for the other. */
+TEST_F(channel, record_that_one_reader_cannot_take_wakes_the_other)
+{
+	for (int i = 0; i < 10; i++) {
+		struct sleeper bad = { .c = &self->c }, good = { .c = &self->c };
+
+		ASSERT_EQ(0, pthread_create(&bad.thread, NULL, reading_to_nowhere, &bad));
+		ASSERT_TRUE(wait_until_asleep(&bad.id));
+		ASSERT_EQ(0, pthread_create(&good.thread, NULL, reading, &good));
+		ASSERT_TRUE(wait_until_asleep(&good.id));
+		ASSERT_NE(0, queue_one(&self->c, i));
+		for (int ms = 0; ms < SOON_MS && !good.done; ms++)
+			sleep_ms(1);
+		ASSERT_TRUE(good.done) TH_LOG("round %d: a record waits, its reader sleeps", i);
+		ASSERT_EQ(0, pthread_join(good.thread, NULL));
+		EXPECT_EQ(1, good.result);
+		EXPECT_EQ(i, good.record.user_data);
+		/* The other, if it was the later one, still wants something to fail on. */
+		ASSERT_NE(0, queue_one(&self->c, i));
+		ASSERT_EQ(0, pthread_join(bad.thread, NULL));
+		EXPECT_EQ(-EFAULT, bad.result);
+		EXPECT_EQ(1, read_records(&self->c, &record, 1));
+	}
+}
+
 TEST_F(channel, poll_sleeps_until_there_is_a_record)
 {
 	struct sleeper s = { .c = &self->c };
