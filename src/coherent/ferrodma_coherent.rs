@@ -117,7 +117,7 @@ impl ChannelDriver for Driver {
     }
 
     fn selftest() -> bool {
-        *module_parameters::selftest.value_ref() != 0
+        module_parameters::selftest.value()
     }
 }
 
@@ -128,8 +128,8 @@ kernel::module_platform_driver! {
     description: "DMA within a coherent buffer that user space maps",
     license: "GPL",
     params: {
-        selftest: u8 {
-            default: 1,
+        selftest: bool {
+            default: true,
             description: "Prove each channel before it is offered (1, the default) or not (0)",
         },
     },

@@ -5,9 +5,9 @@
 use kernel::{
     dma::DmaAddress,
     prelude::*,
-    sync::Arc,
-    transmute::AsBytes, //
+    sync::Arc, //
 };
+use zerocopy::Immutable;
 
 use crate::pool::{
     Block,
@@ -74,7 +74,7 @@ impl Chain {
 
     /// Writes descriptor `index`. Writes nothing if there is no room for it, or if `T` is not of
     /// the size that the engine's layout says.
-    pub fn write<T: AsBytes>(&mut self, index: usize, descriptor: &T) {
+    pub fn write<T: IntoBytes + Immutable>(&mut self, index: usize, descriptor: &T) {
         if let Some(bytes) = self.bytes(index) {
             if bytes.len() == size_of::<T>() {
                 bytes.copy_from_slice(descriptor.as_bytes());

@@ -70,7 +70,7 @@ type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
 /// A channel. Outlives its device as long as a file is open.
 #[pin_data]
-pub struct Channel {
+pub(crate) struct Channel {
     // First, so that it is dropped first: its callback uses all the others.
     #[pin]
     pub(crate) watchdog: Watchdog,
@@ -246,9 +246,11 @@ impl Channel {
         job.record.bytes = bytes;
         // CAST: The time since boot is positive.
         job.record.complete_ns = time as u64;
-        state
-            .stats
-            .count(status, bytes, job.record.complete_ns - job.record.submit_ns);
+        state.stats.count(
+            status,
+            bytes,
+            job.record.complete_ns.saturating_sub(job.record.submit_ns),
+        );
 
         job.lent = None;
         if let Some(chains) = job.transfer.chains.take() {

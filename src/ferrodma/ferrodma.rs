@@ -21,7 +21,7 @@ use kernel::prelude::*;
 
 pub mod buffer;
 pub mod chain;
-pub mod channel;
+mod channel;
 mod chardev;
 pub mod client;
 mod completion;
@@ -38,7 +38,7 @@ mod numbers;
 mod pool;
 mod queue;
 mod raw;
-pub mod request;
+mod request;
 mod state;
 mod stats;
 pub mod transfer;

@@ -74,9 +74,12 @@ impl<T> Fifo<T> {
         if self.len == self.slots.len() {
             return Err(value);
         }
-        let index = self.index(self.len);
+        let behind = self.index(self.len);
+        let Some(slot) = self.slots.get_mut(behind) else {
+            return Err(value);
+        };
         // INVARIANT: The slot behind the last element becomes `Some` and is counted.
-        self.slots[index] = Some(value);
+        *slot = Some(value);
         self.len += 1;
         Ok(())
     }
@@ -86,9 +89,13 @@ impl<T> Fifo<T> {
         if self.len == self.slots.len() {
             return Err(value);
         }
+        let before = self.index(self.slots.len().saturating_sub(1));
+        let Some(slot) = self.slots.get_mut(before) else {
+            return Err(value);
+        };
         // INVARIANT: The slot before the head becomes `Some`, the head, and is counted.
-        self.head = self.index(self.slots.len() - 1);
-        self.slots[self.head] = Some(value);
+        *slot = Some(value);
+        self.head = before;
         self.len += 1;
         Ok(())
     }
@@ -99,7 +106,7 @@ impl<T> Fifo<T> {
             return None;
         }
         // INVARIANT: The head's slot becomes `None` and is no longer counted.
-        let value = self.slots[self.head].take();
+        let value = self.slots.get_mut(self.head)?.take();
         self.head = self.index(1);
         self.len -= 1;
         value
@@ -109,11 +116,11 @@ impl<T> Fifo<T> {
     pub(crate) fn remove(&mut self, matches: impl Fn(&T) -> bool) -> Option<T> {
         let found = self.iter().position(matches)?;
         let at = self.index(found);
-        let value = self.slots[at].take();
-        // INVARIANT: Each later element moves up by one, which leaves the last slot `None`.
+        let value = self.slots.get_mut(at)?.take();
+        // INVARIANT: The gap moves behind the last element, one place at a time.
         for n in found + 1..self.len {
-            let (from, to) = (self.index(n), self.index(n - 1));
-            self.slots[to] = self.slots[from].take();
+            let (gap, next) = (self.index(n - 1), self.index(n));
+            self.slots.swap(gap, next);
         }
         self.len -= 1;
         value
@@ -121,7 +128,7 @@ impl<T> Fifo<T> {
 
     /// The elements, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).filter_map(|n| self.slots[self.index(n)].as_ref())
+        (0..self.len).filter_map(|n| self.slots.get(self.index(n))?.as_ref())
     }
 
     /// Moves the elements to `storage` if that is larger than the present one, and leaves the one that

@@ -185,7 +185,7 @@ impl<J: Entry, S> Queue<J, S> {
                 slot
             }
         };
-        self.clients[slot] = room.client.take();
+        *self.clients.get_mut(slot)? = room.client.take();
         self.pending.replace_storage(&mut room.pending);
         Some(ClientId(slot))
     }

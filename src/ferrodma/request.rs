@@ -19,7 +19,7 @@ pub(crate) struct Limits {
 
 /// The lists of a job. Addresses are whatever the channel's function takes them for.
 #[derive(Default)]
-pub struct Request {
+pub(crate) struct Request {
     src: KVec<Seg>,
     dst: KVec<Seg>,
     fill: Option<u8>,
@@ -36,17 +36,17 @@ struct Range {
 
 impl Request {
     /// The source list; empty if the job is a fill.
-    pub fn src(&self) -> &[Seg] {
+    pub(crate) fn src(&self) -> &[Seg] {
         &self.src
     }
 
     /// The destination list.
-    pub fn dst(&self) -> &[Seg] {
+    pub(crate) fn dst(&self) -> &[Seg] {
         &self.dst
     }
 
     /// The byte to fill the destination with.
-    pub fn fill(&self) -> Option<u8> {
+    pub(crate) fn fill(&self) -> Option<u8> {
         self.fill
     }
 

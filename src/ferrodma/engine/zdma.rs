@@ -24,9 +24,9 @@ use kernel::{
     num::Bounded,
     platform,
     prelude::*,
-    time::Delta,
-    transmute::AsBytes, //
+    time::Delta, //
 };
+use zerocopy_derive::Immutable;
 
 use crate::{
     chain::{
@@ -84,7 +84,7 @@ static CAPS: Caps = Caps {
 
 /// A descriptor of the linked-list kind (UG1085, "Linked-list Mode").
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(IntoBytes, Immutable)]
 struct Descriptor {
     /// Address of the data, little-endian as the rest.
     addr: u64,
@@ -96,9 +96,6 @@ struct Descriptor {
     next: u64,
     _reserved: u64,
 }
-
-// SAFETY: `Descriptor` is `repr(C)` with no padding.
-unsafe impl AsBytes for Descriptor {}
 
 const _: () = assert!(size_of::<Descriptor>() == 32);
 
