@@ -3,20 +3,17 @@
 #
 # Where packages come from, and what to say when they do not come. Sourced after lib.sh.
 
-# The host's own Debian mirror, so that no host is named here.
+# The host's own Debian mirror, so that no host is named here: what the archive says of itself in the lists that apt
+# has fetched; where there are none, the address that is configured with a suite as only Debian has it.
 host_mirror() {
 	# shellcheck disable=SC2016
-	apt-get indextargets --format \
-		'$(CREATED_BY)|$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
-		awk -F '|' '
-			$1 != "Packages" || $5 != "main" { next }
-			# What the archive says of itself, where apt has fetched its lists ...
-			$2 == "Debian" && $3 == "Debian" && !sure { sure = $6 }
-			# ... else what the configuration asks for.
-			$2 !~ /^[A-Z]/ && $4 ~ /^(bookworm|trixie|forky|stable|oldstable|testing|sid|unstable)$/ && !likely {
-				likely = $6
-			}
-			END { print sure ? sure : likely }'
+	_m=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
+		awk -F '|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }')
+	[ -n "$_m" ] || _m=$(apt-get update --print-uris 2>/dev/null |
+		sed -n "s|^'\(.*\)/dists/[a-z]*-updates/InRelease'.*|\1|p" | head -n 1)
+	[ -n "$_m" ] || _m=$(apt-get update --print-uris 2>/dev/null |
+		sed -nE "s#^'(.*)/dists/(bookworm|trixie|forky|(old)?stable|testing|sid)/InRelease'.*#\1#p" | head -n 1)
+	printf '%s\n' "$_m"
 }
 
 mirror() {
@@ -53,7 +50,7 @@ explain() {
 	if grep -qE 'No space left' "$1"; then
 		die "the disk became full while fetching $3; name a roomier folder:" "make FERRODMA_CACHE=<folder> ..."
 	elif grep -qE 'resolv|Could not connect|Cannot initiate|Connection (refused|timed out|failed)|Network is unreachable|[Nn]o route to host|Unable to connect' "$1"; then
-		die "no network to $2, which is needed once to fetch $3; name another mirror:" \
+		die "no network to $2${FERRODMA_SNAPSHOT:+ or $FERRODMA_SNAPSHOT}, which is needed once to fetch $3; name another mirror:" \
 			"make FERRODMA_MIRROR=<base URI> ..."
 	elif grep -qE "does not have a Release file|no longer has a Release file" "$1"; then
 		die "$2 is no mirror of Debian $SUITE; name another:" "make FERRODMA_MIRROR=<base URI> ..."

@@ -22,7 +22,9 @@ if [ -z "${FERRODMA_PREPARE:-}" ]; then
 		need_space "$KERNEL_KIB" "the kernel tree"
 		# Its files name its path, so it is made in place; the stamp, written last, says that it is whole.
 		rm -rf -- "$kernel"
-		trap 'rm -rf -- "$kernel"; say "interrupted; what was made so far is removed"; exit 130' INT
+		trap '[ -e "$kernel/complete" ] || rm -rf -- "$kernel"' EXIT
+		trap 'say "interrupted; removing what was made so far"; exit 130' INT
+		trap 'exit 143' TERM HUP
 		"$TOP/scripts/fetch.sh" "$kernel/debs"
 		FERRODMA_PREPARE=1 "$TOP/scripts/enter.sh" "$TOP/scripts/kernel.sh" 9>&-
 	fi

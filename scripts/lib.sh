@@ -65,8 +65,17 @@ is_toolchain() {
 	for _p in $TOOL_PACKAGES; do
 		printf '%s\n' "$_have" | grep -qF "installed $_p " || return 1
 	done
-	printf '%s\n' "$_have" | grep -q "^installed rustc ${RUSTC_VERSION}+" &&
-		printf '%s\n' "$_have" | grep -q "^installed qemu-system-arm ${QEMU_VERSION}\\."
+	# shellcheck disable=SC2119
+	has_pinned_tools
+}
+
+# has_pinned_tools [--admindir=<folder>]: the versions that matter are those in scripts/versions.
+# shellcheck disable=SC2120 # root.sh gives the argument
+has_pinned_tools() {
+	# shellcheck disable=SC2016
+	_have=$(dpkg-query ${1:+"$1"} -W -f '${Package} ${Version}\n' rustc qemu-system-arm 2>/dev/null) || return 1
+	printf '%s\n' "$_have" | grep -q "^rustc ${RUSTC_VERSION}+" &&
+		printf '%s\n' "$_have" | grep -q "^qemu-system-arm ${QEMU_VERSION}\\."
 }
 
 # root_dir: the folder to enter, or / where this system will do.

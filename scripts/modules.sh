@@ -22,8 +22,9 @@ if [ -z "${KDIR:-}" ]; then
 	exit
 fi
 
-KDIR=$(CDPATH='' cd -- "$KDIR" 2>/dev/null && pwd -P) || die "KDIR is not a folder: $KDIR"
-wants=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"$/\1/p' "$KDIR/include/config/auto.conf" 2>/dev/null) || :
+[ -d "$KDIR" ] || die "KDIR is not a folder: $KDIR"
+KDIR=$(CDPATH='' cd -- "$KDIR" && pwd -P)
+wants=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$KDIR/include/config/auto.conf" 2>/dev/null) || :
 if [ -z "$wants" ] || [ ! -e "$KDIR/rust/libkernel.rmeta" ]; then
 	die "$KDIR is not prepared for Rust modules (CONFIG_RUST=y); in its source tree:" "make rustavailable modules_prepare"
 fi

@@ -18,5 +18,5 @@ missing=$(printf '%s\n' "$ours" | awk '
 [ -n "$missing" ] || exit 0
 
 printf '%s\n' "$missing" | head -n 5 >&2
-die "$(printf '%s\n' "$missing" | wc -l) of $(printf '%s\n' "$ours" | wc -l) Rust symbols (the first are above) are not in Debian's $KERNEL_ABI kernel, so the modules would not load: it was built by rustc $RUSTC_VERSION, this tree by $(rustc --version 2>/dev/null || echo 'no rustc'). Install that compiler or remove the tree and have it made again:" \
+die "$(printf '%s\n' "$missing" | wc -l) of $(printf '%s\n' "$ours" | wc -l) Rust symbols (the first are above) are not in Debian's $KERNEL_ABI kernel, so the modules would not load: compiler or configuration differ. Debian used rustc $RUSTC_VERSION, and this tree was prepared by $(rustc --version 2>/dev/null || echo 'none'). With that compiler in place, remove the tree and have it made again:" \
 	"rm -rf ${tree%/build}"

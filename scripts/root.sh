@@ -66,10 +66,6 @@ cat >"$prefs" <<END
 Package: qemu-system-arm qemu-system-common qemu-system-data
 Pin: version $QEMU_VERSION.*
 Pin-Priority: 990
-
-Package: qemu-system-arm qemu-system-common qemu-system-data
-Pin: release o=Debian
-Pin-Priority: -1
 END
 
 packages=$(echo "$TOOL_PACKAGES" | tr ' ' ,)
@@ -101,6 +97,10 @@ done
 done=$job
 job=
 wait "$done" || explain "$log" "$base" "the toolchain"
+has_pinned_tools --admindir="$part/var/lib/dpkg" || {
+	echo "E: rustc $RUSTC_VERSION or qemu-system-arm $QEMU_VERSION was not found" >>"$log"
+	explain "$log" "$base" "the toolchain"
+}
 
 mv -- "$part" "$root"
 say "toolchain root ready after $seconds s"
