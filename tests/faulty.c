@@ -4,6 +4,7 @@
  * does not stop. On the channel of the in-kernel test module, whose head says
  * how many source segments make it do what. Run by faulty.sh.
  */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "bind.h"
@@ -102,6 +103,19 @@ TEST_F(faulty, jobs_behind_a_paused_one_run_after_its_time_limit)
 		EXPECT_EQ(i, record.cookie);
 		EXPECT_EQ(i % 2 ? -ETIMEDOUT : 0, record.status);
 	}
+}
+
+TEST_F(faulty, time_limit_starts_when_hardware_starts_the_job)
+{
+	uint64_t first;
+
+	ASSERT_EQ(1, queue_parts(&self->c, HALTS, 200 * NSEC_PER_MSEC));
+	ASSERT_EQ(2, queue_parts(&self->c, HALTS, 150 * NSEC_PER_MSEC));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	first = record.complete_ns;
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_LE(150 * NSEC_PER_MSEC, record.complete_ns - first);
 }
 
 TEST_F(faulty, short_limit_behind_a_long_one_is_kept)
@@ -208,18 +222,23 @@ TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
 
 TEST_F(faulty, engine_that_does_not_stop_leaves_the_channel_dead)
 {
+	struct channel other;
 	struct job j;
 
 	ASSERT_EQ(1, queue_parts(&self->c, STICKS, SHORT_NS));
 	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
-	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(-EIO, record.status);
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(-EIO, record.status);
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 	job_parts(&j, &self->c, WORKS, 0);
 	EXPECT_EQ(-EIO, job_submit(&self->c, &j));
-	EXPECT_EQ(0, poll_events(&self->c, POLLHUP, 0) & POLLHUP);
+	ASSERT_EQ(0, channel_open(&other, "test", 0, 0));
+	EXPECT_EQ(FERRODMA_INFO_DEAD, other.info.flags & FERRODMA_INFO_DEAD);
+	channel_close(&other);
+	EXPECT_EQ(POLLERR, poll_events(&self->c, POLLIN | POLLOUT, 0));
+	EXPECT_EQ(-EIO, read_records(&self->c, &record, 1));
 	/* What user space has mapped stays. */
 	EXPECT_EQ(0, touch_in_child(self->c.mem));
 }
@@ -229,8 +248,48 @@ TEST_F(faulty, cancel_says_when_the_engine_does_not_stop)
 	ASSERT_EQ(1, queue_parts(&self->c, STICKS, LONG_NS));
 	EXPECT_EQ(-EIO, job_cancel(&self->c, 1));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
-	EXPECT_EQ(-ECANCELED, record.status);
+	EXPECT_EQ(-EIO, record.status);
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+}
+
+static void *reading(void *arg)
+{
+	static struct ferrodma_completion other;
+
+	return (void *)(intptr_t)read_records(arg, &other, 1);
+}
+
+TEST_F(faulty, sleeping_calls_end_when_the_channel_dies)
+{
+	struct channel other;
+	pthread_t thread;
+	void *result;
+
+	ASSERT_EQ(0, channel_open(&other, "test", 0, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reading, &other));
+	sleep_ms(50);
+	ASSERT_EQ(1, queue_parts(&self->c, STICKS, SHORT_NS));
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ(-EIO, (intptr_t)result);
+	channel_close(&other);
+}
+
+TEST_F(faulty, wait_for_the_job_of_a_waiting_submit_is_ENOENT)
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct job j;
+
+		job_parts(&j, &self->c, HALTS, 500 * NSEC_PER_MSEC);
+		_exit(job_run(&self->c, &j) != -ETIMEDOUT);
+	}
+	sleep_ms(100);
+	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, 0, NULL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_F(faulty, dead_channel_lives_again_when_bound_again)
@@ -251,7 +310,8 @@ TEST_F(faulty, unbind_ends_a_job_that_does_not_stop)
 	ASSERT_EQ(1, queue_parts(&self->c, STICKS, LONG_NS));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	EXPECT_EQ(-ENODEV, record.status);
+	EXPECT_EQ(-EIO, record.status);
+	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
 	ASSERT_EQ(0, device_bind(&self->device));
 }
 

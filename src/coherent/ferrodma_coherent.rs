@@ -52,7 +52,7 @@ struct Coherent {
 
 impl Function for Coherent {
     fn map(&self, job: &mut Mapping<'_>) -> Result {
-        job.offsets_into(&self.buffer)
+        job.offsets_into_buffer()
     }
 
     fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {

@@ -11,13 +11,20 @@ use kernel::{
         Bound,
         Device, //
     },
-    dma::Coherent,
+    dma::{
+        attrs::DMA_ATTR_FORCE_CONTIGUOUS,
+        Coherent, //
+    },
     error::to_result,
+    ffi::c_ulong,
     io::{
         io_project,
         Io, //
     },
-    mm::virt::VmaNew,
+    mm::virt::{
+        flags,
+        VmaNew, //
+    },
     page::{
         page_align,
         PAGE_SHIFT, //
@@ -39,6 +46,11 @@ extern "C" {
     /// See `shims.c`.
     fn ferrodma_sgt_pfn(sgt: *mut bindings::sg_table, index: usize) -> usize;
 }
+
+/// How the buffer is allocated, as C sees it. Without this an IOMMU would map single pages, and
+/// `dma_mmap_attrs()` would make another kind of area of it than one that faults can fill.
+// CAST: A small number.
+const ATTRS: c_ulong = bindings::DMA_ATTR_FORCE_CONTIGUOUS as c_ulong;
 
 /// A coherent buffer of whole pages, zero at first.
 #[pin_data(PinnedDrop)]
@@ -63,7 +75,12 @@ impl CoherentBuffer {
     /// EINVAL: `size` is 0. ENOMEM.
     pub fn new(dev: &Device<Bound>, size: usize) -> Result<Arc<Self>> {
         let size = page_align(size).ok_or(ENOMEM)?;
-        let memory = Coherent::<u8>::zeroed_slice(dev, size, GFP_KERNEL)?;
+        let memory = Coherent::<u8>::zeroed_slice_with_attrs(
+            dev,
+            size,
+            GFP_KERNEL,
+            DMA_ATTR_FORCE_CONTIGUOUS,
+        )?;
         let (cpu, dma) = (memory.as_mut_ptr(), memory.dma_address());
         Arc::pin_init(
             try_pin_init!(Self {
@@ -77,7 +94,7 @@ impl CoherentBuffer {
                             cpu.cast(),
                             dma,
                             size,
-                            0,
+                            ATTRS,
                         )
                     })
                 }),
@@ -106,6 +123,11 @@ impl CoherentBuffer {
             return Err(ERANGE);
         }
         Ok(Span::new(self.memory.dma_address() + offset, len))
+    }
+
+    /// Whether this is memory of `dev`.
+    pub(crate) fn is_of(&self, dev: &Device) -> bool {
+        core::ptr::eq(raw::device(&self.dev), raw::device(dev))
     }
 
     /// Copies `data` to `offset`.
@@ -138,7 +160,8 @@ impl CoherentBuffer {
     ///
     /// # Errors
     ///
-    /// ENXIO: `vma` reaches beyond the end of the buffer.
+    /// ENXIO: `vma` reaches beyond the end of the buffer. EOPNOTSUPP: this kind of memory cannot be
+    /// mapped by faults.
     pub(crate) fn prepare_vma(&self, vma: &VmaNew) -> Result {
         // SAFETY: `vma` is being set up by our `mmap` callback, and the other arguments describe an
         // allocation of the device, which is bound.
@@ -149,11 +172,14 @@ impl CoherentBuffer {
                 self.memory.as_mut_ptr().cast(),
                 self.memory.dma_address(),
                 self.len(),
-                0,
+                ATTRS,
             )
         })?;
-        // SAFETY: The range is all of `vma`, which holds page frames without a `struct page` that
-        // the mapping would count (VM_PFNMAP, set by the call above).
+        if vma.flags() & flags::PFNMAP == 0 {
+            return Err(EOPNOTSUPP);
+        }
+        // SAFETY: The range is all of `vma`, which holds page frames without counting references to
+        // their pages (VM_PFNMAP, as was just seen).
         unsafe {
             bindings::zap_special_vma_range(vma.as_ptr(), vma.start(), vma.end() - vma.start())
         };

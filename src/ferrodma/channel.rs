@@ -9,7 +9,7 @@
 //! 1. `Channel::stopper`, a mutex: held by whoever stops the hardware, which may sleep.
 //! 2. `Channel::state`, a spin lock that the interrupt handler takes: the queue, and hardware being
 //!    started and acknowledged.
-//! 3. Those of the wait queues and of the workqueue code.
+//! 3. Those of the wait queues, of the workqueue code and of the descriptors' pool.
 //!
 //! # Stopping
 //!
@@ -63,8 +63,8 @@ pub(crate) const QUEUE_DEPTH: usize = 64;
 /// Most segments in each list of a job.
 pub(crate) const MAX_SEGMENTS: usize = 256;
 
-/// Chains that are kept for later jobs: a channel needs few at a time, as one job runs.
-const SPARE_CHAINS: usize = 8;
+/// Chains that are kept for later jobs: as many as one client can have queued.
+const SPARE_CHAINS: usize = QUEUE_DEPTH;
 
 type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
@@ -140,13 +140,16 @@ impl Channel {
 
     /// Adds a client with its wake-ups.
     pub(crate) fn add_client(&self, signals: &Arc<Signals>) -> Result<ClientId> {
-        let mut slots = self.state.lock().queue.nr_slots();
+        let mut slots = self.state.lock().queue.wanted_slots();
         loop {
             let mut room = Queue::room(QUEUE_DEPTH, slots, signals.clone())?;
             let mut state = self.state.lock();
-            state.queue.phase().check()?;
+            // A dead channel can still say that it is.
+            if state.queue.phase() == Phase::Gone {
+                return Err(ENODEV);
+            }
             let added = state.queue.add_client(&mut room);
-            slots = state.queue.nr_slots();
+            slots = state.queue.wanted_slots();
             drop(state);
             if let Some(id) = added {
                 return Ok(id);
@@ -236,7 +239,10 @@ impl Channel {
             state.watch_at = Some(deadline);
             self.watchdog.arm(job.timeout);
         }
-        hw.engine.start(&job.transfer, 0);
+        // SAFETY: Hardware is idle: no job was running, and nobody is stopping it, which holds the
+        // queue. The job owns all that the transfer names, and is the running one until hardware is
+        // done with it or has been stopped; failing that, it is leaked.
+        unsafe { hw.engine.start(&job.transfer, 0) };
     }
 
     /// Ends a job that hardware does not work on.
@@ -290,19 +296,35 @@ impl Channel {
             Outcome::Done => {
                 // A job that was stopped is not here any more, and cannot be mistaken for another:
                 // stopping has cleared its interrupt.
-                if let Some(job) = state.queue.running() {
-                    job.step += 1;
-                    if job.step < job.steps {
-                        hw.engine.start(&job.transfer, job.step);
-                    } else if let Some(job) = state.queue.finish() {
-                        let bytes = job.transfer.total();
-                        self.complete(&mut state, job, 0, bytes);
-                        self.start_next(&mut state, hw, now());
-                    }
+                if !state.fault {
+                    self.step_done(&mut state, hw);
                 }
             }
         }
         IrqReturn::Handled
+    }
+
+    /// Goes on after hardware has finished what it was started for: with the next step of the
+    /// running job, or with the next job.
+    fn step_done(&self, state: &mut State, hw: &Hardware<'_>) {
+        let is_held = state.queue.is_held();
+        let Some(job) = state.queue.running() else {
+            return;
+        };
+        if job.step + 1 < job.steps {
+            // Who holds the queue is stopping hardware, and ends the job with the steps it has
+            // done.
+            if !is_held {
+                job.step += 1;
+                // SAFETY: Hardware has finished the step before, and is idle. As for the rest, see
+                // `start_next()`.
+                unsafe { hw.engine.start(&job.transfer, job.step) };
+            }
+        } else if let Some(job) = state.queue.finish() {
+            let bytes = job.transfer.total();
+            self.complete(state, job, 0, bytes);
+            self.start_next(state, hw, now());
+        }
     }
 
     /// Called by the watchdog: ends the running job if its time is up or it has met an error.
@@ -330,9 +352,9 @@ impl Channel {
         let _ = self.stop_running(pass.hw(), state, error);
     }
 
-    /// Takes the running job from hardware and ends it with `error`. Returns whether it did: the job
-    /// may end by itself in the meantime. The caller holds `stopper`, and passes the guard under
-    /// which it has seen that this is the job to stop.
+    /// Takes the running job from hardware and ends it with `error`. Returns whether it did: the
+    /// job may end by itself in the meantime. The caller holds `stopper`, and passes the guard
+    /// under which it has seen that this is the job to stop.
     ///
     /// # Errors
     ///
@@ -343,18 +365,22 @@ impl Channel {
         mut state: StateGuard<'_>,
         error: Error,
     ) -> Result<bool> {
-        // From here on no other job can take the place of this one.
+        // From here on no other job can take the place of this one, and no step of it is started.
         state.queue.hold(true);
+        let bytes = state.queue.running().map_or(0, |job| job.step_bytes());
         drop(state);
-        let stopped = hw.engine.quiesce();
+        let stopped = hw.engine.quiesce(bytes);
         let mut state = self.state.lock();
         let job = state.queue.finish();
         let was_running = job.is_some();
         if let Some(mut job) = job {
             let bytes = job.bytes_before().saturating_add(hw.engine.bytes_done());
-            if stopped.is_err() {
+            let error = if stopped.is_ok() {
+                error
+            } else {
                 job.abandon();
-            }
+                EIO
+            };
             self.complete(&mut state, job, error.to_errno(), bytes);
         }
         if stopped.is_err() {
@@ -362,6 +388,7 @@ impl Channel {
             while let Some(job) = state.queue.withdraw_any() {
                 self.complete(&mut state, job, EIO.to_errno(), 0);
             }
+            Self::notify_all(&state);
             drop(state);
             dev_err!(
                 hw.dev,
@@ -400,26 +427,34 @@ impl Channel {
         }
     }
 
-    /// Ends all jobs for good, hardware first, and lets nobody in any more. The interrupt handler may
-    /// still be called.
+    /// Wakes the sleepers of all clients.
+    fn notify_all(state: &State) {
+        for signals in state.queue.all_signals() {
+            signals.changed.notify_all();
+        }
+    }
+
+    /// Ends all jobs for good, hardware first, and lets nobody in any more. The interrupt handler
+    /// may still be called.
     pub(crate) fn shut(&self, hw: &Hardware<'_>) {
         let spare = {
             let _stopper = self.stopper.lock();
             let mut state = self.state.lock();
-            if state.queue.phase() == Phase::Gone {
+            let before = state.queue.phase();
+            if before == Phase::Gone {
                 return;
             }
             state.queue.end(Phase::Gone);
-            // Hardware is stopped even if it seems idle. A channel that dies of this has said so in
-            // the log.
-            let _ = self.stop_running(hw, state, ENODEV);
-            let mut state = self.state.lock();
+            if before == Phase::Live {
+                // Hardware is stopped even if it seems idle. A channel that dies of this has said
+                // so in the log.
+                let _ = self.stop_running(hw, state, ENODEV);
+                state = self.state.lock();
+            }
             while let Some(job) = state.queue.withdraw_any() {
                 self.complete(&mut state, job, ENODEV.to_errno(), 0);
             }
-            for signals in state.queue.all_signals() {
-                signals.changed.notify_all();
-            }
+            Self::notify_all(&state);
             core::mem::take(&mut state.spare)
         };
         drop(spare);

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 //!
 //! The kernel crate's `MiscDevice` knows neither poll nor mode, parent and names made at run time.
-//! What is here is the glue between C's callbacks and [`OpenFile`], and nothing else; what the calls
+//! What is here is the glue between C's callbacks and [`Client`], and nothing else; what the calls
 //! do is in [`crate::ioctl`], [`crate::client`] and [`crate::mmap`].
 
 use core::marker::PhantomData;
@@ -56,9 +56,9 @@ use crate::{
 /// Read and write for the owner and the group.
 const MODE: u16 = 0o660;
 
-/// A character device. Lives as long as it is registered or a file of it is open.
+/// A character device.
 #[pin_data]
-pub(crate) struct Node {
+struct Node {
     #[pin]
     misc: Opaque<bindings::miscdevice>,
     name: CString,
@@ -70,20 +70,13 @@ unsafe impl Send for Node {}
 // SAFETY: As above.
 unsafe impl Sync for Node {}
 
-impl Node {
-    /// Its name below `/dev`.
-    pub(crate) fn name(&self) -> &CStr {
-        &self.name
-    }
-}
-
 /// A [`Node`] that programs can open.
 ///
 /// # Invariants
 ///
 /// `node.misc` is registered.
 pub(crate) struct Registration {
-    node: Arc<Node>,
+    node: Pin<KBox<Node>>,
     /// Given back when the node's name is free again.
     _number: Number,
 }
@@ -101,7 +94,7 @@ impl Registration {
         operations: &'static Operations,
     ) -> Result<Self> {
         let name = CString::try_from_fmt(fmt!("{number}"))?;
-        let node = Arc::pin_init(
+        let node = KBox::pin_init(
             try_pin_init!(Node {
                 misc: Opaque::zeroed(),
                 name,
@@ -120,7 +113,7 @@ impl Registration {
             (*misc).parent = raw::device(parent);
             (*misc).mode = MODE;
         }
-        // SAFETY: `misc` is filled in, pinned by its `Arc`, and deregistered before that is dropped.
+        // SAFETY: `misc` is filled in, pinned, and deregistered before it is dropped.
         to_result(unsafe { bindings::misc_register(misc) })?;
         // INVARIANT: It is registered.
         Ok(Self {
@@ -129,9 +122,9 @@ impl Registration {
         })
     }
 
-    /// The node.
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.node
+    /// The name of the node below `/dev`.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.node.name
     }
 }
 
@@ -143,21 +136,14 @@ impl Drop for Registration {
     }
 }
 
-/// An open file of a [`Node`].
-struct OpenFile {
-    client: Client,
-    /// Keeps the operations' data while the file is open.
-    _node: Arc<Node>,
-}
-
 /// File operations of a driver's nodes.
 #[repr(transparent)]
 pub(crate) struct Operations(bindings::file_operations);
 
 /// Makes [`Operations`] for a module.
 ///
-/// The owner must be the driver's module, not the helper's: code and data of both are in use while a
-/// file is open, and the driver's module holds the helper's.
+/// The owner must be the driver's module, not the helper's: code and data of both are in use while
+/// a file is open, and the driver's module holds the helper's.
 pub(crate) struct OperationsOf<M>(PhantomData<M>);
 
 /// What tells the module of a driver.
@@ -186,14 +172,14 @@ impl<M: Owner> OperationsOf<M> {
     }
 }
 
-/// The state of an open file.
+/// The client that an open file is.
 ///
 /// # Safety
 ///
 /// `file` must be a file that [`open`] has opened and [`release`] has not been called for.
-unsafe fn open_file<'a>(file: *mut bindings::file) -> &'a OpenFile {
-    // SAFETY: `open` has stored a pointer to an `OpenFile` there, which `release` frees.
-    unsafe { &*(*file).private_data.cast::<OpenFile>() }
+unsafe fn client<'a>(file: *mut bindings::file) -> &'a Client {
+    // SAFETY: `open` has stored a pointer to a `Client` there, which `release` frees.
+    unsafe { &*(*file).private_data.cast::<Client>() }
 }
 
 /// # Safety
@@ -205,26 +191,13 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
         // keeps it registered during this call.
         let node = unsafe {
             let misc = Opaque::cast_from((*file).private_data.cast::<bindings::miscdevice>());
-            container_of!(misc, Node, misc)
+            &*container_of!(misc, Node, misc)
         };
-        // SAFETY: The node is in an `Arc`, of which `Registration` holds a reference; `forget` makes
-        // that this one is not given up.
-        let node = unsafe {
-            let registered = core::mem::ManuallyDrop::new(Arc::from_raw(node));
-            Arc::clone(&registered)
-        };
-        let client = Client::new(&node.channel)?;
-        let open = KBox::new(
-            OpenFile {
-                client,
-                _node: node,
-            },
-            GFP_KERNEL,
-        )?;
-        // SAFETY: The file is being opened, and its private data is ours. Completion records have no
-        // position.
+        let client = KBox::new(Client::new(&node.channel)?, GFP_KERNEL_ACCOUNT)?;
+        // SAFETY: The file is being opened, and its private data is ours. Completion records have
+        // no position.
         unsafe {
-            (*file).private_data = KBox::into_raw(open).cast();
+            (*file).private_data = KBox::into_raw(client).cast();
             Ok(bindings::stream_open(inode, file))
         }
     })
@@ -235,9 +208,9 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 /// To be called by the VFS only, as `file_operations::release`.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `open` has put the box there, and nobody uses the file any more.
-    let open = unsafe { KBox::from_raw((*file).private_data.cast::<OpenFile>()) };
+    let client = unsafe { KBox::from_raw((*file).private_data.cast::<Client>()) };
     // Ends the jobs of the file.
-    drop(open);
+    drop(client);
     0
 }
 
@@ -260,8 +233,9 @@ unsafe extern "C" fn read(
     _offset: *mut bindings::loff_t,
 ) -> isize {
     // SAFETY: The VFS reads from an open file of ours.
-    let open = unsafe { open_file(file) };
-    // SAFETY: The file is valid during this call; `LocalFile` needs no more.
+    let client = unsafe { client(file) };
+    // SAFETY: The file is valid during this call, and nobody changes its position meanwhile: it has
+    // none.
     let (nonblocking, _) = modes(unsafe { File::from_raw_file(file) });
     let mut writer = UserSlice::new(UserPtr::from_ptr(buf.cast()), len).writer();
     let mut done = 0;
@@ -271,7 +245,7 @@ unsafe extern "C" fn read(
         }
         while writer.len() >= size_of::<Record>() {
             // The first record may be waited for, further ones are taken if they are there.
-            let given = open.client.next_record(nonblocking || done != 0, |record| {
+            let given = client.next_record(nonblocking || done != 0, |record| {
                 writer.write_slice(record.as_bytes())
             });
             match given {
@@ -293,22 +267,25 @@ unsafe extern "C" fn poll(
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
     // SAFETY: The VFS polls an open file of ours.
-    let open = unsafe { open_file(file) };
+    let client = unsafe { client(file) };
     // SAFETY: The table is null or valid during this call.
     let table = unsafe { PollTable::from_raw(table) };
     // SAFETY: The file is valid during this call.
     let file = unsafe { File::from_raw_file(file) };
-    table.register_wait(file, &open.client.signals().changed);
+    table.register_wait(file, &client.signals().changed);
 
-    let (record, room, gone) = open.client.readiness();
+    let ready = client.readiness();
     let mut events = 0;
-    if record {
+    if ready.record {
         events |= bindings::POLLIN | bindings::POLLRDNORM;
     }
-    if room {
+    if ready.room {
         events |= bindings::POLLOUT | bindings::POLLWRNORM;
     }
-    if gone {
+    if ready.dead {
+        events |= bindings::POLLERR;
+    }
+    if ready.gone {
         events |= bindings::POLLHUP;
     }
     events
@@ -323,11 +300,11 @@ unsafe extern "C" fn unlocked_ioctl(
     arg: c_ulong,
 ) -> c_long {
     // SAFETY: The VFS makes calls on an open file of ours.
-    let open = unsafe { open_file(file) };
+    let client = unsafe { client(file) };
     // SAFETY: The file is valid during this call.
     let (nonblocking, writable) = modes(unsafe { File::from_raw_file(file) });
     let call = ioctl::Call {
-        client: &open.client,
+        client,
         nonblocking,
         writable,
         arg: UserPtr::from_addr(arg),
@@ -344,10 +321,10 @@ unsafe extern "C" fn unlocked_ioctl(
 /// To be called by the memory manager only, as `file_operations::mmap`.
 unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area_struct) -> c_int {
     // SAFETY: The memory manager maps an open file of ours.
-    let open = unsafe { open_file(file) };
+    let client = unsafe { client(file) };
     // SAFETY: `vma` is being set up.
     let vma = unsafe { VmaNew::from_raw(vma) };
-    match mmap::map(open.client.channel(), vma) {
+    match mmap::map(client.channel(), vma) {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
     }

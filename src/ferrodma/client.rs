@@ -22,7 +22,6 @@ use crate::{
     queue::{
         ClientId,
         Phase,
-        Place,
         Reserved, //
     },
     request::Request,
@@ -51,6 +50,18 @@ pub struct Client {
     signals: Arc<Signals>,
 }
 
+/// What a client can do, for poll.
+pub(crate) struct Readiness {
+    /// Take a record.
+    pub(crate) record: bool,
+    /// Submit a job.
+    pub(crate) room: bool,
+    /// Nothing any more but take records: the channel is dead.
+    pub(crate) dead: bool,
+    /// Nothing any more but take records: the device is unbound.
+    pub(crate) gone: bool,
+}
+
 /// What a job is submitted with, beside its lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
@@ -65,7 +76,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// ENODEV: the device is unbound. EIO: the channel is dead. ENOMEM.
+    /// ENODEV: the device is unbound. ENOMEM.
     pub(crate) fn new(channel: &Arc<Channel>) -> Result<Self> {
         let signals = Arc::new(
             Signals {
@@ -218,10 +229,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// ENOENT: no such job, or its record was taken. EAGAIN: not complete, and `nonblocking` is set.
-    /// ETIMEDOUT: not complete within `limit`. ERESTARTSYS: a signal is pending (EINTR where there
-    /// is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound. That of
-    /// `give`.
+    /// ENOENT: no such job, or its record was taken. EAGAIN: not complete, and `nonblocking` is
+    /// set. ETIMEDOUT: not complete within `limit`. ERESTARTSYS: a signal is pending (EINTR where
+    /// there is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound.
+    /// That of `give`.
     pub(crate) fn wait(
         &self,
         cookie: u64,
@@ -235,10 +246,11 @@ impl Client {
             if let Some(job) = state.queue.take_cookie(self.id, cookie) {
                 break job;
             }
-            match state.queue.place(self.id, cookie) {
-                Place::Pending | Place::Running | Place::Done => {}
-                Place::Nowhere if state.queue.phase() == Phase::Gone => return Err(ENODEV),
-                Place::Nowhere => return Err(ENOENT),
+            if !state.queue.expects(self.id, cookie) {
+                return Err(match state.queue.phase() {
+                    Phase::Gone => ENODEV,
+                    Phase::Live | Phase::Dead => ENOENT,
+                });
             }
             if nonblocking {
                 return Err(EAGAIN);
@@ -284,8 +296,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// EAGAIN: there is none, and `nonblocking` is set. ERESTARTSYS: a signal is pending. ENODEV: none
-    /// is left, and the device is unbound. That of `give`.
+    /// EAGAIN: there is none, and `nonblocking` is set. ERESTARTSYS: a signal is pending. ENODEV,
+    /// EIO: none is left, and the device is unbound or the channel dead. That of `give`.
     pub(crate) fn next_record(
         &self,
         nonblocking: bool,
@@ -296,8 +308,9 @@ impl Client {
             if let Some(job) = state.queue.take(self.id) {
                 break job;
             }
-            if state.queue.phase() == Phase::Gone {
-                return Err(ENODEV);
+            // Where the channel has ended, no record comes after those of the jobs it had.
+            if !state.queue.is_active(self.id) {
+                state.queue.phase().check()?;
             }
             if nonblocking {
                 return Err(EAGAIN);
@@ -310,15 +323,16 @@ impl Client {
         self.give(job, give)
     }
 
-    /// What can be done now: (a record waits, there is room for a job, the device is gone).
-    pub(crate) fn readiness(&self) -> (bool, bool, bool) {
+    /// What can be done now.
+    pub(crate) fn readiness(&self) -> Readiness {
         let state = self.channel.state.lock();
-        let gone = state.queue.phase() == Phase::Gone;
-        (
-            state.queue.has_record(self.id),
-            !gone && state.queue.has_room(self.id),
-            gone,
-        )
+        let phase = state.queue.phase();
+        Readiness {
+            record: state.queue.has_record(self.id),
+            room: phase == Phase::Live && state.queue.has_room(self.id),
+            dead: phase == Phase::Dead,
+            gone: phase == Phase::Gone && !state.queue.is_active(self.id),
+        }
     }
 
     /// Cancels one job; see [`Channel::cancel`].

@@ -147,8 +147,7 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
         pin_init::pin_init_scope(move || {
             let attach = info.ok_or(ENODEV)?.attach;
             let parts = Parts::new::<D>(pdev, attach)?;
-            let number = Number::take(pdev.as_ref(), D::STEM)
-                .inspect_err(|_| dev_err!(pdev, "another device has the same alias\n"))?;
+            let number = Number::take(pdev.as_ref(), D::STEM)?;
             BoundChannel::new(
                 pdev,
                 parts,
@@ -176,8 +175,12 @@ impl<'bound> Parts<'bound> {
         attach: Attach,
     ) -> Result<Self> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
-        let engine = attach(pdev)
-            .inspect_err(|error| dev_err!(dev, "cannot set up the engine: {error:?}\n"))?;
+        let engine = attach(pdev).inspect_err(|error| {
+            // Clocks may be late, and the next try is not far.
+            if *error != EPROBE_DEFER {
+                dev_err!(dev, "cannot set up the engine: {error:?}\n");
+            }
+        })?;
         let caps = engine.caps();
         let mask = DmaMask::try_new(caps.address_bits)?;
         // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
@@ -282,8 +285,8 @@ impl Drop for Open<'_> {
 /// What a device of a [`Driver`] holds while it is bound.
 ///
 /// Dropped in the order of the fields: nothing new is opened; hardware is stopped and all users are
-/// out; the interrupt is freed, which waits for its handler; and with that the last reference to the
-/// hardware goes, its mappings, descriptors and memory.
+/// out; the interrupt is freed, which waits for its handler; and with that the last reference to
+/// the hardware goes, its mappings, descriptors and memory.
 #[pin_data]
 pub struct BoundChannel<'bound> {
     registration: Registration,
@@ -333,7 +336,7 @@ impl<'bound> BoundChannel<'bound> {
                     hw.engine.caps().name,
                     if selftest { "proved" } else { "not proved" },
                     log_channel.info.address_bits,
-                    registration.node().name()
+                    registration.name()
                 );
             },
         }))

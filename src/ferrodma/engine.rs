@@ -30,7 +30,7 @@ pub struct Caps {
     pub max_span: u64,
     /// Most bytes in one transfer: what [`Engine::bytes_done`] can count.
     pub max_transfer: u64,
-    /// Addresses and lengths must be multiples of this.
+    /// Addresses and lengths must be multiples of this power of two.
     pub alignment: u32,
     /// Whether it can fill memory with one byte value.
     pub fill: bool,
@@ -80,8 +80,13 @@ pub unsafe trait Engine: Send + Sync {
     /// How many times hardware has to be started for `transfer`, one after the other.
     fn steps(&self, transfer: &Transfer) -> usize;
 
-    /// Starts `step` of `transfer`. The hardware is idle. May be called from interrupt context.
-    fn start(&self, transfer: &Transfer, step: usize);
+    /// Starts `step` of `transfer`. May be called from interrupt context.
+    ///
+    /// # Safety
+    ///
+    /// The hardware is idle, and no [`Engine::quiesce`] is under way. What the transfer's spans and
+    /// chains name is the hardware's alone until it is done or has been stopped.
+    unsafe fn start(&self, transfer: &Transfer, step: usize);
 
     /// Takes note of an interrupt, and clears it. Called from interrupt context.
     fn acknowledge(&self) -> Outcome;
@@ -89,16 +94,19 @@ pub unsafe trait Engine: Send + Sync {
     /// Bytes written since the last [`Engine::start`].
     fn bytes_done(&self) -> u64;
 
-    /// Stops the hardware, drops what it has not done, and clears its interrupts, all within a time
-    /// that the engine knows. May sleep. Works on idle hardware too.
+    /// Stops the hardware, drops what it has not done, and clears its interrupts. May sleep. Works
+    /// on idle hardware too.
+    ///
+    /// Hardware that cannot be stopped in the middle is waited for, for a time that suffices for
+    /// `bytes`: what it was last started to move. The time limit is the engine's, and finite.
     ///
     /// # Errors
     ///
     /// ETIMEDOUT: it does not stop, and may still access memory.
-    fn quiesce(&self) -> Result;
+    fn quiesce(&self, bytes: u64) -> Result;
 }
 
-/// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle state,
-/// interrupts enabled in the controller.
+/// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle
+/// state, interrupts enabled in the controller.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;

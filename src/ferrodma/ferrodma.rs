@@ -7,15 +7,16 @@
 //! - [`driver`]: a platform driver but for the meaning of an address; [`chardev`], [`ioctl`],
 //!   [`mmap`]: the character device; [`state`]: debugfs.
 //! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
-//! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: the logic of it; [`gate`]: how it
+//! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
 //!   outlives its [`hardware`]; [`watchdog`]: time limits.
 //! - [`lent`], [`buffer`], [`transfer`]: memory, and how it becomes bus addresses; [`chain`],
 //!   [`pool`]: descriptors.
 //! - [`engine`]: what a controller must do; [`engine::zdma`].
 //!
-//! All unsafe code of the project is here, in the files that talk to C: [`buffer`], [`chardev`],
-//! [`completion`], [`mmap`], [`numbers`], [`pool`], [`raw`] and [`watchdog`]; and where something is
-//! promised that the compiler cannot see: [`driver`], [`engine`] and [`gate`].
+//! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
+//! [`chardev`], [`completion`], [`mmap`], [`numbers`], [`pool`], [`raw`] and [`watchdog`]; and
+//! where something is promised that the compiler cannot see: hardware that keeps to its memory in
+//! [`channel`] and [`engine`], lifetimes in [`driver`] and [`gate`], and two statics in the root.
 
 use kernel::prelude::*;
 
@@ -60,7 +61,9 @@ impl kernel::Module for Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
+        // Statics are not dropped. All devices are gone.
         *state::ROOT.lock() = None;
+        *numbers::TAKEN.lock() = KVec::new();
     }
 }
 

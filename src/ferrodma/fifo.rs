@@ -14,20 +14,20 @@ use kernel::prelude::*;
 /// - `len <= slots.len()`, and `head < slots.len()` unless `slots` is empty.
 /// - The `len` slots from `head` on, in the ring's order, are `Some`; all others are `None`.
 pub(crate) struct Fifo<T> {
-    slots: KVec<Option<T>>,
+    slots: KVVec<Option<T>>,
     head: usize,
     len: usize,
 }
 
 /// Storage for a [`Fifo`], allocated ahead of its use.
-pub(crate) struct Storage<T>(KVec<Option<T>>);
+pub(crate) struct Storage<T>(KVVec<Option<T>>);
 
 impl<T> Storage<T> {
     /// Allocates room for `capacity` elements.
     pub(crate) fn new(capacity: usize) -> Result<Self> {
-        let mut slots = KVec::with_capacity(capacity, GFP_KERNEL)?;
+        let mut slots = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..capacity {
-            slots.push(None, GFP_KERNEL)?;
+            slots.push(None, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self(slots))
     }
@@ -38,7 +38,7 @@ impl<T> Fifo<T> {
     pub(crate) const fn new() -> Self {
         // INVARIANT: Nothing is in it.
         Self {
-            slots: KVec::new(),
+            slots: KVVec::new(),
             head: 0,
             len: 0,
         }
@@ -131,8 +131,8 @@ impl<T> Fifo<T> {
         (0..self.len).filter_map(|n| self.slots.get(self.index(n))?.as_ref())
     }
 
-    /// Moves the elements to `storage` if that is larger than the present one, and leaves the one that
-    /// is not needed any more there, to be freed outside of locks.
+    /// Moves the elements to `storage` if that is larger than the present one, and leaves the one
+    /// that is not needed any more there, to be freed outside of locks.
     pub(crate) fn replace_storage(&mut self, storage: &mut Storage<T>) {
         let slots = &mut storage.0;
         if slots.len() <= self.slots.len() {

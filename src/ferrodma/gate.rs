@@ -11,8 +11,6 @@
 //!
 //! [`Channel`]: crate::channel::Channel
 
-use core::marker::PhantomData;
-
 use kernel::{
     new_srcu,
     prelude::*,
@@ -85,11 +83,7 @@ impl Gate {
         if hw.is_null() {
             return None;
         }
-        Some(Pass {
-            hw,
-            _guard: guard,
-            _gate: PhantomData,
-        })
+        Some(Pass { hw, _guard: guard })
     }
 }
 
@@ -101,7 +95,6 @@ impl Gate {
 pub(crate) struct Pass<'gate> {
     hw: *const Hardware<'static>,
     _guard: Guard<'gate>,
-    _gate: PhantomData<&'gate Gate>,
 }
 
 impl Pass<'_> {

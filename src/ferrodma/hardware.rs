@@ -12,6 +12,7 @@ use kernel::{
 };
 
 use crate::{
+    buffer::CoherentBuffer,
     chain::Chains,
     channel::Channel,
     driver::Function,
@@ -22,8 +23,9 @@ use crate::{
     pool::Pool, //
 };
 
-/// A channel's engine, mappings, function and descriptors, dropped in this order. Gone after unbind; reached through the channel's
-/// [`Gate`](crate::gate::Gate) by all but the interrupt handler.
+/// A channel's engine, mappings, function and descriptors, dropped in this order. Gone after
+/// unbind; reached through the channel's [`Gate`](crate::gate::Gate) by all but the interrupt
+/// handler.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
     pub(crate) engine: KBox<dyn Engine + 'bound>,
@@ -33,6 +35,14 @@ pub(crate) struct Hardware<'bound> {
 }
 
 impl Hardware<'_> {
+    /// The buffer of the function, if it has one. It is memory of this device, whatever the
+    /// function says.
+    pub(crate) fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+        self.function
+            .buffer()
+            .filter(|buffer| buffer.is_of(self.dev))
+    }
+
     /// Turns the request of `job` into what the engine takes. May sleep, but not for user space.
     ///
     /// # Errors
@@ -50,8 +60,13 @@ impl Hardware<'_> {
             request: &job.request,
             transfer: &mut job.transfer,
             lent: &mut job.lent,
+            buffer: self.buffer(),
             max_span: caps.max_span,
         })?;
+        // A function that maps nothing, or gives up half-way and says that all is well.
+        if job.transfer.total() == 0 || job.transfer.total() != job.request.total() {
+            return Err(EINVAL);
+        }
 
         let need = self.engine.descriptors(&job.transfer);
         if need.src != 0 || need.dst != 0 {

@@ -68,9 +68,9 @@ impl Job {
                 lent: None,
                 step: 0,
                 steps: 0,
-                wake: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 
@@ -79,13 +79,25 @@ impl Job {
         if self.step == 0 {
             return 0;
         }
-        // Several steps go through the destinations one by one.
         self.transfer
             .dst()
             .iter()
             .take(self.step)
             .map(|span| span.len())
             .sum()
+    }
+
+    /// Bytes that hardware was last started to move.
+    pub(crate) fn step_bytes(&self) -> u64 {
+        if self.steps == 1 {
+            self.transfer.total()
+        } else {
+            // Several steps go through the destinations one by one.
+            self.transfer
+                .dst()
+                .get(self.step)
+                .map_or(0, |span| span.len())
+        }
     }
 
     /// Leaks what hardware may still access.

@@ -3,8 +3,8 @@
 //! Memory that is lent to a job.
 //!
 //! A [`Span`](crate::transfer::Span) is an address that hardware will use, and it must not outlive
-//! the memory behind it. So spans are made here only, together with what keeps the memory alive, and
-//! both belong to the job until hardware is done with it.
+//! the memory behind it. So spans are made here only, together with what keeps the memory alive,
+//! and both belong to the job until hardware is done with it.
 
 use kernel::{
     prelude::*,
@@ -33,16 +33,24 @@ pub struct Mapping<'a> {
     pub(crate) request: &'a Request,
     pub(crate) transfer: &'a mut Transfer,
     pub(crate) lent: &'a mut Option<Lent>,
+    pub(crate) buffer: Option<&'a Arc<CoherentBuffer>>,
     pub(crate) max_span: u64,
 }
 
 impl Mapping<'_> {
-    /// Takes the job's addresses as byte offsets into `buffer`.
+    /// Takes the job's addresses as byte offsets into the buffer of the function.
     ///
     /// # Errors
     ///
-    /// ERANGE: a segment is not within the buffer. ENOMEM.
-    pub fn offsets_into(&mut self, buffer: &Arc<CoherentBuffer>) -> Result {
+    /// ERANGE: a segment is not within the buffer. ENODEV: the function has none. EINVAL: the job
+    /// has its addresses already. ENOMEM.
+    pub fn offsets_into_buffer(&mut self) -> Result {
+        let buffer = self.buffer.ok_or(ENODEV)?;
+        if self.lent.is_some() {
+            return Err(EINVAL);
+        }
+        // First of all, so that no span is ever without the memory behind it.
+        *self.lent = Some(Lent::Coherent(buffer.clone()));
         for seg in self.request.src() {
             self.transfer
                 .push_src(buffer.span(seg.addr, seg.len)?, self.max_span)?;
@@ -51,7 +59,6 @@ impl Mapping<'_> {
             self.transfer
                 .push_dst(buffer.span(seg.addr, seg.len)?, self.max_span)?;
         }
-        *self.lent = Some(Lent::Coherent(buffer.clone()));
         Ok(())
     }
 }

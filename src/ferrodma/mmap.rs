@@ -46,8 +46,8 @@ extern "C" {
     ) -> *mut bindings::file;
 }
 
-/// The file that all mappings of a channel's buffer belong to. Nothing is mapped any more when it is
-/// dropped, which must not be before the gate is closed.
+/// The file that all mappings of a channel's buffer belong to. Nothing is mapped any more when it
+/// is dropped, which must not be before the gate is closed.
 ///
 /// # Invariants
 ///
@@ -99,11 +99,12 @@ impl Drop for Window {
 /// # Errors
 ///
 /// ENODEV: the device is unbound, or its function has no buffer. EINVAL: the mapping is not shared.
-/// EPERM: it is executable. ENXIO: it reaches beyond the end of the buffer.
+/// EPERM: it is executable. ENXIO: it reaches beyond the end of the buffer. EOPNOTSUPP: see
+/// [`CoherentBuffer::prepare_vma`](crate::buffer::CoherentBuffer::prepare_vma).
 pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     let pass = channel.gate.enter().ok_or(ENODEV)?;
     let hw = pass.hw();
-    let buffer = hw.function.buffer().ok_or(ENODEV)?;
+    let buffer = hw.buffer().ok_or(ENODEV)?;
     // A file that is open for reading only is mapped without VM_SHARED, though MAP_SHARED was asked
     // for; VM_MAYSHARE tells that.
     if vma.flags() & flags::MAYSHARE == 0 {
@@ -114,8 +115,9 @@ pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     }
     vma.try_clear_mayexec()?;
     buffer.prepare_vma(vma)?;
-    // SAFETY: `vma` is being set up. It gets a reference to the window's file in place of that to the
-    // opened one. The operations are static, in the helper's module, which the window's file holds.
+    // SAFETY: `vma` is being set up. It gets a reference to the window's file in place of that to
+    // the opened one. The operations are static, in the helper's module, which the window's file
+    // holds.
     unsafe {
         bindings::vma_set_file(vma.as_ptr(), hw.window.file.as_ptr());
         (*vma.as_ptr()).vm_ops = Operations::areas();
@@ -160,7 +162,7 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
         (fault.vma, fault.address, fault.pgoff, channel)
     };
     let done = channel.gate.enter().and_then(|pass| {
-        let frame = pass.hw().function.buffer()?.page_frame(index)?;
+        let frame = pass.hw().buffer()?.page_frame(index)?;
         // SAFETY: `map` has made the area one of page frames, the fault is at `address` in it, and
         // the frame stays ours as long as the pass is held.
         Some(unsafe { bindings::vmf_insert_pfn(vma, address, frame) })

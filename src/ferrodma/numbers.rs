@@ -2,8 +2,8 @@
 
 //! Numbers of character devices.
 //!
-//! A device has the number of its alias in the device tree (`ferrodma-coherent3`), where it has one,
-//! else the lowest that is free and not reserved by an alias of another device.
+//! A device has the number of its alias in the device tree (`ferrodma-coherent3`), where it has
+//! one, else the lowest that is free above those of all aliases.
 
 use kernel::{
     bindings,
@@ -47,7 +47,10 @@ impl Number {
         };
         let number = match u32::try_from(alias) {
             Ok(alias) if is_free(alias) => alias,
-            Ok(_) => return Err(EBUSY),
+            Ok(alias) => {
+                dev_err!(dev, "another device is {stem}{alias} already\n");
+                return Err(EBUSY);
+            }
             Err(_) => {
                 // SAFETY: `stem` is a string.
                 let highest = unsafe { bindings::of_alias_get_highest_id(stem.as_char_ptr()) };

@@ -22,6 +22,9 @@ use crate::fifo::{
     Storage, //
 };
 
+/// Slots for clients in a queue that gets its first one.
+const FIRST_SLOTS: usize = 4;
+
 /// Names a client of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientId(usize);
@@ -68,13 +71,20 @@ struct Client<J, S> {
     free: KVec<J>,
     /// Jobs that exist, at most the depth.
     made: usize,
-    /// Cookies of jobs that are pending or running.
-    active: KVec<u64>,
+    /// Jobs that are pending or running.
+    active: KVec<Active>,
     /// Jobs that are done, oldest first.
     done: Fifo<J>,
     /// Jobs that are done and whose submitter waits.
     waited: KVec<J>,
     next_cookie: u64,
+}
+
+/// A job that is pending or running.
+#[derive(Clone, Copy)]
+struct Active {
+    cookie: u64,
+    waited: bool,
 }
 
 /// The answer to [`Queue::reserve`].
@@ -143,44 +153,51 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
-    /// How many clients the queue can hold without more memory.
-    pub(crate) fn nr_slots(&self) -> usize {
-        self.clients.len()
+    /// How many slots for clients one more of them takes: as many as there are, or twice that where
+    /// all are in use.
+    pub(crate) fn wanted_slots(&self) -> usize {
+        let slots = self.clients.len();
+        if self.clients.iter().any(Option::is_none) {
+            slots
+        } else {
+            (slots * 2).max(FIRST_SLOTS)
+        }
     }
 
-    /// Allocates what one more client needs beside `nr_slots` others.
-    pub(crate) fn room(depth: usize, nr_slots: usize, signals: S) -> Result<Room<J, S>> {
-        let slots = nr_slots + 1;
+    /// Allocates what a client needs in a queue of `slots`.
+    pub(crate) fn room(depth: usize, slots: usize, signals: S) -> Result<Room<J, S>> {
+        let mut clients = KVec::with_capacity(slots, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..slots {
+            clients.push(None, GFP_KERNEL_ACCOUNT)?;
+        }
         Ok(Room {
             client: Some(Client {
                 signals,
-                free: KVec::with_capacity(depth, GFP_KERNEL)?,
+                free: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
                 made: 0,
-                active: KVec::with_capacity(depth, GFP_KERNEL)?,
+                active: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
                 done: Fifo::with_capacity(depth)?,
-                waited: KVec::with_capacity(depth, GFP_KERNEL)?,
+                waited: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
                 next_cookie: 1,
             }),
             pending: Storage::new(slots.checked_mul(depth).ok_or(ENOMEM)?)?,
-            clients: KVec::with_capacity(slots, GFP_KERNEL)?,
+            clients,
         })
     }
 
-    /// Adds a client. None if others have taken slots since the room was made: the caller makes more.
-    /// What is left in the room afterwards is to be freed outside of locks.
+    /// Adds a client. None if others have taken slots since the room was made: the caller makes
+    /// more. What is left in the room afterwards is to be freed outside of locks.
     pub(crate) fn add_client(&mut self, room: &mut Room<J, S>) -> Option<ClientId> {
         let slot = match self.clients.iter().position(Option::is_none) {
             Some(slot) => slot,
             None => {
                 let slot = self.clients.len();
-                if room.clients.capacity() <= slot {
+                if room.clients.len() <= slot {
                     return None;
                 }
-                for client in self.clients.iter_mut() {
-                    // Cannot fail: there is capacity.
-                    let _ = room.clients.push_within_capacity(client.take());
+                for (from, to) in self.clients.iter_mut().zip(room.clients.iter_mut()) {
+                    core::mem::swap(from, to);
                 }
-                let _ = room.clients.push_within_capacity(None);
                 core::mem::swap(&mut self.clients, &mut room.clients);
                 slot
             }
@@ -248,13 +265,15 @@ impl<J: Entry, S> Queue<J, S> {
         if let Err(error) = self.phase.check() {
             return Err((error, job));
         }
+        let waited = job.is_waited();
         let Some(client) = self.client(job.client()) else {
             return Err((ENODEV, job));
         };
         let cookie = client.next_cookie;
         job.set_cookie(cookie);
         // There is capacity for as many as are made, here and in `pending`.
-        if client.active.push_within_capacity(cookie).is_err() {
+        let active = Active { cookie, waited };
+        if client.active.push_within_capacity(active).is_err() {
             return Err((ENOMEM, job));
         }
         client.next_cookie += 1;
@@ -286,9 +305,14 @@ impl<J: Entry, S> Queue<J, S> {
         self.running.take()
     }
 
-    /// Holds back the start of jobs, or lets them go on.
+    /// Holds back the start of jobs and of their further steps, or lets them go on.
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
+    }
+
+    /// Whether nothing is to be started.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Takes any pending job out of the queue.
@@ -309,7 +333,7 @@ impl<J: Entry, S> Queue<J, S> {
 
     fn forget(&mut self, id: ClientId, cookie: u64) {
         if let Some(client) = self.client(id) {
-            if let Some(at) = client.active.iter().position(|&c| c == cookie) {
+            if let Some(at) = client.active.iter().position(|job| job.cookie == cookie) {
                 let last = client.active.pop();
                 if let (Some(last), Some(slot)) = (last, client.active.get_mut(at)) {
                     *slot = last;
@@ -345,12 +369,31 @@ impl<J: Entry, S> Queue<J, S> {
         let Some(client) = self.client(id) else {
             return Place::Nowhere;
         };
-        if client.active.contains(&cookie) {
+        if client.active.iter().any(|job| job.cookie == cookie) {
             Place::Pending
         } else if client.done.iter().any(|job| job.cookie() == cookie) {
             Place::Done
         } else {
             Place::Nowhere
+        }
+    }
+
+    /// Whether a job is pending or running whose record anyone may take.
+    pub(crate) fn expects(&self, id: ClientId, cookie: u64) -> bool {
+        self.active(id)
+            .iter()
+            .any(|job| job.cookie == cookie && !job.waited)
+    }
+
+    /// Whether any job of a client is pending or running.
+    pub(crate) fn is_active(&self, id: ClientId) -> bool {
+        !self.active(id).is_empty()
+    }
+
+    fn active(&self, id: ClientId) -> &[Active] {
+        match self.clients.get(id.0) {
+            Some(Some(client)) => &client.active,
+            _ => &[],
         }
     }
 

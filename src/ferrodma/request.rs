@@ -23,6 +23,8 @@ pub(crate) struct Request {
     src: KVec<Seg>,
     dst: KVec<Seg>,
     fill: Option<u8>,
+    /// Bytes in the destination list; set by [`Request::check`].
+    total: u64,
     /// For [`Request::overlaps`]; kept for the next job.
     ranges: KVec<Range>,
 }
@@ -50,6 +52,11 @@ impl Request {
         self.fill
     }
 
+    /// Bytes to be written, once the request has been checked.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Starts over: a fill with `fill`, or else a copy. Keeps memory.
     pub(crate) fn clear(&mut self, fill: Option<u8>) {
         self.src.clear();
@@ -59,19 +66,19 @@ impl Request {
 
     /// Makes room for `nr_src` and `nr_dst` segments, so that adding them allocates nothing.
     pub(crate) fn reserve(&mut self, nr_src: usize, nr_dst: usize) -> Result {
-        self.src.reserve(nr_src, GFP_KERNEL)?;
-        self.dst.reserve(nr_dst, GFP_KERNEL)?;
+        self.src.reserve(nr_src, GFP_KERNEL_ACCOUNT)?;
+        self.dst.reserve(nr_dst, GFP_KERNEL_ACCOUNT)?;
         Ok(())
     }
 
     /// Appends a source segment.
     pub(crate) fn push_src(&mut self, seg: Seg) -> Result {
-        Ok(self.src.push(seg, GFP_KERNEL)?)
+        Ok(self.src.push(seg, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Appends a destination segment.
     pub(crate) fn push_dst(&mut self, seg: Seg) -> Result {
-        Ok(self.dst.push(seg, GFP_KERNEL)?)
+        Ok(self.dst.push(seg, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Checks all that can be said without knowing what an address is.
@@ -88,6 +95,7 @@ impl Request {
         if dst > limits.max_job_bytes {
             return Err(EMSGSIZE);
         }
+        self.total = dst;
         if self.fill.is_some() {
             return if self.src.is_empty() {
                 Ok(())
@@ -116,7 +124,7 @@ impl Request {
         // before the other side's have ended.
         self.ranges.clear();
         self.ranges
-            .reserve(self.src.len() + self.dst.len(), GFP_KERNEL)?;
+            .reserve(self.src.len() + self.dst.len(), GFP_KERNEL_ACCOUNT)?;
         for (list, is_dst) in [(&self.src, false), (&self.dst, true)] {
             for seg in list {
                 self.ranges.push(
@@ -125,7 +133,7 @@ impl Request {
                         end: seg.addr + seg.len,
                         is_dst,
                     },
-                    GFP_KERNEL,
+                    GFP_KERNEL_ACCOUNT,
                 )?;
             }
         }

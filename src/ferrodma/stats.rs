@@ -59,8 +59,8 @@ impl Latency {
         }
     }
 
-    /// Writes a line for each class that is not empty: its lower bound in microseconds, and how many
-    /// jobs were in it.
+    /// Writes a line for each class that is not empty: its lower bound in microseconds, and how
+    /// many jobs were in it.
     pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (class, count) in self.0.iter().enumerate() {
             if *count != 0 {

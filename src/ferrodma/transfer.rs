@@ -108,12 +108,12 @@ impl Transfer {
 fn push(list: &mut KVec<Span>, span: Span, max: u64) -> Result {
     let (mut addr, mut left) = (span.addr, span.len);
     while left > max {
-        list.push(Span::new(addr, max), GFP_KERNEL)?;
+        list.push(Span::new(addr, max), GFP_KERNEL_ACCOUNT)?;
         addr += max;
         left -= max;
     }
     if left > 0 {
-        list.push(Span::new(addr, left), GFP_KERNEL)?;
+        list.push(Span::new(addr, left), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 //! That header is the reference; the layouts here are checked against the same numbers that the
 //! kselftests check the header against.
 
+use core::mem::offset_of;
+
 use kernel::{
     ioctl::_IO,
     prelude::*, //
@@ -126,6 +128,13 @@ const _: () = {
     assert!(size_of::<Submit>() == 104);
     assert!(size_of::<Wait>() == 72);
     assert!(size_of::<Cancel>() == 16);
+    assert!(offset_of!(Info, buffer_size) == 16);
+    assert!(offset_of!(Info, queue_depth) == 48);
+    assert!(offset_of!(Record, bytes) == 24);
+    assert!(offset_of!(Submit, nr_src) == 24);
+    assert!(offset_of!(Submit, cookie) == 48);
+    assert!(offset_of!(Submit, completion) == 56);
+    assert!(offset_of!(Wait, completion) == 24);
 };
 
 /// A structure that starts with its size, as all that ioctls take do.

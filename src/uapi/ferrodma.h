@@ -94,7 +94,8 @@ struct ferrodma_info {
  * @cookie: the number that SUBMIT gave the job
  * @user_data: as submitted
  * @status: 0, or a negative errno: -ETIMEDOUT, -ECANCELED, -ENODEV (device
- *	unbound), -EIO (bus or engine error, or the channel is dead)
+ *	unbound), -EIO (bus or engine error; hardware did not stop when it had
+ *	to, or had not before, and the channel is dead)
  * @flags: zero
  * @bytes: how many bytes the engine has written
  * @submit_ns: CLOCK_MONOTONIC when the job was queued, in nanoseconds
@@ -135,7 +136,8 @@ struct ferrodma_completion {
  * the job ended; only a signal takes the job back: it is stopped, leaves no
  * record, and the call returns EINTR.
  *
- * Errors, none of which changes memory:
+ * Errors, none of which changes memory, save for EFAULT where the structure
+ * becomes unwritable during the call:
  *   EBADF       the file is not open for writing
  *   EINVAL      structure too small, unknown flag, empty list or segment,
  *               lists of unequal totals, source and destination overlap,
@@ -214,8 +216,9 @@ struct ferrodma_cancel {
  * read() returns whole struct ferrodma_completion, oldest first, as many as
  * fit: EINVAL for a buffer shorter than one, EAGAIN with O_NONBLOCK when there
  * is none. poll(): POLLIN while a record waits, POLLOUT while the queue has
- * room, POLLHUP once the device is unbound. Records outlive the device; when
- * none is left, calls return ENODEV.
+ * room, POLLERR when the channel is dead, POLLHUP once the device is unbound.
+ * Records outlive the device; when none is left and none will come, read()
+ * returns ENODEV, or EIO where the channel is dead.
  *
  * mmap() of a coherent device: MAP_SHARED only (EINVAL), not executable
  * (EPERM), within buffer_size (ENXIO); other functions: ENODEV. The mapping of

@@ -2,8 +2,8 @@
 
 //! In-kernel tests of the helper, and a channel whose hardware really goes wrong.
 //!
-//! The channel is like that of the coherent driver, except for copies with certain numbers of source
-//! segments, whose descriptors are spoilt before hardware sees them:
+//! The channel is like that of the coherent driver, except for copies with certain numbers of
+//! source segments, whose descriptors are spoilt before hardware sees them:
 //!
 //! | segments | what is done | what hardware does |
 //! |---|---|---|
@@ -11,8 +11,8 @@
 //! | [`FAULTS`] | the second descriptor's address is misaligned | reports a bus error reading a descriptor |
 //! | [`STICKS`] | as `HALTS`, and [`Engine::quiesce`] leaves it so | stays paused whatever the core does |
 //!
-//! `faulty.c` uses it from user space. When a device is bound, the tests of the in-kernel API run in
-//! place of the proof, and the device is there only if they all pass.
+//! `faulty.c` uses it from user space. When a device is bound, the tests of the in-kernel API run
+//! in place of the proof, and the device is there only if they all pass.
 
 use kernel::{
     device::{
@@ -67,8 +67,8 @@ const STICKS: usize = 4;
 /// Bytes of the buffer.
 const SIZE: usize = 16 << 10;
 
-/// Where a ZDMA descriptor has its control word and the address of the next one, and the commands in
-/// the former (UG1085, "Linked-list Mode").
+/// Where a ZDMA descriptor has its control word and the address of the next one, and the commands
+/// in the former (UG1085, "Linked-list Mode").
 const CTRL: usize = 12;
 const NEXT: usize = 16;
 const CMD_MASK: u8 = 3 << 3;
@@ -80,8 +80,9 @@ struct Faulty<'bound> {
     stuck: Atomic<bool>,
 }
 
-// SAFETY: As for `Zdma`, which does all the work. That a channel is said not to stop although it might
-// is no breach; that it reads descriptors of its own chain only, the changes below leave as it is.
+// SAFETY: As for `Zdma`, which does all the work. That a channel is said not to stop although it
+// might is no breach; that it reads descriptors of its own chain only, the changes below leave as
+// it is.
 unsafe impl Engine for Faulty<'_> {
     fn caps(&self) -> &Caps {
         self.zdma.caps()
@@ -111,10 +112,11 @@ unsafe impl Engine for Faulty<'_> {
         self.zdma.steps(transfer)
     }
 
-    fn start(&self, transfer: &Transfer, step: usize) {
+    unsafe fn start(&self, transfer: &Transfer, step: usize) {
         let sticks = transfer.src().len() == STICKS;
         self.stuck.store(sticks, ordering::Relaxed);
-        self.zdma.start(transfer, step);
+        // SAFETY: The caller promises the same.
+        unsafe { self.zdma.start(transfer, step) };
     }
 
     fn acknowledge(&self) -> Outcome {
@@ -125,11 +127,11 @@ unsafe impl Engine for Faulty<'_> {
         self.zdma.bytes_done()
     }
 
-    fn quiesce(&self) -> Result {
+    fn quiesce(&self, bytes: u64) -> Result {
         if self.stuck.load(ordering::Relaxed) {
             return Err(ETIMEDOUT);
         }
-        self.zdma.quiesce()
+        self.zdma.quiesce(bytes)
     }
 }
 
@@ -226,7 +228,7 @@ impl Tested {
 
 impl Function for Tested {
     fn map(&self, job: &mut Mapping<'_>) -> Result {
-        job.offsets_into(&self.buffer)
+        job.offsets_into_buffer()
     }
 
     fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {

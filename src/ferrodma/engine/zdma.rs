@@ -39,6 +39,7 @@ use crate::{
         Engine,
         Outcome, //
     },
+    raw,
     transfer::{
         Span,
         Transfer, //
@@ -51,11 +52,16 @@ mod regs;
 /// Bytes of a channel's register block that this driver uses.
 const REGS_SIZE: usize = 0x204;
 
-/// TIMEOUT: How long a disabled channel may take to finish its outstanding bus accesses. The manual
-/// gives no bound; a burst is at most 16 beats, so a channel that needs longer is stuck.
-const QUIESCE_LIMIT: Delta = Delta::from_millis(10);
+/// TIMEOUT: A channel that is busy cannot be disabled; the manual ("Channel Disabled") knows only
+/// the end of the transfer, an error, and leaving a pause. So its end is waited for, at a rate that
+/// is a small part of what the controller does on an idle bus, and for a while on top.
+const QUIESCE_BYTES_PER_MS: u64 = 100_000;
+const QUIESCE_EXTRA_MS: u64 = 10;
 
-/// Between two looks at a channel that is to stop.
+/// What a boot loader may have started before us.
+const UNKNOWN_BYTES: u64 = 64 << 20;
+
+/// Between two looks at a channel that is to come to rest.
 const QUIESCE_POLL: Delta = Delta::from_micros(10);
 
 /// The AXI cache attribute for accesses that snoop the CPU's caches: write-back, read- and
@@ -158,22 +164,25 @@ impl<'bound> Zdma<'bound> {
             .iomap_sized::<REGS_SIZE>()?;
         let zdma = Self {
             io,
-            coherent: dev
-                .fwnode()
-                .is_some_and(|node| node.property_present(c"dma-coherent")),
+            coherent: raw::is_dma_coherent(dev),
             _clocks: clocks,
         };
-        zdma.quiesce()?;
+        zdma.quiesce(UNKNOWN_BYTES)?;
+        // Whole registers, as a boot loader may have left them otherwise.
+        let data = regs::DATA_ATTR::after_reset();
+        let dscr = regs::DSCR_ATTR::zeroed();
         if zdma.coherent {
-            zdma.io.update(regs::DATA_ATTR, |r| {
-                r.with_const_arcache::<AXCACHE_COHERENT>()
-                    .with_const_awcache::<AXCACHE_COHERENT>()
-            });
             zdma.io.write_reg(
-                regs::DSCR_ATTR::zeroed()
-                    .with_axcohrnt(true)
+                data.with_const_arcache::<AXCACHE_COHERENT>()
+                    .with_const_awcache::<AXCACHE_COHERENT>(),
+            );
+            zdma.io.write_reg(
+                dscr.with_axcohrnt(true)
                     .with_const_axcache::<AXCACHE_COHERENT>(),
             );
+        } else {
+            zdma.io.write_reg(data);
+            zdma.io.write_reg(dscr);
         }
         Ok(zdma)
     }
@@ -265,7 +274,8 @@ pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn 
     Ok(KBox::new(Zdma::new(pdev)?, GFP_KERNEL)?)
 }
 
-/// The two halves of a bus address as the registers take them. The DMA mask keeps it within 44 bits.
+/// The two halves of a bus address as the registers take them. The DMA mask keeps it within 44
+/// bits.
 fn halves(addr: u64) -> (Bounded<u32, 32>, Bounded<u32, 17>) {
     (
         // CAST: The lower half is meant.
@@ -284,7 +294,8 @@ fn size(span: &Span) -> Bounded<u32, 30> {
 // SAFETY: The channel reads descriptors and moves data between CTRL2.en being written in `go()`,
 // which only `start()` calls, and its going idle. DMA_DONE is raised when the last write was
 // acknowledged by the bus; one that comes with DMA_PAUSE is not reported as done. `quiesce()`
-// succeeds only if STATUS says idle.
+// succeeds only if STATUS says idle. Reads may go beyond the end of a source, up to the next
+// multiple of the bus width, which stays within the page and touches nothing.
 unsafe impl Engine for Zdma<'_> {
     fn caps(&self) -> &Caps {
         &CAPS
@@ -314,7 +325,7 @@ unsafe impl Engine for Zdma<'_> {
         }
     }
 
-    fn start(&self, transfer: &Transfer, step: usize) {
+    unsafe fn start(&self, transfer: &Transfer, step: usize) {
         if let Some(value) = transfer.fill() {
             let Some(dst) = transfer.dst().get(step) else {
                 return;
@@ -356,7 +367,8 @@ unsafe impl Engine for Zdma<'_> {
         if !isr.dma_done() && !isr.is_fault() {
             return Outcome::NotMine;
         }
-        self.io.write_reg(isr);
+        // A pause is not acknowledged, so that `quiesce()` finds it. It does not interrupt.
+        self.io.write_reg(isr.with_dma_pause(false));
         if isr.is_fault() {
             Outcome::Fault
         } else if isr.dma_pause() {
@@ -371,20 +383,26 @@ unsafe impl Engine for Zdma<'_> {
         u64::from(self.io.read(regs::TOTAL_BYTE).count())
     }
 
-    fn quiesce(&self) -> Result {
+    fn quiesce(&self, bytes: u64) -> Result {
         self.io
             .write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
-        self.io.write_reg(regs::CTRL2::zeroed());
-        // A paused channel is disabled by asking it to go on while it is not enabled (UG1085,
-        // "Channel Paused"); others take no notice.
-        self.io.write_reg(regs::CTRL0::zeroed().with_cont(true));
+        let limit_ms = (bytes / QUIESCE_BYTES_PER_MS).saturating_add(QUIESCE_EXTRA_MS);
         read_poll_timeout(
-            || Ok(self.io.read(regs::STATUS)),
+            || {
+                let status = self.io.read(regs::STATUS);
+                if !status.is_idle() && self.io.read(regs::ISR).dma_pause() {
+                    // A paused channel is disabled by telling it to go on while it is not enabled
+                    // (UG1085, "Channel Disabled").
+                    self.io.write_reg(regs::CTRL2::zeroed());
+                    self.io.update(regs::CTRL0, |r| r.with_cont(true));
+                }
+                Ok(status)
+            },
             |status| status.is_idle(),
             QUIESCE_POLL,
-            QUIESCE_LIMIT,
+            Delta::from_millis(i64::try_from(limit_ms).unwrap_or(i64::MAX / 1_000_000)),
         )?;
-        self.io.write_reg(regs::CTRL0::zeroed());
+        self.io.update(regs::CTRL0, |r| r.with_cont(false));
         let isr = self.io.read(regs::ISR);
         self.io.write_reg(isr);
         self.unmask();

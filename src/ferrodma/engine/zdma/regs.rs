@@ -5,7 +5,10 @@
 //! Names and meanings are those of the Zynq UltraScale+ register reference (UG1087), module `ZDMA`,
 //! and of chapter "DMA Controller" in the technical reference manual (UG1085).
 
-use kernel::io::register;
+use kernel::{
+    io::register,
+    prelude::*, //
+};
 
 register! {
     /// Interrupt status. A bit is cleared by writing one to it.
@@ -40,7 +43,7 @@ register! {
 
     /// Mode of operation.
     pub(super) CTRL0(u32) @ 0x110 {
-        /// Fetch descriptors ahead.
+        /// Read the last beat of a source in full width, beyond its end.
         7:7     ovr_fetch => bool;
         /// Transfers come from descriptors in memory rather than from registers.
         6:6     point_type_sg => bool;
@@ -58,8 +61,18 @@ register! {
 
     /// AXI attributes of data accesses.
     pub(super) DATA_ATTR(u32) @ 0x120 {
+        /// Kind of read bursts; one: incrementing addresses.
+        27:26   arburst;
         25:22   arcache;
+        21:18   arqos;
+        /// Beats of a read burst, less one.
+        17:14   arlen;
+        /// Kind of write bursts; one: incrementing addresses.
+        13:12   awburst;
         11:8    awcache;
+        7:4     awqos;
+        /// Beats of a write burst, less one.
+        3:0     awlen;
     }
 
     /// AXI attributes of descriptor accesses.
@@ -139,6 +152,19 @@ impl ISR {
     /// Whether the bus has reported an error.
     pub(super) fn is_fault(self) -> bool {
         self.axi_wr_data() || self.axi_rd_data() || self.axi_rd_dst_dscr() || self.axi_rd_src_dscr()
+    }
+}
+
+impl DATA_ATTR {
+    /// What the register holds after a reset.
+    pub(super) fn after_reset() -> Self {
+        Self::zeroed()
+            .with_const_arburst::<1>()
+            .with_const_arcache::<2>()
+            .with_const_arlen::<0xf>()
+            .with_const_awburst::<1>()
+            .with_const_awcache::<2>()
+            .with_const_awlen::<0xf>()
     }
 }
 
