@@ -14,7 +14,8 @@ lock_build
 
 run() {
 	make --no-print-directory -j "$(nproc)" -C "$TOP/tests" OUTPUT="$BUILD/tests" KSRC="$ksrc" ARCH=arm64 \
-		CC="aarch64-linux-gnu-gcc-$GCC_VERSION" CROSS_COMPILE=aarch64-linux-gnu- "$@"
+		CC="aarch64-linux-gnu-gcc-$GCC_VERSION" CROSS_COMPILE=aarch64-linux-gnu- \
+		CC32="arm-linux-gnueabihf-gcc-$GCC_VERSION" "$@"
 }
 
 if [ "$V" = 0 ]; then quiet=-s; else quiet=; fi
