@@ -28,6 +28,7 @@ help:
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
 	@echo 'FERRODMA_MIRROR=    the Debian mirror to fetch them from; by default that of this system'
+	@echo 'FERRODMA_TIMEOUT=   seconds that a guest may take'
 	@echo 'FERRODMA_SNAPSHOT=  a Debian snapshot to fetch what the mirror no longer holds'
 
 run: guest

@@ -47,7 +47,7 @@ mv "linux-source-$KERNEL_SERIES" source
 headers=unpacked/usr/src/linux-headers-$KERNEL_ABI-arm64
 cp "$headers/.config" "$headers/Module.symvers" "$headers/vmlinux" build/
 mv "unpacked/usr/lib/modules/$KERNEL_ABI-arm64/vmlinuz" guest/
-mv "unpacked/usr/lib/linux-image-$KERNEL_ABI-arm64" guest/dtbs
+mv "unpacked/usr/lib/modules/$KERNEL_ABI-arm64/dtb" guest/dtbs
 mv unpacked/usr/bin/busybox guest/
 
 say "preparing the kernel tree (about a minute)"

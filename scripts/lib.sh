@@ -50,7 +50,7 @@ root_key() {
 	key_of "$(uname -m)" "$SUITE" "$QEMU_VERSION" $TOOL_PACKAGES "recipe 1"
 }
 
-kernel_key() { key_of "$KERNEL_DEB" "$(root_key)" "recipe 1"; }
+kernel_key() { key_of "$KERNEL_DEB" "$(root_key)" "recipe 2"; }
 
 # True when this system is the toolchain: either the root itself, or a Debian of the same release with all of it.
 # dpkg is asked about every package at once, which is quick.

@@ -7,6 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+# CONFIG_DEBUG_INFO_BTF_MODULES= below: the type information of a module in Rust is empty, and its tool is not quiet.
 make_cache
 out=${OUT:-$BUILD/modules}
 mkdir -p "$out"
@@ -17,7 +18,6 @@ if [ -z "${KDIR:-}" ]; then
 		exec "$TOP/scripts/enter.sh" "$0" "$@"
 	fi
 	lock_build
-	# The type information of a module in Rust is empty, and its tool is not quiet.
 	kmake -C "$kernel/build" M="$TOP" MO="$out" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
 	exit
 fi
@@ -41,5 +41,5 @@ fi
 
 lock_build
 make --no-print-directory -j "$(nproc)" -C "$KDIR" M="$TOP" MO="$out" V="$V" \
-	${ARCH:+ARCH="$ARCH"} ${CROSS_COMPILE:+CROSS_COMPILE="$CROSS_COMPILE"} ${LLVM:+LLVM="$LLVM"} ${CC:+CC="$CC"} \
+	CONFIG_DEBUG_INFO_BTF_MODULES= ${ARCH:+ARCH="$ARCH"} ${CROSS_COMPILE:+CROSS_COMPILE="$CROSS_COMPILE"} ${LLVM:+LLVM="$LLVM"} ${CC:+CC="$CC"} \
 	"$@" modules
