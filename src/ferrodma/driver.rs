@@ -347,6 +347,10 @@ impl<'bound> BoundChannel<'bound> {
 fn prove(dev: &Device<Bound>, channel: &Arc<Channel>, hw: &Hardware<'_>) -> Result {
     let client = Client::new(channel)?;
     hw.function.prove(&client).map_err(|error| {
+        // Says nothing of the hardware.
+        if error == ENOMEM {
+            return error;
+        }
         dev_err!(
             dev,
             "{} does not move bytes as it should: {error:?}\n",

@@ -13,6 +13,11 @@ use kernel::{
         Device, //
     },
     dma::DmaAddress,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
     prelude::*,
     sync::{
         aref::ARef,
@@ -22,6 +27,36 @@ use kernel::{
 
 use crate::raw;
 
+/// C's `struct dma_pool`.
+#[repr(C)]
+struct DmaPool {
+    _opaque: [u8; 0],
+}
+
+// The kernel's bindings have these only where PCI is configured: its header is the only one among
+// theirs that includes `linux/dmapool.h`.
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
+extern "C" {
+    fn dma_pool_create_node(
+        name: *const c_char,
+        dev: *mut bindings::device,
+        size: usize,
+        align: usize,
+        boundary: usize,
+        node: c_int,
+    ) -> *mut DmaPool;
+    fn dma_pool_destroy(pool: *mut DmaPool);
+    fn dma_pool_alloc(
+        pool: *mut DmaPool,
+        flags: bindings::gfp_t,
+        handle: *mut DmaAddress,
+    ) -> *mut c_void;
+    fn dma_pool_free(pool: *mut DmaPool, vaddr: *mut c_void, addr: DmaAddress);
+}
+
 /// A DMA pool of one device.
 ///
 /// Lives as long as a block of it is out.
@@ -30,7 +65,7 @@ use crate::raw;
 ///
 /// `raw` is a valid `struct dma_pool` whose blocks have `size` bytes.
 pub(crate) struct Pool {
-    raw: NonNull<bindings::dma_pool>,
+    raw: NonNull<DmaPool>,
     size: usize,
     /// The pool refers to the device.
     _dev: ARef<Device>,
@@ -55,7 +90,7 @@ impl Pool {
     ) -> Result<Arc<Self>> {
         // SAFETY: `dev` is a valid device, and `name` is copied by the call.
         let raw = unsafe {
-            bindings::dma_pool_create_node(
+            dma_pool_create_node(
                 name.as_char_ptr(),
                 raw::device(dev),
                 size,
@@ -80,7 +115,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         // SAFETY: `raw` is valid, and no block is out: each holds a reference.
-        unsafe { bindings::dma_pool_destroy(self.raw.as_ptr()) };
+        unsafe { dma_pool_destroy(self.raw.as_ptr()) };
     }
 }
 
@@ -109,7 +144,7 @@ impl Block {
         let mut dma = 0;
         // SAFETY: The pool is valid, and callers may sleep.
         let cpu = unsafe {
-            bindings::dma_pool_alloc(
+            dma_pool_alloc(
                 pool.raw.as_ptr(),
                 bindings::GFP_KERNEL | bindings::__GFP_ZERO,
                 &mut dma,
@@ -140,8 +175,6 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the block came from this pool, and is given back once.
-        unsafe {
-            bindings::dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma)
-        };
+        unsafe { dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma) };
     }
 }
