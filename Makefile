@@ -19,7 +19,7 @@ help:
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of BOARD with its own merged'
 	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'
-	@echo 'make lint           shellcheck, rustfmt, clippy and dtc, where every warning is an error'
+	@echo 'make lint           shellcheck, rustfmt, clippy, dtc and modinfo, where every warning is an error'
 	@echo 'make rust-analyzer  rust-project.json for an editor'
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo
@@ -56,7 +56,7 @@ fmt:
 	$(Q)scripts/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/fmt.sh
 
-lint: dtbs
+lint: modules dtbs
 	$(Q)$(enter) scripts/lint.sh
 
 rust-analyzer:

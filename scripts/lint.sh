@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|readme]...: all of them where none is named. A warning is an error. Runs with the
-# toolchain; dtc's warnings are errors whenever overlays are compiled.
+# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme]...: all of them where none is named. A warning is an error. Runs
+# with the toolchain, on modules that are built; dtc's warnings are errors whenever overlays are compiled.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 make_cache
-[ $# -gt 0 ] || set -- shellcheck rustfmt clippy readme
+[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme
 cd "$TOP"
 
 for lint; do
@@ -22,6 +22,7 @@ for lint; do
 		;;
 	rustfmt) "$TOP/scripts/fmt.sh" --check ;;
 	clippy) OUT=$BUILD/clippy "$TOP/scripts/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
+	modinfo) "$TOP/scripts/modinfo.sh" ;;
 	readme) "$TOP/scripts/readme.sh" ;;
 	*) die "no lint is called $lint" ;;
 	esac

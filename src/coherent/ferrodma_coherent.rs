@@ -5,7 +5,7 @@
 //! The addresses of a job are byte offsets into the buffer. Its size is the device tree's
 //! `ferrodma,buffer-size`.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use kernel::{
     device::{
