@@ -48,7 +48,7 @@ impl Chain {
     /// Makes room for `count` descriptors. May sleep.
     pub(crate) fn reserve(&mut self, pool: &Arc<Pool>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
-            self.blocks.push(Block::new(pool)?, GFP_KERNEL)?;
+            self.blocks.push(Block::new(pool)?, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }

@@ -385,11 +385,8 @@ impl Channel {
         }
         if stopped.is_err() {
             state.queue.end(Phase::Dead);
-            while let Some(job) = state.queue.withdraw_any() {
-                self.complete(&mut state, job, EIO.to_errno(), 0);
-            }
-            Self::notify_all(&state);
             drop(state);
+            self.complete_pending(EIO);
             dev_err!(
                 hw.dev,
                 "{} does not stop: the channel is dead, and keeps the memory of its last job\n",
@@ -427,10 +424,18 @@ impl Channel {
         }
     }
 
-    /// Wakes the sleepers of all clients.
-    fn notify_all(state: &State) {
-        for signals in state.queue.all_signals() {
-            signals.changed.notify_all();
+    /// Ends all pending jobs with `error`, and wakes all sleepers. The channel accepts no more jobs.
+    fn complete_pending(&self, error: Error) {
+        loop {
+            // There may be many: interrupts are let in after each.
+            let mut state = self.state.lock();
+            let Some(job) = state.queue.withdraw_any() else {
+                for signals in state.queue.all_signals() {
+                    signals.changed.notify_all();
+                }
+                return;
+            };
+            self.complete(&mut state, job, error.to_errno(), 0);
         }
     }
 
@@ -449,13 +454,11 @@ impl Channel {
                 // Hardware is stopped even if it seems idle. A channel that dies of this has said
                 // so in the log.
                 let _ = self.stop_running(hw, state, ENODEV);
-                state = self.state.lock();
+            } else {
+                drop(state);
             }
-            while let Some(job) = state.queue.withdraw_any() {
-                self.complete(&mut state, job, ENODEV.to_errno(), 0);
-            }
-            Self::notify_all(&state);
-            core::mem::take(&mut state.spare)
+            self.complete_pending(ENODEV);
+            core::mem::take(&mut self.state.lock().spare)
         };
         drop(spare);
         self.gate.close();

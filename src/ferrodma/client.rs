@@ -31,13 +31,14 @@ use crate::{
     }, //
 };
 
-/// TIMEOUT: How much longer than a job's own limit kernel code waits for its record. The watchdog
-/// ends the job in time; this is for a watchdog that does not run.
+/// TIMEOUT: How much longer than a job's own limit kernel code waits for its record before it cancels
+/// the job itself. The watchdog does so earlier; this is for one that does not run.
 const GRACE: Delta = Delta::from_secs(10);
 
 /// What a client's sleepers wait for.
 pub(crate) struct Signals {
-    /// A record waits, there is room for a job, or the device is gone.
+    /// A record waits or will not come, there is room for a job, the channel is dead or the device
+    /// gone.
     pub(crate) changed: PollCondVarBox,
 }
 
@@ -283,13 +284,16 @@ impl Client {
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
     fn give(&self, job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
-        if let Err(error) = give(&job.record) {
-            self.channel.state.lock().queue.untake(job);
-            self.signals.changed.notify_all();
-            return Err(error);
+        let given = give(&job.record);
+        let mut state = self.channel.state.lock();
+        match given {
+            Ok(()) => state.queue.recycle(self.id, Some(job)),
+            Err(_) => state.queue.untake(job),
         }
-        self.retire(job);
-        Ok(())
+        drop(state);
+        // There is room now, or a record again; or others need not wait for this one any more.
+        self.signals.changed.notify_all();
+        given
     }
 
     /// Waits until a record is there, and passes it to `give`; it stays where `give` fails.

@@ -146,7 +146,7 @@ impl Block {
         let cpu = unsafe {
             dma_pool_alloc(
                 pool.raw.as_ptr(),
-                bindings::GFP_KERNEL | bindings::__GFP_ZERO,
+                bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_ZERO,
                 &mut dma,
             )
         };

@@ -71,7 +71,7 @@ struct Client<J, S> {
     free: KVec<J>,
     /// Jobs that exist, at most the depth.
     made: usize,
-    /// Jobs that are pending or running.
+    /// Jobs that are pending or running, or whose records are being given to somebody.
     active: KVec<Active>,
     /// Jobs that are done, oldest first.
     done: Fifo<J>,
@@ -80,7 +80,20 @@ struct Client<J, S> {
     next_cookie: u64,
 }
 
-/// A job that is pending or running.
+impl<J: Entry, S> Client<J, S> {
+    /// Takes a job off the done ones.
+    fn give(&mut self, take: impl FnOnce(&mut Fifo<J>) -> Option<J>) -> Option<J> {
+        let job = take(&mut self.done)?;
+        // Cannot fail: there is capacity for as many as are made.
+        let _ = self.active.push_within_capacity(Active {
+            cookie: job.cookie(),
+            waited: false,
+        });
+        Some(job)
+    }
+}
+
+/// A job whose record is still to come, for all that others can tell.
 #[derive(Clone, Copy)]
 struct Active {
     cookie: u64,
@@ -117,7 +130,7 @@ pub(crate) struct Queue<J, S> {
     held: bool,
     pending: Fifo<J>,
     running: Option<J>,
-    clients: KVec<Option<Client<J, S>>>,
+    clients: KVVec<Option<Client<J, S>>>,
     depth: usize,
 }
 
@@ -125,7 +138,7 @@ pub(crate) struct Queue<J, S> {
 pub(crate) struct Room<J, S> {
     client: Option<Client<J, S>>,
     pending: Storage<J>,
-    clients: KVec<Option<Client<J, S>>>,
+    clients: KVVec<Option<Client<J, S>>>,
 }
 
 impl<J: Entry, S> Queue<J, S> {
@@ -136,7 +149,7 @@ impl<J: Entry, S> Queue<J, S> {
             held: false,
             pending: Fifo::new(),
             running: None,
-            clients: KVec::new(),
+            clients: KVVec::new(),
             depth,
         }
     }
@@ -153,20 +166,19 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
-    /// How many slots for clients one more of them takes: as many as there are, or twice that where
-    /// all are in use.
+    /// How many slots for clients the queue must grow to before there is one for another client; 0
+    /// where it need not grow.
     pub(crate) fn wanted_slots(&self) -> usize {
-        let slots = self.clients.len();
         if self.clients.iter().any(Option::is_none) {
-            slots
+            0
         } else {
-            (slots * 2).max(FIRST_SLOTS)
+            (self.clients.len() * 2).max(FIRST_SLOTS)
         }
     }
 
-    /// Allocates what a client needs in a queue of `slots`.
+    /// Allocates what a client needs, and tables for `slots` of them if that is not 0.
     pub(crate) fn room(depth: usize, slots: usize, signals: S) -> Result<Room<J, S>> {
-        let mut clients = KVec::with_capacity(slots, GFP_KERNEL_ACCOUNT)?;
+        let mut clients = KVVec::with_capacity(slots, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {
             clients.push(None, GFP_KERNEL_ACCOUNT)?;
         }
@@ -251,6 +263,9 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Gives back a job that was reserved, or taken; none if it could not be made.
     pub(crate) fn recycle(&mut self, id: ClientId, job: Option<J>) {
+        if let Some(job) = &job {
+            self.forget(id, job.cookie());
+        }
         if let Some(client) = self.client(id) {
             match job {
                 // Cannot fail: there is capacity for as many as are made.
@@ -327,6 +342,10 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Takes one pending job out of the queue.
     pub(crate) fn withdraw(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        // Most of what is pending may be others'.
+        if !self.active(id).iter().any(|job| job.cookie == cookie) {
+            return None;
+        }
         self.pending
             .remove(|job| job.client() == id && job.cookie() == cookie)
     }
@@ -410,22 +429,24 @@ impl<J: Entry, S> Queue<J, S> {
             .is_some_and(|client| !client.done.is_empty())
     }
 
-    /// Takes the oldest job that is done.
+    /// Takes the oldest job that is done. Others see it as active until it is recycled or untaken.
     pub(crate) fn take(&mut self, id: ClientId) -> Option<J> {
-        self.client(id)?.done.pop()
+        self.client(id)?.give(|done| done.pop())
     }
 
-    /// Puts back a job that [`Queue::take`] gave, as the oldest.
+    /// Puts back a job that was taken, as the oldest.
     pub(crate) fn untake(&mut self, job: J) {
+        self.forget(job.client(), job.cookie());
         if let Some(client) = self.client(job.client()) {
             // Cannot fail: the place that it had is free.
             let _ = client.done.push_front(job);
         }
     }
 
-    /// Takes a job that is done.
+    /// Takes a job that is done; see [`Queue::take`].
     pub(crate) fn take_cookie(&mut self, id: ClientId, cookie: u64) -> Option<J> {
-        self.client(id)?.done.remove(|job| job.cookie() == cookie)
+        self.client(id)?
+            .give(|done| done.remove(|job| job.cookie() == cookie))
     }
 
     /// Takes a job that is done and whose submitter is the caller.

@@ -99,8 +99,11 @@ impl Transfer {
 
     /// Appends a destination span, cut into pieces of at most `max` bytes.
     pub(crate) fn push_dst(&mut self, span: Span, max: u64) -> Result {
-        self.total = self.total.checked_add(span.len).ok_or(EOVERFLOW)?;
-        push(&mut self.dst, span, max)
+        let total = self.total.checked_add(span.len).ok_or(EOVERFLOW)?;
+        push(&mut self.dst, span, max)?;
+        // Last, so that it never counts what is not in the list.
+        self.total = total;
+        Ok(())
     }
 }
 

@@ -143,7 +143,7 @@ impl Drop for Clocks {
 /// A ZDMA channel.
 pub struct Zdma<'bound> {
     io: IoMem<'bound, REGS_SIZE>,
-    /// The channel snoops the CPU's caches (`dma-coherent` in the device tree).
+    /// The channel snoops the CPU's caches, as the DMA API has found in the device tree.
     coherent: bool,
     _clocks: Clocks,
 }
