@@ -31,6 +31,21 @@
 #define FERRODMA_FUNCTION_SG		2 /* user virtual address, pinned */
 #define FERRODMA_FUNCTION_POOL		3 /* user virtual address, copied */
 
+/*
+ * An address of an sg job is one of the program that submits it. All pages of
+ * both lists must be there (they are faulted in), readable for sources and
+ * writable for destinations. They are pinned and counted against
+ * RLIMIT_MEMLOCK, each page once for each segment it is in, until the job's
+ * record can be taken; what the program does to the mapping meanwhile does not
+ * concern the job. Memory that belongs to a device cannot be pinned. Whether
+ * source and destination overlap is told by their addresses: memory that is
+ * mapped twice may be given as both, and holds either data then.
+ *
+ * Until the record is taken the program must not write to the destination, nor
+ * where the device does not snoop the CPU's caches (no dma-coherent in its
+ * tree) to what shares a cache line with it: such a write may be lost.
+ */
+
 /* ferrodma_info.engine: the DMA controller IP. */
 #define FERRODMA_ENGINE_ZDMA		1 /* xlnx,zynqmp-dma-1.0 */
 #define FERRODMA_ENGINE_BCM2835		2 /* brcm,bcm2835-dma */
@@ -147,13 +162,15 @@ struct ferrodma_completion {
  *   EMSGSIZE    the job has more than max_job_bytes
  *   EOVERFLOW   addr + len, or a sum of lengths, does not fit 64 bits
  *   ERANGE      a segment is not within the device's buffer (coherent)
- *   EFAULT      bad pointer
+ *   EFAULT      bad pointer; a segment is not memory that the caller may read
+ *               or write (sg)
  *   EOPNOTSUPP  the engine cannot fill
  *   EAGAIN      the queue is full and the file is O_NONBLOCK
  *   EINTR       a signal came while waiting
  *   EIO         the channel is dead
  *   ENODEV      the device is unbound
- *   ENOMEM      out of memory
+ *   ENOMEM      out of memory; RLIMIT_MEMLOCK is reached, and the caller has no
+ *               CAP_IPC_LOCK (sg); no room to map the job for the device (sg)
  */
 struct ferrodma_submit {
 	__u32 size;
