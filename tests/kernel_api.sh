@@ -12,6 +12,14 @@ echo "$mark" >/dev/kmsg
 load_test_module
 rmmod ferrodma_test || exit 1
 
-# What the module has said since, without the log's prefix.
-dmesg | sed -n "1,/$mark/d; s/^.*ferrodma_test: //p" | tee /tmp/kernel_api
-! grep -q '^not ok' /tmp/kernel_api && grep -q '^ok' /tmp/kernel_api
+# What the module has said since, without the log's prefix: for each channel a plan, then the results, which
+# have no numbers.
+dmesg | sed -n "1,/$mark/d; s/^.*ferrodma_test: //p" >/tmp/kernel_api
+echo "KTAP version 1"
+awk '
+/^1\.\./ { planned += substr($1, 4) }
+/^(not )?ok / { sub(/ok /, "ok " ++run " "); lines = lines $0 "\n"; bad += /^not/ }
+END {
+	printf "1..%d\n%s", planned, lines
+	exit bad || !planned || run != planned
+}' /tmp/kernel_api

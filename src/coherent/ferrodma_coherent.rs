@@ -24,6 +24,7 @@ use ferrodma::{
     client::Client,
     driver::{
         self,
+        Addresses,
         ChannelDriver,
         Compatible,
         Function,
@@ -33,11 +34,7 @@ use ferrodma::{
         zdma,
         Caps, //
     },
-    lent::Mapping,
-    uapi::{
-        Seg,
-        FUNCTION_COHERENT, //
-    }, //
+    uapi::Seg, //
 };
 
 /// Default of `ferrodma,buffer-size` in bytes.
@@ -51,16 +48,12 @@ struct Coherent {
 }
 
 impl Function for Coherent {
-    fn map(&self, job: &mut Mapping<'_>) -> Result {
-        job.offsets_into_buffer()
-    }
-
     fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
         Some(&self.buffer)
     }
 
     /// Has the engine copy a page, or half of the buffer where that is less, and compares.
-    fn prove(&self, client: &Client) -> Result {
+    fn prove(&self, _dev: &Device<Bound>, client: &Client) -> Result {
         let half = (self.buffer.len() / 2).min(PAGE_SIZE);
         let mut bytes = KVec::from_elem(PATTERN, half, GFP_KERNEL)?;
         self.buffer.write(0, &bytes)?;
@@ -93,7 +86,7 @@ kernel::of_device_table!(
 
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-coherent";
-    const FUNCTION: u32 = FUNCTION_COHERENT;
+    const ADDRESSES: Addresses = Addresses::BufferOffsets;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 

@@ -53,6 +53,20 @@ impl Chain {
         Ok(())
     }
 
+    /// Frees what goes beyond `count` descriptors. May sleep.
+    pub(crate) fn trim(&mut self, count: usize) {
+        let blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
+        if self.blocks.len() > blocks {
+            // Its table of blocks is freed with it.
+            let mut kept = KVec::new();
+            for block in self.blocks.drain_all().take(blocks) {
+                // A chain without memory is as good.
+                let _ = kept.push(block, GFP_KERNEL_ACCOUNT);
+            }
+            self.blocks = kept;
+        }
+    }
+
     /// The bus address of descriptor `index`; 0 if there is no room for so many.
     pub fn address(&self, index: usize) -> DmaAddress {
         let Some(block) = self.blocks.get(index / DESCRIPTORS_PER_BLOCK) else {
@@ -99,5 +113,11 @@ impl Chains {
             src: Chain::new(layout),
             dst: Chain::new(layout),
         }
+    }
+
+    /// Frees what goes beyond `count` descriptors in each chain. May sleep.
+    pub(crate) fn trim(&mut self, count: usize) {
+        self.src.trim(count);
+        self.dst.trim(count);
     }
 }

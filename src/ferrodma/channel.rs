@@ -11,6 +11,13 @@
 //!    started and acknowledged.
 //! 3. Those of the wait queues, of the workqueue code and of the descriptors' pool.
 //!
+//! # Ending
+//!
+//! A job ends in whatever context hardware is found to be done with it. If its memory is mapped,
+//! that is given back in process context before the record can be taken: by the submitter that
+//! waits for it, or by the finisher. `State::unsettled` counts these jobs, and unbind waits for
+//! them, so a mapping does not outlive its device.
+//!
 //! # Stopping
 //!
 //! Cancel, close, a time-out, a fault and unbind all end a job that is with hardware in the same
@@ -27,8 +34,10 @@ use kernel::{
             spinlock::SpinLockIrqBackend,
             Guard, //
         },
+        new_condvar,
         new_spinlock_irq,
         Arc,
+        CondVar,
         Mutex,
         SpinLockIrq, //
     },
@@ -38,13 +47,16 @@ use kernel::{
 use crate::{
     chain::Chains,
     client::Signals,
+    driver::Addresses,
     engine::Outcome,
+    finisher::Finisher,
     gate::Gate,
     hardware::Hardware,
     job::{
         now,
         Job, //
     },
+    lent::Lent,
     queue::{
         ClientId,
         Phase,
@@ -66,20 +78,32 @@ pub(crate) const MAX_SEGMENTS: usize = 256;
 /// Chains that are kept for later jobs: as many as one client can have queued.
 const SPARE_CHAINS: usize = QUEUE_DEPTH;
 
+/// Descriptors in each of the chains that are kept. Memory in pieces may need any number.
+const SPARE_DESCRIPTORS: usize = 2 * MAX_SEGMENTS;
+
 type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
 /// A channel. Outlives its device as long as a file is open.
 #[pin_data]
 pub(crate) struct Channel {
-    // First, so that it is dropped first: its callback uses all the others.
+    // First, so that they are dropped first: their callbacks use all the others.
     #[pin]
     pub(crate) watchdog: Watchdog,
+    #[pin]
+    pub(crate) finisher: Finisher,
     #[pin]
     pub(crate) gate: Gate,
     #[pin]
     stopper: Mutex<()>,
     #[pin]
     pub(crate) state: SpinLockIrq<State>,
+    /// No job is unsettled any more.
+    #[pin]
+    settled: CondVar,
+    /// What the addresses in a job are.
+    pub(crate) addresses: Addresses,
+    /// Longest entry of a scatter list.
+    pub(crate) max_entry: usize,
     /// What the channel says of itself to users, save for what changes.
     pub(crate) info: uapi::Info,
     /// Default time limit of a job.
@@ -98,16 +122,40 @@ pub(crate) struct State {
     watch_at: Option<i64>,
     /// The engine has reported an error for the running job.
     fault: bool,
+    /// Jobs that have ended and are still mapped.
+    unsettled: usize,
+}
+
+impl State {
+    /// Keeps chains for a later job, or gives them back to be freed.
+    fn keep(&mut self, chains: Chains) -> Option<Chains> {
+        // None is kept beyond unbind: nobody could prove that the pool's device is still there.
+        if self.queue.phase() == Phase::Live {
+            self.spare
+                .push_within_capacity(chains)
+                .err()
+                .map(|error| error.0)
+        } else {
+            Some(chains)
+        }
+    }
 }
 
 impl Channel {
     /// A channel without hardware.
-    pub(crate) fn new(info: uapi::Info, timeout: Delta) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        info: uapi::Info,
+        timeout: Delta,
+        addresses: Addresses,
+        max_entry: usize,
+    ) -> Result<Arc<Self>> {
         let spare = KVec::with_capacity(SPARE_CHAINS, GFP_KERNEL)?;
         Arc::pin_init(
             try_pin_init!(Self {
                 // SAFETY: This is the `watchdog` field of a `Channel`.
                 watchdog <- unsafe { Watchdog::new() },
+                // SAFETY: This is the `finisher` field of a `Channel`.
+                finisher <- unsafe { Finisher::new() },
                 gate <- Gate::new(),
                 stopper <- new_mutex!((), "ferrodma stopper"),
                 state <- new_spinlock_irq!(
@@ -118,9 +166,13 @@ impl Channel {
                         deadline: 0,
                         watch_at: None,
                         fault: false,
+                        unsettled: 0,
                     },
                     "ferrodma channel"
                 ),
+                settled <- new_condvar!("ferrodma settled"),
+                addresses,
+                max_entry,
                 info,
                 timeout,
             }),
@@ -158,7 +210,7 @@ impl Channel {
     }
 
     /// Ends all jobs of a client, hardware first, and removes it.
-    pub(crate) fn remove_client(&self, id: ClientId) {
+    pub(crate) fn remove_client(&self, id: ClientId, signals: &Signals) {
         {
             let _stopper = self.stopper.lock();
             loop {
@@ -177,7 +229,12 @@ impl Channel {
                 }
             }
         }
-        let removed = self.state.lock().queue.remove_client(id);
+        let mut state = self.state.lock();
+        while state.queue.is_active(id) {
+            signals.changed.wait(&mut state);
+        }
+        let removed = state.queue.remove_client(id);
+        drop(state);
         // The jobs' memory is freed here, without the lock.
         drop(removed);
     }
@@ -188,17 +245,15 @@ impl Channel {
     }
 
     /// Unmaps a job that was not submitted.
-    pub(crate) fn unprepare(&self, job: &mut Job) {
-        job.lent = None;
+    ///
+    /// # Safety
+    ///
+    /// The device is bound.
+    pub(crate) unsafe fn unprepare(&self, job: &mut Job) {
+        // SAFETY: Hardware was never started on the job; the rest the caller promises.
+        unsafe { job.lent.unmap(false) };
         if let Some(chains) = job.transfer.chains.take() {
-            let mut state = self.state.lock();
-            // None is kept beyond unbind: nobody could prove that the pool's device is still there.
-            let left = if state.queue.phase() == Phase::Live {
-                state.spare.push_within_capacity(chains).err()
-            } else {
-                None
-            };
-            drop(state);
+            let left = self.state.lock().keep(chains);
             drop(left);
         }
     }
@@ -217,7 +272,8 @@ impl Channel {
             Ok(cookie) => cookie,
             Err((error, mut job)) => {
                 drop(state);
-                self.unprepare(&mut job);
+                // SAFETY: Whoever has the hardware is inside of the gate.
+                unsafe { self.unprepare(&mut job) };
                 return Err((error, job));
             }
         };
@@ -231,6 +287,7 @@ impl Channel {
             return;
         };
         let deadline = time.saturating_add(job.timeout.as_nanos());
+        job.started = true;
         state.deadline = deadline;
         state.fault = false;
         // One look when the first limit may be over is enough: it sets out again if the job that
@@ -258,14 +315,29 @@ impl Channel {
             job.record.complete_ns.saturating_sub(job.record.submit_ns),
         );
 
-        job.lent = None;
-        if let Some(chains) = job.transfer.chains.take() {
-            if state.queue.phase() == Phase::Live {
-                // What does not fit is freed.
-                let _ = state.spare.push_within_capacity(chains);
+        if job.lent.is_mapped() {
+            state.unsettled += 1;
+        } else {
+            if let Lent::Coherent(_) = job.lent {
+                job.lent = Lent::Nothing;
+            }
+            if let Some(chains) = job.transfer.chains.take() {
+                // What is left is freed.
+                let _ = state.keep(chains);
             }
         }
+        // All go the same way, so that records stay in order.
+        if self.addresses == Addresses::UserMemory && !job.waited {
+            // There is room for all jobs.
+            let _ = state.queue.park(job);
+            self.finisher.schedule();
+        } else {
+            self.deliver(state, job);
+        }
+    }
 
+    /// Lets the record of a job be taken.
+    fn deliver(&self, state: &mut State, job: KBox<Job>) {
         // Whoever is woken takes the lock before looking, and so finds the job delivered.
         if job.waited {
             job.wake.complete();
@@ -277,6 +349,41 @@ impl Channel {
         }
         // A client is removed after its jobs.
         let _ = state.queue.deliver(job);
+    }
+
+    /// Gives back the memory of a job that has ended, unless [`Channel::complete`] has. May sleep.
+    pub(crate) fn settle(&self, job: &mut Job) {
+        if job.lent.is_mapped() {
+            // SAFETY: The job has ended. It is one of `unsettled`, for which unbind waits.
+            unsafe { job.lent.unmap(job.started) };
+            let chains = job.transfer.chains.take().map(|mut chains| {
+                chains.trim(SPARE_DESCRIPTORS);
+                chains
+            });
+            let mut state = self.state.lock();
+            if let Some(left) = chains.and_then(|chains| state.keep(chains)) {
+                // This is memory of the device too, so it is freed before unbind can go on.
+                drop(state);
+                drop(left);
+                state = self.state.lock();
+            }
+            state.unsettled -= 1;
+            if state.unsettled == 0 && state.queue.phase() == Phase::Gone {
+                self.settled.notify_all();
+            }
+        }
+        job.lent.release();
+    }
+
+    /// Called by the finisher: settles the jobs that nobody waits for, and delivers them.
+    pub(crate) fn finish_parked(&self) {
+        loop {
+            let Some(mut job) = self.state.lock().queue.unpark() else {
+                return;
+            };
+            self.settle(&mut job);
+            self.deliver(&mut self.state.lock(), job);
+        }
     }
 
     /// The interrupt handler.
@@ -442,7 +549,7 @@ impl Channel {
     /// Ends all jobs for good, hardware first, and lets nobody in any more. The interrupt handler
     /// may still be called.
     pub(crate) fn shut(&self, hw: &Hardware<'_>) {
-        let spare = {
+        {
             let _stopper = self.stopper.lock();
             let mut state = self.state.lock();
             let before = state.queue.phase();
@@ -458,8 +565,14 @@ impl Channel {
                 drop(state);
             }
             self.complete_pending(ENODEV);
-            core::mem::take(&mut self.state.lock().spare)
-        };
+        }
+        let mut state = self.state.lock();
+        // Without `stopper`, which a submitter may need on its way to settle its job.
+        while state.unsettled > 0 {
+            self.settled.wait(&mut state);
+        }
+        let spare = core::mem::take(&mut state.spare);
+        drop(state);
         drop(spare);
         self.gate.close();
         self.watchdog.cancel();

@@ -3,6 +3,7 @@
 //! A user of a channel: an open file, or kernel code.
 
 use kernel::{
+    dma::DataDirection,
     prelude::*,
     static_lock_class,
     sync::{
@@ -19,12 +20,18 @@ use crate::{
         Wait, //
     },
     job::Job,
+    lent::Lent,
     queue::{
         ClientId,
         Phase,
         Reserved, //
     },
     request::Request,
+    streaming::{
+        DeviceBuffers,
+        Rejected,
+        SyncedBuffers, //
+    },
     uapi::{
         Record,
         Seg, //
@@ -119,8 +126,13 @@ impl Client {
     ) -> Result<Ticket> {
         let mut job = self.reserve(nonblocking)?;
         // User memory may take as long as it likes, so this comes before the gate.
-        let filled =
-            fill_in(&mut job.request).and_then(|()| job.request.check(&self.channel.limits()));
+        let channel = &self.channel;
+        let filled = fill_in(&mut job.request)
+            .and_then(|()| job.request.check(&channel.limits()))
+            .and_then(|()| {
+                let Job { lent, request, .. } = &mut *job;
+                lent.stage(channel.addresses, request, channel.max_entry)
+            });
         if let Err(error) = filled {
             self.recycle(Some(job));
             return Err(error);
@@ -179,7 +191,10 @@ impl Client {
         }
     }
 
-    fn recycle(&self, job: Option<KBox<Job>>) {
+    fn recycle(&self, mut job: Option<KBox<Job>>) {
+        if let Some(job) = &mut job {
+            job.lent.release();
+        }
         let mut state = self.channel.state.lock();
         let was_full = !state.queue.has_room(self.id);
         state.queue.recycle(self.id, job);
@@ -215,15 +230,18 @@ impl Client {
         Ok(record)
     }
 
+    /// Takes a job that has ended, and gives back its memory.
+    fn take_job(&self, ticket: &Ticket) -> Result<KBox<Job>> {
+        let mut state = self.channel.state.lock();
+        let job = state.queue.take_waited(self.id, ticket.cookie);
+        drop(state);
+        let mut job = job.ok_or(EIO)?;
+        self.channel.settle(&mut job);
+        Ok(job)
+    }
+
     fn take_submitted(&self, ticket: &Ticket) -> Result<Record> {
-        let job = self
-            .channel
-            .state
-            .lock()
-            .queue
-            .take_waited(self.id, ticket.cookie)
-            .ok_or(EIO)?;
-        Ok(self.retire(job))
+        Ok(self.retire(self.take_job(ticket)?))
     }
 
     /// Waits for the record of one job, and passes it to `give`; it stays where `give` fails.
@@ -371,21 +389,130 @@ impl Client {
             src.iter().try_for_each(|seg| request.push_src(*seg))?;
             dst.iter().try_for_each(|seg| request.push_dst(*seg))
         })?;
-        let limit = self.channel.timeout + GRACE;
-        if ticket.wake.wait_timeout(limit) == Wait::TimedOut {
-            let _ = self.channel.cancel(self.id, ticket.cookie);
-        }
+        self.wait_ended(&ticket);
         let record = self.take_submitted(&ticket)?;
         match record.status {
             0 => Ok(record.bytes),
             errno => Err(Error::from_errno(errno)),
         }
     }
+
+    /// Waits until a job has ended.
+    fn wait_ended(&self, ticket: &Ticket) {
+        let limit = self.channel.timeout + GRACE;
+        if ticket.wake.wait_timeout(limit) == Wait::TimedOut {
+            // Whatever this says, the job has ended when it returns.
+            let _ = self.channel.cancel(self.id, ticket.cookie);
+        }
+    }
+
+    /// Copies what is in `src` to `dst`, waits until it is done, and gives both back to the CPU. The
+    /// lists may be cut differently. Works on a channel of any function.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the lists have not the same number of bytes, or not the directions for this;
+    /// misalignment; they are mapped for another device than the channel's; somebody was told their
+    /// addresses. EMSGSIZE: too many bytes. ENODEV, EIO, ENOMEM, ETIMEDOUT as for
+    /// [`Client::copy`]. The device does not work on the buffers then, and they can be used again;
+    /// none are given back if it does not stop.
+    pub fn transfer<'a>(
+        &self,
+        mut src: DeviceBuffers<'a>,
+        mut dst: DeviceBuffers<'a>,
+    ) -> Result<(SyncedBuffers<'a>, SyncedBuffers<'a>), Rejected<Option<DevicePair<'a>>>> {
+        let prepared = self
+            .check_buffers(&mut src, &mut dst)
+            .and_then(|()| self.reserve(false));
+        let mut job = match prepared {
+            Ok(job) => job,
+            Err(error) => {
+                return Err(Rejected {
+                    error,
+                    value: Some((src, dst)),
+                })
+            }
+        };
+        job.request.clear(None);
+        job.lent = Lent::lend(src, dst);
+        let options = Options {
+            waited: true,
+            timeout: Delta::ZERO,
+            user_data: 0,
+        };
+        let ended = match self.submit_filled(&options, job) {
+            Err((error, job)) => Ok((job, Err(error))),
+            Ok(ticket) => {
+                self.wait_ended(&ticket);
+                self.take_job(&ticket).map(|job| {
+                    let result = kernel::error::to_result(job.record.status);
+                    (job, result)
+                })
+            }
+        };
+        let (mut job, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => return Err(Rejected { error, value: None }),
+        };
+        // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
+        // the arguments. Those that hardware may still access are not with the job any more.
+        let buffers = unsafe { job.lent.give_back() };
+        self.recycle(Some(job));
+        match (result, buffers) {
+            (Ok(()), Some((src, dst))) => {
+                // SAFETY: As above.
+                Ok(unsafe { (src.sync_for_cpu(), dst.sync_for_cpu()) })
+            }
+            (result, value) => Err(Rejected {
+                error: result.err().unwrap_or(EIO),
+                value,
+            }),
+        }
+    }
+
+    fn check_buffers<'a>(
+        &self,
+        src: &mut DeviceBuffers<'a>,
+        dst: &mut DeviceBuffers<'a>,
+    ) -> Result {
+        use DataDirection::*;
+        let limits = self.channel.limits();
+        let mask = u64::from(limits.alignment) - 1;
+        for (buffers, direction) in [(&*src, ToDevice), (&*dst, FromDevice)] {
+            let is_open = buffers
+                .direction()
+                .is_some_and(|d| d == direction || d == Bidirectional);
+            if !is_open || buffers.memory.is_lent {
+                return Err(EINVAL);
+            }
+        }
+        let [src, dst] = [src, dst].map(|buffers| {
+            buffers
+                .memory
+                .table
+                .spans()
+                .try_fold(0, |total, span| {
+                    ((span.addr() | span.len()) & mask == 0).then_some(total + span.len())
+                })
+                .ok_or(EINVAL)
+        });
+        let (src, dst) = (src?, dst?);
+        if src != dst {
+            return Err(EINVAL);
+        }
+        if dst > limits.max_job_bytes {
+            return Err(EMSGSIZE);
+        }
+        Ok(())
+    }
 }
+
+/// Source and destination of a transfer.
+pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.channel.remove_client(self.id);
+        self.channel.remove_client(self.id, &self.signals);
     }
 }
 

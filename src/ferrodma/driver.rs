@@ -51,9 +51,9 @@ use crate::{
         Caps, //
     },
     hardware::Hardware,
-    lent::Mapping,
     mmap::Window,
     numbers::Number,
+    raw,
     state,
     uapi::{
         self,
@@ -64,26 +64,30 @@ use crate::{
 /// Default of the device tree's `ferrodma,timeout-ms`.
 const DEFAULT_TIMEOUT_MS: u32 = 1000;
 
-/// What a channel is for: how the addresses of its jobs are understood.
-pub trait Function: Send + Sync {
-    /// Turns the job's addresses into bus addresses.
-    ///
-    /// # Errors
-    ///
-    /// The function's own, as the user API has them.
-    fn map(&self, job: &mut Mapping<'_>) -> Result;
+/// What the addresses in a job are. The numbers are those of the user API, `FERRODMA_FUNCTION_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Addresses {
+    /// Byte offsets into the buffer of the function.
+    BufferOffsets = uapi::FUNCTION_COHERENT,
+    /// Virtual addresses of the program that submits the job. Its memory is used where it is.
+    UserMemory = uapi::FUNCTION_SG,
+}
 
+/// What a channel is for.
+pub trait Function: Send + Sync {
     /// The buffer that user space may map, if there is one.
     fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
         None
     }
 
-    /// Has the engine move known bytes, and looks whether they have arrived.
+    /// Has the engine move known bytes, and looks whether they have arrived. `dev` is the channel's
+    /// device.
     ///
     /// # Errors
     ///
-    /// EIO: they have not. Those of [`Client::copy`].
-    fn prove(&self, client: &Client) -> Result;
+    /// EIO: they have not. Those of [`Client::copy`] and [`Client::transfer`].
+    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result;
 }
 
 /// What a function offers to users.
@@ -107,8 +111,8 @@ pub struct Compatible {
 pub trait ChannelDriver: 'static {
     /// Names of its devices without their numbers: `ferrodma-<function>`.
     const STEM: &'static CStr;
-    /// `FERRODMA_FUNCTION_*`.
-    const FUNCTION: u32;
+    /// What the addresses in a job are.
+    const ADDRESSES: Addresses;
     /// The compatibles that it binds to.
     const OF_TABLE: of::IdTable<Compatible>;
     /// The module that holds the driver.
@@ -185,6 +189,9 @@ impl<'bound> Parts<'bound> {
         let mask = DmaMask::try_new(caps.address_bits)?;
         // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
         unsafe { pdev.dma_set_mask_and_coherent(mask)? };
+        // Whatever is too long for one descriptor is cut later.
+        // SAFETY: As above.
+        unsafe { pdev.dma_set_max_seg_size(u32::MAX) };
 
         let timeout_ms = property_u32(dev, c"ferrodma,timeout-ms", DEFAULT_TIMEOUT_MS);
         let timeout = Delta::from_millis(i64::from(timeout_ms));
@@ -196,7 +203,7 @@ impl<'bound> Parts<'bound> {
 
         let (function, shape) = D::function(dev, caps)?;
         let info = Info {
-            function: D::FUNCTION,
+            function: D::ADDRESSES as u32,
             engine: caps.id,
             flags: if caps.fill { uapi::INFO_FILL } else { 0 },
             buffer_size: shape.buffer_size,
@@ -215,7 +222,8 @@ impl<'bound> Parts<'bound> {
             .checked_mul(DESCRIPTORS_PER_BLOCK)
             .ok_or(EINVAL)?;
         let pool = crate::pool::Pool::new(dev, c"ferrodma descriptors", size, layout.align)?;
-        let channel = Channel::new(info, timeout)?;
+        let max_entry = raw::max_mapping_size(dev);
+        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry)?;
         let window = Window::new(&channel)?;
         let hw = Arc::new(
             Hardware {
@@ -346,7 +354,7 @@ impl<'bound> BoundChannel<'bound> {
 /// Has the function prove the channel.
 fn prove(dev: &Device<Bound>, channel: &Arc<Channel>, hw: &Hardware<'_>) -> Result {
     let client = Client::new(channel)?;
-    hw.function.prove(&client).map_err(|error| {
+    hw.function.prove(dev, &client).map_err(|error| {
         // Says nothing of the hardware.
         if error == ENOMEM {
             return error;

@@ -19,6 +19,7 @@ use crate::{
 pub mod zdma;
 
 /// What a controller can do.
+#[derive(Clone, Copy)]
 pub struct Caps {
     /// Its name in the log.
     pub name: &'static CStr,

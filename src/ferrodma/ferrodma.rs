@@ -8,15 +8,16 @@
 //!   [`mmap`]: the character device; [`state`]: debugfs.
 //! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
 //! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
-//!   outlives its [`hardware`]; [`watchdog`]: time limits.
-//! - [`lent`], [`buffer`], [`transfer`]: memory, and how it becomes bus addresses; [`chain`],
-//!   [`pool`]: descriptors.
+//!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind.
+//! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`streaming`];
+//!   [`scatter`], [`transfer`]: how it becomes bus addresses; [`chain`], [`pool`]: descriptors.
 //! - [`engine`]: what a controller must do; [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
-//! [`chardev`], [`completion`], [`mmap`], [`numbers`], [`pool`], [`raw`] and [`watchdog`]; and
-//! where something is promised that the compiler cannot see: hardware that keeps to its memory in
-//! [`channel`] and [`engine`], lifetimes in [`driver`] and [`gate`], and two statics in the root.
+//! [`chardev`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`pages`], [`pool`], [`raw`],
+//! [`scatter`] and [`watchdog`]; and where something is promised that the compiler cannot see:
+//! hardware that keeps to its memory in [`channel`], [`engine`], [`lent`] and [`streaming`],
+//! lifetimes in [`driver`] and [`gate`], and two statics in the root.
 
 use kernel::prelude::*;
 
@@ -29,19 +30,23 @@ mod completion;
 pub mod driver;
 pub mod engine;
 mod fifo;
+mod finisher;
 mod gate;
 mod hardware;
 mod ioctl;
 mod job;
-pub mod lent;
+mod lent;
 mod mmap;
 mod numbers;
+mod pages;
 mod pool;
 mod queue;
 mod raw;
 mod request;
+mod scatter;
 mod state;
 mod stats;
+pub mod streaming;
 pub mod transfer;
 pub mod uapi;
 mod watchdog;

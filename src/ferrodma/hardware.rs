@@ -18,7 +18,6 @@ use crate::{
     driver::Function,
     engine::Engine,
     job::Job,
-    lent::Mapping,
     mmap::Window,
     pool::Pool, //
 };
@@ -47,26 +46,21 @@ impl Hardware<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the function's mapping; EMSGSIZE, ENOMEM. The job is unmapped again.
+    /// Those of [`Lent::map`]; ENOMEM. The job is unmapped again.
+    ///
+    /// [`Lent::map`]: crate::lent::Lent::map
     pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        self.try_prepare(channel, job)
-            .inspect_err(|_| channel.unprepare(job))
+        job.started = false;
+        self.try_prepare(channel, job).inspect_err(|_| {
+            // SAFETY: Whoever has the hardware is inside of the gate.
+            unsafe { channel.unprepare(job) };
+        })
     }
 
     fn try_prepare(&self, channel: &Channel, job: &mut Job) -> Result {
         let caps = self.engine.caps();
         job.transfer.clear(job.request.fill());
-        self.function.map(&mut Mapping {
-            request: &job.request,
-            transfer: &mut job.transfer,
-            lent: &mut job.lent,
-            buffer: self.buffer(),
-            max_span: caps.max_span,
-        })?;
-        // A function that maps nothing, or gives up half-way and says that all is well.
-        if job.transfer.total() == 0 || job.transfer.total() != job.request.total() {
-            return Err(EINVAL);
-        }
+        job.lent.map(self, &job.request, &mut job.transfer)?;
 
         let need = self.engine.descriptors(&job.transfer);
         if need.src != 0 || need.dst != 0 {

@@ -45,8 +45,10 @@ pub(crate) struct Job {
     pub(crate) request: Request,
     /// As the engine sees it.
     pub(crate) transfer: Transfer,
-    /// Memory behind `transfer`; none before it is mapped and after it has ended.
-    pub(crate) lent: Option<Lent>,
+    /// Memory behind `transfer`.
+    pub(crate) lent: Lent,
+    /// Hardware was started on it.
+    pub(crate) started: bool,
     /// Which step of `transfer` hardware works on, of how many.
     pub(crate) step: usize,
     pub(crate) steps: usize,
@@ -65,7 +67,8 @@ impl Job {
                 timeout: Delta::ZERO,
                 request: Request::default(),
                 transfer: Transfer::default(),
-                lent: None,
+                lent: Lent::Nothing,
+                started: false,
                 step: 0,
                 steps: 0,
                 wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
@@ -102,7 +105,7 @@ impl Job {
 
     /// Leaks what hardware may still access.
     pub(crate) fn abandon(&mut self) {
-        core::mem::forget(self.lent.take());
+        core::mem::forget(core::mem::take(&mut self.lent));
         core::mem::forget(self.transfer.chains.take());
     }
 }

@@ -3,8 +3,19 @@
 //! Memory that is lent to a job.
 //!
 //! A [`Span`](crate::transfer::Span) is an address that hardware will use, and it must not outlive
-//! the memory behind it. So spans are made here only, together with what keeps the memory alive,
-//! and both belong to the job until hardware is done with it.
+//! the memory behind it. So the spans of a job are made here only, together with what keeps the
+//! memory alive, and both belong to the job until hardware is done with it.
+//!
+//! A job's memory goes through these, in this order; each undoes one of the others:
+//!
+//! | | where | may sleep |
+//! |---|---|---|
+//! | [`Lent::stage`] | before the gate | as long as user space likes |
+//! | [`Lent::map`] | inside of the gate | yes |
+//! | [`Lent::unmap`] | when hardware is done, while the device is bound | no |
+//! | [`Lent::release`] | after that | as long as user space likes |
+
+use core::marker::PhantomData;
 
 use kernel::{
     prelude::*,
@@ -13,52 +24,155 @@ use kernel::{
 
 use crate::{
     buffer::CoherentBuffer,
+    client::DevicePair,
+    driver::Addresses,
+    hardware::Hardware,
+    pages::UserPages,
     request::Request,
+    streaming::{
+        DeviceBuffers,
+        Memory, //
+    },
     transfer::Transfer, //
 };
 
 /// What keeps the memory of a job alive.
 ///
-/// Dropped when the job has ended and hardware is idle, possibly in interrupt context; leaked when
-/// hardware does not stop.
+/// Leaked when hardware does not stop.
+#[derive(Default)]
 pub(crate) enum Lent {
+    /// Nothing.
+    #[default]
+    Nothing,
     /// A coherent buffer, which syncs and unmaps nothing.
     Coherent(#[expect(dead_code, reason = "held for its reference")] Arc<CoherentBuffer>),
+    /// Memory of the program that has submitted the job; kept for the next one when it is empty.
+    Pages(KBox<UserPages>),
+    /// Source and destination in kernel memory, mapped by who waits for the job.
+    Streaming(Memory, Memory),
 }
 
-/// A job on the way to its bus addresses: what [`Function::map`] gets.
-///
-/// [`Function::map`]: crate::driver::Function::map
-pub struct Mapping<'a> {
-    pub(crate) request: &'a Request,
-    pub(crate) transfer: &'a mut Transfer,
-    pub(crate) lent: &'a mut Option<Lent>,
-    pub(crate) buffer: Option<&'a Arc<CoherentBuffer>>,
-    pub(crate) max_span: u64,
-}
-
-impl Mapping<'_> {
-    /// Takes the job's addresses as byte offsets into the buffer of the function.
+impl Lent {
+    /// Gets hold of the memory of `request`, where that may take its time.
     ///
     /// # Errors
     ///
-    /// ERANGE: a segment is not within the buffer. ENODEV: the function has none. EINVAL: the job
-    /// has its addresses already. ENOMEM.
-    pub fn offsets_into_buffer(&mut self) -> Result {
-        let buffer = self.buffer.ok_or(ENODEV)?;
-        if self.lent.is_some() {
-            return Err(EINVAL);
+    /// Those of [`UserPages::pin`]; ENOMEM. Nothing is held then.
+    pub(crate) fn stage(
+        &mut self,
+        addresses: Addresses,
+        request: &Request,
+        max_entry: usize,
+    ) -> Result {
+        match (addresses, &mut *self) {
+            (Addresses::BufferOffsets, _) => Ok(()),
+            (Addresses::UserMemory, Lent::Pages(pages)) => pages.pin(request, max_entry),
+            (Addresses::UserMemory, _) => {
+                let mut pages = KBox::new(UserPages::default(), GFP_KERNEL_ACCOUNT)?;
+                pages.pin(request, max_entry)?;
+                *self = Lent::Pages(pages);
+                Ok(())
+            }
         }
-        // First of all, so that no span is ever without the memory behind it.
-        *self.lent = Some(Lent::Coherent(buffer.clone()));
-        for seg in self.request.src() {
-            self.transfer
-                .push_src(buffer.span(seg.addr, seg.len)?, self.max_span)?;
+    }
+
+    /// Says in `transfer` where hardware finds the memory of `request`.
+    ///
+    /// # Errors
+    ///
+    /// ERANGE: a segment is not within the buffer of the function. ENODEV: the function has none.
+    /// ENOMEM. Something may be mapped then.
+    pub(crate) fn map(
+        &mut self,
+        hw: &Hardware<'_>,
+        request: &Request,
+        transfer: &mut Transfer,
+    ) -> Result {
+        let max_span = hw.engine.caps().max_span;
+        match self {
+            Lent::Pages(pages) => pages.map(hw, transfer),
+            Lent::Streaming(src, dst) => {
+                if !src.table.is_mapped_for(hw.dev) || !dst.table.is_mapped_for(hw.dev) {
+                    return Err(EINVAL);
+                }
+                src.table
+                    .spans()
+                    .try_for_each(|span| transfer.push_src(span, max_span))?;
+                dst.table
+                    .spans()
+                    .try_for_each(|span| transfer.push_dst(span, max_span))
+            }
+            Lent::Nothing | Lent::Coherent(_) => {
+                let buffer = hw.buffer().ok_or(ENODEV)?;
+                // First of all, so that no span is ever without the memory behind it.
+                *self = Lent::Coherent(buffer.clone());
+                for seg in request.src() {
+                    transfer.push_src(buffer.span(seg.addr, seg.len)?, max_span)?;
+                }
+                for seg in request.dst() {
+                    transfer.push_dst(buffer.span(seg.addr, seg.len)?, max_span)?;
+                }
+                Ok(())
+            }
         }
-        for seg in self.request.dst() {
-            self.transfer
-                .push_dst(buffer.span(seg.addr, seg.len)?, self.max_span)?;
+    }
+
+    /// Whether [`Lent::unmap`] and [`Lent::release`] have work to do that is not for interrupt
+    /// context.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self, Lent::Pages(pages) if pages.is_mapped())
+    }
+
+    /// Takes the memory from the device. `written` says whether hardware was started on it.
+    ///
+    /// # Safety
+    ///
+    /// The channel's device is still bound, and hardware does not access the memory.
+    pub(crate) unsafe fn unmap(&mut self, written: bool) {
+        match self {
+            // SAFETY: The caller promises what is needed.
+            Lent::Pages(pages) => unsafe { pages.unmap(written) },
+            Lent::Coherent(_) => *self = Lent::Nothing,
+            // Who waits for the job does this.
+            Lent::Nothing | Lent::Streaming(..) => {}
         }
-        Ok(())
+    }
+
+    /// Kernel memory, from here on the job's.
+    pub(crate) fn lend(src: DeviceBuffers<'_>, dst: DeviceBuffers<'_>) -> Self {
+        let [src, dst] = [src, dst].map(|buffers| {
+            let mut memory = buffers.memory;
+            memory.is_lent = true;
+            memory
+        });
+        Lent::Streaming(src, dst)
+    }
+
+    /// What [`Lent::lend`] was given, unless it was abandoned.
+    ///
+    /// # Safety
+    ///
+    /// Hardware does not access the memory. The device that it is mapped for stays bound for `'a`.
+    pub(crate) unsafe fn give_back<'a>(&mut self) -> Option<DevicePair<'a>> {
+        let Lent::Streaming(src, dst) = core::mem::take(self) else {
+            return None;
+        };
+        let [src, dst] = [src, dst].map(|mut memory| {
+            memory.is_lent = false;
+            DeviceBuffers {
+                memory,
+                _bound: PhantomData,
+            }
+        });
+        Some((src, dst))
+    }
+
+    /// Lets go of the memory, save for what [`Lent::give_back`] is for.
+    pub(crate) fn release(&mut self) {
+        match self {
+            Lent::Pages(pages) => pages.release(),
+            Lent::Coherent(_) => *self = Lent::Nothing,
+            Lent::Nothing | Lent::Streaming(..) => {}
+        }
     }
 }

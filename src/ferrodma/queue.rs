@@ -7,10 +7,14 @@
 //! ```text
 //!            reserve          submit          start            deliver         take
 //!   free ───────────▶ caller ───────▶ pending ─────▶ running ─────────▶ done ───────▶ caller
-//!     ▲                 │                │              │                             │
-//!     └─────────────────┴── recycle      └──────────────┴─▶ (cancelled: deliver)      │
-//!     └───────────────────────────── recycle ─────────────────────────────────────────┘
+//!     ▲                 │                │              │                ▲            │
+//!     │                 │                └──────────────┴──▶ parked ─────┘            │
+//!     │                 │                           park           deliver            │
+//!     └─────────────────┴───────────────── recycle ───────────────────────────────────┘
 //! ```
+//!
+//! A pending job that is cancelled is delivered from where it is. A job is parked if its memory
+//! cannot be given back where it ends.
 //!
 //! Nothing here allocates except where a client is added, so that all else can be done under a spin
 //! lock and in interrupt context.
@@ -71,7 +75,7 @@ struct Client<J, S> {
     free: KVec<J>,
     /// Jobs that exist, at most the depth.
     made: usize,
-    /// Jobs that are pending or running, or whose records are being given to somebody.
+    /// Jobs that are pending, running or parked, or whose records are being given to somebody.
     active: KVec<Active>,
     /// Jobs that are done, oldest first.
     done: Fifo<J>,
@@ -88,6 +92,7 @@ impl<J: Entry, S> Client<J, S> {
         let _ = self.active.push_within_capacity(Active {
             cookie: job.cookie(),
             waited: false,
+            ended: true,
         });
         Some(job)
     }
@@ -98,6 +103,8 @@ impl<J: Entry, S> Client<J, S> {
 struct Active {
     cookie: u64,
     waited: bool,
+    /// Nothing can be done about it any more.
+    ended: bool,
 }
 
 /// The answer to [`Queue::reserve`].
@@ -117,7 +124,7 @@ pub(crate) enum Place {
     Pending,
     /// With hardware.
     Running,
-    /// Done; its record waits.
+    /// Done; its record waits, or is on its way.
     Done,
     /// Nowhere: there was none, or its record was taken.
     Nowhere,
@@ -130,6 +137,8 @@ pub(crate) struct Queue<J, S> {
     held: bool,
     pending: Fifo<J>,
     running: Option<J>,
+    /// Jobs that have ended and whose memory is still to be given back.
+    parked: Fifo<J>,
     clients: KVVec<Option<Client<J, S>>>,
     depth: usize,
 }
@@ -138,6 +147,7 @@ pub(crate) struct Queue<J, S> {
 pub(crate) struct Room<J, S> {
     client: Option<Client<J, S>>,
     pending: Storage<J>,
+    parked: Storage<J>,
     clients: KVVec<Option<Client<J, S>>>,
 }
 
@@ -149,6 +159,7 @@ impl<J: Entry, S> Queue<J, S> {
             held: false,
             pending: Fifo::new(),
             running: None,
+            parked: Fifo::new(),
             clients: KVVec::new(),
             depth,
         }
@@ -178,6 +189,7 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Allocates what a client needs, and tables for `slots` of them if that is not 0.
     pub(crate) fn room(depth: usize, slots: usize, signals: S) -> Result<Room<J, S>> {
+        let jobs = slots.checked_mul(depth).ok_or(ENOMEM)?;
         let mut clients = KVVec::with_capacity(slots, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {
             clients.push(None, GFP_KERNEL_ACCOUNT)?;
@@ -192,7 +204,8 @@ impl<J: Entry, S> Queue<J, S> {
                 waited: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
                 next_cookie: 1,
             }),
-            pending: Storage::new(slots.checked_mul(depth).ok_or(ENOMEM)?)?,
+            pending: Storage::new(jobs)?,
+            parked: Storage::new(jobs)?,
             clients,
         })
     }
@@ -216,6 +229,7 @@ impl<J: Entry, S> Queue<J, S> {
         };
         *self.clients.get_mut(slot)? = room.client.take();
         self.pending.replace_storage(&mut room.pending);
+        self.parked.replace_storage(&mut room.parked);
         Some(ClientId(slot))
     }
 
@@ -287,7 +301,11 @@ impl<J: Entry, S> Queue<J, S> {
         let cookie = client.next_cookie;
         job.set_cookie(cookie);
         // There is capacity for as many as are made, here and in `pending`.
-        let active = Active { cookie, waited };
+        let active = Active {
+            cookie,
+            waited,
+            ended: false,
+        };
         if client.active.push_within_capacity(active).is_err() {
             return Err((ENOMEM, job));
         }
@@ -361,6 +379,23 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
+    /// Keeps a job that has ended until its memory is given back. Returns it if there is no room for
+    /// it, which does not happen.
+    pub(crate) fn park(&mut self, job: J) -> Result<(), J> {
+        let (id, cookie) = (job.client(), job.cookie());
+        if let Some(client) = self.client(id) {
+            for active in client.active.iter_mut().filter(|job| job.cookie == cookie) {
+                active.ended = true;
+            }
+        }
+        self.parked.push(job)
+    }
+
+    /// Takes the oldest job that is parked, to deliver it.
+    pub(crate) fn unpark(&mut self) -> Option<J> {
+        self.parked.pop()
+    }
+
     /// Puts a job that has ended where its record will be taken. Gives it back if its client is not
     /// there any more, which does not happen.
     pub(crate) fn deliver(&mut self, job: J) -> Result<(), J> {
@@ -388,8 +423,12 @@ impl<J: Entry, S> Queue<J, S> {
         let Some(client) = self.client(id) else {
             return Place::Nowhere;
         };
-        if client.active.iter().any(|job| job.cookie == cookie) {
-            Place::Pending
+        if let Some(active) = client.active.iter().find(|job| job.cookie == cookie) {
+            if active.ended {
+                Place::Done
+            } else {
+                Place::Pending
+            }
         } else if client.done.iter().any(|job| job.cookie() == cookie) {
             Place::Done
         } else {

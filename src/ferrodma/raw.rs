@@ -8,7 +8,11 @@
 
 use kernel::{
     bindings,
-    device::Device, //
+    device::{
+        Bound,
+        Device, //
+    },
+    page::PAGE_SIZE, //
 };
 
 #[expect(
@@ -24,6 +28,14 @@ extern "C" {
 pub(crate) fn is_dma_coherent(dev: &Device) -> bool {
     // SAFETY: The device is valid.
     unsafe { ferrodma_is_dma_coherent(device(dev)) }
+}
+
+/// Longest entry of a scatter list that the DMA API can map for `dev`, in bytes: whole pages, and
+/// far from what C counts in 32 bits.
+pub(crate) fn max_mapping_size(dev: &Device<Bound>) -> usize {
+    // SAFETY: The device is valid.
+    let size = unsafe { bindings::dma_max_mapping_size(device(dev)) };
+    size.clamp(PAGE_SIZE, 1 << 30) & !(PAGE_SIZE - 1)
 }
 
 /// Returns the C `struct device`, valid as long as the reference to `dev`.

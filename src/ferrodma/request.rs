@@ -23,8 +23,6 @@ pub(crate) struct Request {
     src: KVec<Seg>,
     dst: KVec<Seg>,
     fill: Option<u8>,
-    /// Bytes in the destination list; set by [`Request::check`].
-    total: u64,
     /// For [`Request::overlaps`]; kept for the next job.
     ranges: KVec<Range>,
 }
@@ -50,11 +48,6 @@ impl Request {
     /// The byte to fill the destination with.
     pub(crate) fn fill(&self) -> Option<u8> {
         self.fill
-    }
-
-    /// Bytes to be written, once the request has been checked.
-    pub(crate) fn total(&self) -> u64 {
-        self.total
     }
 
     /// Starts over: a fill with `fill`, or else a copy. Keeps memory.
@@ -95,7 +88,6 @@ impl Request {
         if dst > limits.max_job_bytes {
             return Err(EMSGSIZE);
         }
-        self.total = dst;
         if self.fill.is_some() {
             return if self.src.is_empty() {
                 Ok(())

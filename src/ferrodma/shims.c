@@ -8,13 +8,27 @@
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
 #include <linux/fcntl.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
 
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
 bool ferrodma_is_dma_coherent(struct device *dev);
+void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
+			  unsigned int offset);
+void ferrodma_sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int len);
+void ferrodma_sg_mark_end(struct scatterlist *sg);
+struct page *ferrodma_sg_page(struct scatterlist *sg);
+unsigned long ferrodma_sg_pfn(struct scatterlist *sg);
+unsigned long ferrodma_page_pfn(struct page *page);
+void ferrodma_sync_for_cpu(struct device *dev, struct sg_table *sgt,
+			   enum dma_data_direction direction);
+void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
+			      enum dma_data_direction direction);
+unsigned long ferrodma_rlimit(unsigned int resource);
 
 /* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
@@ -42,4 +56,54 @@ struct file *ferrodma_window_file(const struct file_operations *fops, void *priv
 bool ferrodma_is_dma_coherent(struct device *dev)
 {
 	return dev_is_dma_coherent(dev);
+}
+
+void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
+			  unsigned int offset)
+{
+	sg_set_page(sg, page, len, offset);
+}
+
+void ferrodma_sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int len)
+{
+	sg_set_buf(sg, buf, len);
+}
+
+void ferrodma_sg_mark_end(struct scatterlist *sg)
+{
+	sg_mark_end(sg);
+}
+
+struct page *ferrodma_sg_page(struct scatterlist *sg)
+{
+	return sg_page(sg);
+}
+
+/* The page frame of the first page of @sg. */
+unsigned long ferrodma_sg_pfn(struct scatterlist *sg)
+{
+	return page_to_pfn(sg_page(sg));
+}
+
+unsigned long ferrodma_page_pfn(struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+void ferrodma_sync_for_cpu(struct device *dev, struct sg_table *sgt,
+			   enum dma_data_direction direction)
+{
+	dma_sync_sgtable_for_cpu(dev, sgt, direction);
+}
+
+void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
+			      enum dma_data_direction direction)
+{
+	dma_sync_sgtable_for_device(dev, sgt, direction);
+}
+
+/* What the calling task may use of @resource. */
+unsigned long ferrodma_rlimit(unsigned int resource)
+{
+	return rlimit(resource);
 }

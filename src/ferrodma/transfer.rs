@@ -9,6 +9,9 @@ use kernel::{
 
 use crate::chain::Chains;
 
+/// Spans that a transfer keeps room for when it is over.
+const KEPT: usize = 1024;
+
 /// A range of bus addresses that the engine can move with one descriptor.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -17,8 +20,10 @@ pub struct Span {
 }
 
 impl Span {
-    /// Only memory that is lent to a job becomes a span; see [`crate::lent`].
-    pub(crate) fn new(addr: DmaAddress, len: u64) -> Self {
+    /// A span of `len` bytes at `addr`.
+    ///
+    /// What a span of a job names is memory that is lent to the job; see [`crate::lent`].
+    pub fn new(addr: DmaAddress, len: u64) -> Self {
         Self { addr, len }
     }
 
@@ -40,12 +45,13 @@ impl Span {
 
 /// A job as the engine sees it.
 ///
-/// The lists hold no span longer than what the engine takes in one descriptor: this is the one
-/// place where segments are cut to the engine's limit.
+/// This is the one place where memory is cut. The lists hold no span longer than what the engine
+/// takes in one descriptor. An engine with descriptors for source and for destination takes them as
+/// they are; one whose descriptors have both takes [`Transfer::pairs`].
 #[derive(Default)]
 pub struct Transfer {
-    src: KVec<Span>,
-    dst: KVec<Span>,
+    src: KVVec<Span>,
+    dst: KVVec<Span>,
     fill: Option<u8>,
     total: u64,
     pub(crate) chains: Option<Chains>,
@@ -84,21 +90,30 @@ impl Transfer {
         (&self.src, &self.dst, self.chains.as_mut())
     }
 
-    /// Starts over, keeping memory.
-    pub(crate) fn clear(&mut self, fill: Option<u8>) {
-        self.src.clear();
-        self.dst.clear();
+    /// The lists cut at each other's ends.
+    pub fn pairs(&self) -> Pairs<'_> {
+        Pairs::new(&self.src, &self.dst)
+    }
+
+    /// Starts over, and keeps memory as long as it is not much.
+    pub fn clear(&mut self, fill: Option<u8>) {
+        for list in [&mut self.src, &mut self.dst] {
+            list.clear();
+            if list.capacity() > KEPT {
+                *list = KVVec::new();
+            }
+        }
         self.fill = fill;
         self.total = 0;
     }
 
-    /// Appends a source span, cut into pieces of at most `max` bytes.
-    pub(crate) fn push_src(&mut self, span: Span, max: u64) -> Result {
+    /// Appends a source span, cut into pieces of at most `max` bytes, a positive number.
+    pub fn push_src(&mut self, span: Span, max: u64) -> Result {
         push(&mut self.src, span, max)
     }
 
-    /// Appends a destination span, cut into pieces of at most `max` bytes.
-    pub(crate) fn push_dst(&mut self, span: Span, max: u64) -> Result {
+    /// Appends a destination span, cut into pieces of at most `max` bytes, a positive number.
+    pub fn push_dst(&mut self, span: Span, max: u64) -> Result {
         let total = self.total.checked_add(span.len).ok_or(EOVERFLOW)?;
         push(&mut self.dst, span, max)?;
         // Last, so that it never counts what is not in the list.
@@ -108,7 +123,7 @@ impl Transfer {
 }
 
 /// Appends `span` to `list` in pieces of at most `max` bytes, a positive number.
-fn push(list: &mut KVec<Span>, span: Span, max: u64) -> Result {
+fn push(list: &mut KVVec<Span>, span: Span, max: u64) -> Result {
     let (mut addr, mut left) = (span.addr, span.len);
     while left > max {
         list.push(Span::new(addr, max), GFP_KERNEL_ACCOUNT)?;
@@ -119,4 +134,64 @@ fn push(list: &mut KVec<Span>, span: Span, max: u64) -> Result {
         list.push(Span::new(addr, left), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(())
+}
+
+/// Where to copy from and where to, and as many bytes of the one as of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The source as the engine sees it.
+    pub src: DmaAddress,
+    /// The destination.
+    pub dst: DmaAddress,
+    /// Bytes, not zero.
+    pub len: u64,
+}
+
+/// Two lists of spans cut at each other's ends, so that each piece has one source and one
+/// destination. Ends where the first list does. See [`Transfer::pairs`].
+#[derive(Clone)]
+pub struct Pairs<'a> {
+    src: &'a [Span],
+    dst: &'a [Span],
+    /// Bytes of the first span in each list that are done.
+    src_done: u64,
+    dst_done: u64,
+}
+
+impl<'a> Pairs<'a> {
+    /// Cuts `src` and `dst`, in which no span is empty.
+    pub fn new(src: &'a [Span], dst: &'a [Span]) -> Self {
+        Self {
+            src,
+            dst,
+            src_done: 0,
+            dst_done: 0,
+        }
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = Pair;
+
+    fn next(&mut self) -> Option<Pair> {
+        let (src, dst) = (self.src.first()?, self.dst.first()?);
+        let (src_left, dst_left) = (src.len - self.src_done, dst.len - self.dst_done);
+        let pair = Pair {
+            src: src.addr + self.src_done,
+            dst: dst.addr + self.dst_done,
+            len: src_left.min(dst_left),
+        };
+        for (list, done, left) in [
+            (&mut self.src, &mut self.src_done, src_left),
+            (&mut self.dst, &mut self.dst_done, dst_left),
+        ] {
+            if left == pair.len {
+                *list = list.get(1..).unwrap_or(&[]);
+                *done = 0;
+            } else {
+                *done += pair.len;
+            }
+        }
+        Some(pair)
+    }
 }

@@ -26,7 +26,9 @@ pub(crate) const IOC_WAIT: u32 = _IO(IOC_TYPE, 2);
 pub(crate) const IOC_CANCEL: u32 = _IO(IOC_TYPE, 3);
 
 /// `FERRODMA_FUNCTION_COHERENT`: addresses are offsets into the device's buffer.
-pub const FUNCTION_COHERENT: u32 = 1;
+pub(crate) const FUNCTION_COHERENT: u32 = 1;
+/// `FERRODMA_FUNCTION_SG`: addresses are the program's own, and its memory is pinned.
+pub(crate) const FUNCTION_SG: u32 = 2;
 
 /// `FERRODMA_ENGINE_ZDMA`.
 pub const ENGINE_ZDMA: u32 = 1;

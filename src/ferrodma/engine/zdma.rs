@@ -243,18 +243,19 @@ impl<'bound> Zdma<'bound> {
     }
 
     /// Writes one side's list.
-    fn link(&self, spans: &[Span], chain: &mut Chain) {
+    pub fn link(&self, spans: impl Iterator<Item = Span>, chain: &mut Chain) {
         let ctrl = Descriptor::CTRL_LINKED
             | if self.coherent {
                 Descriptor::CTRL_COHERENT
             } else {
                 0
             };
-        for (index, span) in spans.iter().enumerate() {
-            let last = index + 1 == spans.len();
+        let mut spans = spans.enumerate().peekable();
+        while let Some((index, span)) = spans.next() {
+            let last = spans.peek().is_none();
             let descriptor = Descriptor {
                 addr: span.addr().to_le(),
-                size: size(span).get().to_le(),
+                size: size(&span).get().to_le(),
                 ctrl: (if last {
                     ctrl | Descriptor::CTRL_STOP
                 } else {
@@ -312,8 +313,8 @@ unsafe impl Engine for Zdma<'_> {
 
     fn encode(&self, transfer: &mut Transfer) {
         if let (src, dst, Some(chains)) = transfer.encoder() {
-            self.link(src, &mut chains.src);
-            self.link(dst, &mut chains.dst);
+            self.link(src.iter().copied(), &mut chains.src);
+            self.link(dst.iter().copied(), &mut chains.dst);
         }
     }
 

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory of a program that a job reads or writes where it is.
+//!
+//! C: `Documentation/core-api/pin_user_pages.rst`. A job is like direct I/O there (case 1): its
+//! pages are pinned as long as it lasts, which time limits keep short, and so not for the long
+//! term. Pages of files may be pinned for writing this way, and need not be moved beforehand.
+
+use kernel::{
+    bindings,
+    dma::DataDirection,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_uint,
+        c_ulong, //
+    },
+    mm::Mm,
+    page::{
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+use crate::{
+    hardware::Hardware,
+    request::Request,
+    scatter::Table,
+    transfer::Transfer,
+    uapi::Seg, //
+};
+
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
+}
+
+/// Pages that are pinned at a time.
+const BATCH: usize = 64;
+
+/// Pages that are counted as pinned by a program.
+///
+/// They show up as `VmPin` in `/proc/<pid>/status`.
+struct Charge {
+    mm: ARef<Mm>,
+    pages: usize,
+}
+
+impl Charge {
+    /// Counts `pages` more for the program that calls.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM: they are more than RLIMIT_MEMLOCK allows, and the caller has no CAP_IPC_LOCK.
+    /// EFAULT: the caller is a kernel thread, which has no memory of this kind.
+    fn new(pages: usize) -> Result<Self> {
+        let task = current!();
+        let mm: &Mm = task.mm().ok_or(EFAULT)?;
+        // CAST: A job has far fewer pages than 2^63.
+        // SAFETY: The counter is valid as long as `mm`.
+        let pinned = unsafe { bindings::atomic64_add_return(pages as i64, pinned(mm)) };
+        let charge = Self {
+            mm: mm.into(),
+            pages,
+        };
+        // SAFETY: Called in process context.
+        let limit = unsafe { ferrodma_rlimit(bindings::RLIMIT_MEMLOCK) } >> PAGE_SHIFT;
+        // CAST: Not negative; and a small number.
+        // SAFETY: As above.
+        if pinned as usize > limit && !unsafe { bindings::capable(bindings::CAP_IPC_LOCK as c_int) }
+        {
+            return Err(ENOMEM);
+        }
+        Ok(charge)
+    }
+}
+
+/// The counter of pages that are pinned for `mm`.
+fn pinned(mm: &Mm) -> *mut bindings::atomic64_t {
+    // SAFETY: `mm` is valid, if only for its counters.
+    unsafe { &raw mut (*mm.as_raw()).__bindgen_anon_1.pinned_vm }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        // CAST: As in `new()`.
+        // SAFETY: The counter is valid as long as `mm`.
+        unsafe { bindings::atomic64_sub(self.pages as i64, pinned(&self.mm)) };
+    }
+}
+
+/// The memory of a job's two lists, in one of three states: empty, pinned, or mapped as well.
+///
+/// It is kept empty for the next job, so that a list which is no longer than others before is
+/// described without an allocation. If it is dropped while it is mapped, its pages stay pinned.
+///
+/// # Invariants
+///
+/// - Each page of each entry of `src` and `dst` is pinned once for the entry.
+/// - If they have entries, `charge` counts as many pages.
+#[derive(Default)]
+pub(crate) struct UserPages {
+    src: Table,
+    dst: Table,
+    charge: Option<Charge>,
+    /// Hardware may have written to the destination.
+    written: bool,
+}
+
+impl UserPages {
+    /// Pins the memory of `request`, which has been checked. May sleep for as long as user space
+    /// likes.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT: a list is not all memory that the caller may read, or write. ENOMEM: see
+    /// [`Charge::new`], or out of memory. EINTR: the caller is being killed. Nothing is pinned
+    /// then.
+    pub(crate) fn pin(&mut self, request: &Request, max_entry: usize) -> Result {
+        self.release();
+        let pages = |list: &[Seg]| list.iter().map(page_count).sum::<usize>();
+        self.charge = Some(Charge::new(pages(request.src()) + pages(request.dst()))?);
+        pin_list(&mut self.src, request.src(), 0, max_entry)
+            .and_then(|()| {
+                pin_list(
+                    &mut self.dst,
+                    request.dst(),
+                    bindings::FOLL_WRITE,
+                    max_entry,
+                )
+            })
+            .inspect_err(|_| self.release())
+    }
+
+    /// Whether the device may use the memory.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.src.is_mapped() || self.dst.is_mapped()
+    }
+
+    /// Maps what is pinned, and says so in `transfer`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Table::map`] and [`Transfer::push_src`]. Something may be mapped then.
+    pub(crate) fn map(&mut self, hw: &Hardware<'_>, transfer: &mut Transfer) -> Result {
+        let max_span = hw.engine.caps().max_span;
+        if transfer.fill().is_none() {
+            self.src.map(hw.dev, DataDirection::ToDevice)?;
+            self.src
+                .spans()
+                .try_for_each(|span| transfer.push_src(span, max_span))?;
+        }
+        self.dst.map(hw.dev, DataDirection::FromDevice)?;
+        self.dst
+            .spans()
+            .try_for_each(|span| transfer.push_dst(span, max_span))
+    }
+
+    /// Unmaps what is mapped. `written` says whether hardware was started on it: if not, nothing
+    /// is synced, so that what the program did to its memory in the meantime stays.
+    ///
+    /// # Safety
+    ///
+    /// The device that it was mapped for is still bound, and does not access the memory.
+    pub(crate) unsafe fn unmap(&mut self, written: bool) {
+        // SAFETY: The caller promises what is needed.
+        unsafe {
+            self.src.unmap(written);
+            self.dst.unmap(written);
+        }
+        self.written = written;
+    }
+
+    /// Unpins what is not mapped. May sleep.
+    pub(crate) fn release(&mut self) {
+        if self.is_mapped() {
+            return;
+        }
+        unpin_list(&mut self.src, false);
+        unpin_list(&mut self.dst, self.written);
+        self.written = false;
+        self.charge = None;
+    }
+}
+
+impl Drop for UserPages {
+    fn drop(&mut self) {
+        if self.is_mapped() {
+            core::mem::forget(self.charge.take());
+        } else {
+            self.release();
+        }
+    }
+}
+
+/// How many pages a segment is in. It has been checked.
+fn page_count(seg: &Seg) -> usize {
+    // CAST: `usize` has 64 bits.
+    (((seg.addr + (seg.len - 1)) >> PAGE_SHIFT) - (seg.addr >> PAGE_SHIFT) + 1) as usize
+}
+
+/// Pins all pages of `list`, and describes them in `table`.
+fn pin_list(table: &mut Table, list: &[Seg], flags: c_uint, max_entry: usize) -> Result {
+    list.iter()
+        .try_for_each(|seg| pin_seg(table, seg, flags, max_entry))
+}
+
+fn pin_seg(table: &mut Table, seg: &Seg, flags: c_uint, max_entry: usize) -> Result {
+    // CAST: `usize` has 64 bits.
+    let (mut addr, mut left) = (seg.addr as usize, seg.len as usize);
+    let mut pages = [core::ptr::null_mut(); BATCH];
+    while left > 0 {
+        let offset = addr % PAGE_SIZE;
+        let wanted = (offset + left).div_ceil(PAGE_SIZE).min(BATCH);
+        // CAST: At most `BATCH`.
+        // SAFETY: `pages` has room for as many pages. The caller has memory of its own, else it
+        // would not have been charged.
+        let pinned = unsafe {
+            bindings::pin_user_pages_fast(addr - offset, wanted as c_int, flags, pages.as_mut_ptr())
+        };
+        to_result(pinned).map_err(|error| match error {
+            ENOMEM | EINTR => error,
+            _ => EFAULT,
+        })?;
+        // CAST: Not negative.
+        let pinned = pages.get(..pinned as usize).unwrap_or(&[]);
+        if pinned.is_empty() {
+            return Err(EFAULT);
+        }
+        for (index, page) in pinned.iter().enumerate() {
+            let offset = addr % PAGE_SIZE;
+            let len = left.min(PAGE_SIZE - offset);
+            // SAFETY: The page is valid as long as it is pinned, which it is until the list is
+            // cleared. The list was cleared before, and so is not mapped.
+            let pushed = unsafe { table.push_page(*page, offset, len, max_entry) };
+            if let Err(error) = pushed {
+                for page in pinned.iter().skip(index) {
+                    // SAFETY: It was pinned above, and nobody else unpins it.
+                    unsafe { bindings::unpin_user_page(*page) };
+                }
+                return Err(error);
+            }
+            addr += len;
+            left -= len;
+        }
+    }
+    Ok(())
+}
+
+/// Unpins all pages in `table`, and marks them dirty if they were `written`.
+fn unpin_list(table: &mut Table, written: bool) {
+    table.drain(|first, count| {
+        // CAST: `usize` is as wide.
+        // SAFETY: By the invariant of `UserPages` these pages are neighbours, and pinned once for
+        // this entry.
+        unsafe { bindings::unpin_user_page_range_dirty_lock(first, count as c_ulong, written) };
+    });
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Scatter lists: pieces of memory, and where a device finds them.
+//!
+//! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
+//!
+//! The kernel crate's `SGTable` is for memory from `vmalloc()` and takes a new table for each
+//! mapping. A [`Table`] describes any memory, and is used again for the next job without an
+//! allocation. It does not own the memory: [`crate::pages`] and [`crate::streaming`] do.
+
+use kernel::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DataDirection,
+    error::to_result,
+    ffi::{
+        c_uint,
+        c_ulong,
+        c_void, //
+    },
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+use crate::{
+    raw,
+    transfer::Span, //
+};
+
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: empty C structures deep inside, never passed by value"
+)]
+extern "C" {
+    // See `shims.c` for these.
+    fn ferrodma_sg_set_page(
+        sg: *mut bindings::scatterlist,
+        page: *mut bindings::page,
+        len: c_uint,
+        offset: c_uint,
+    );
+    fn ferrodma_sg_set_buf(sg: *mut bindings::scatterlist, buf: *const c_void, len: c_uint);
+    fn ferrodma_sg_mark_end(sg: *mut bindings::scatterlist);
+    fn ferrodma_sg_page(sg: *mut bindings::scatterlist) -> *mut bindings::page;
+    fn ferrodma_sg_pfn(sg: *mut bindings::scatterlist) -> c_ulong;
+    fn ferrodma_page_pfn(page: *mut bindings::page) -> c_ulong;
+    fn ferrodma_sync_for_cpu(
+        dev: *mut bindings::device,
+        sgt: *mut bindings::sg_table,
+        direction: bindings::dma_data_direction,
+    );
+    fn ferrodma_sync_for_device(
+        dev: *mut bindings::device,
+        sgt: *mut bindings::sg_table,
+        direction: bindings::dma_data_direction,
+    );
+}
+
+/// Entries that a table keeps for its next use. One for longer lists is freed.
+const KEPT: usize = 1024;
+
+/// How a table is mapped.
+struct Mapping {
+    dev: ARef<Device>,
+    direction: DataDirection,
+    /// How many entries hold bus addresses: fewer than the table has, where the device sees
+    /// neighbours that the CPU does not.
+    nents: c_uint,
+}
+
+/// A scatter list.
+///
+/// # Invariants
+///
+/// - Each entry names pages that exist.
+/// - If `mapping` is some, the entries are mapped that way, and were not changed since.
+#[derive(Default)]
+pub(crate) struct Table {
+    entries: KVVec<bindings::scatterlist>,
+    mapping: Option<Mapping>,
+}
+
+impl Table {
+    /// Whether the device may use the memory.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.mapping.is_some()
+    }
+
+    /// Whether this is a mapping for `dev`.
+    pub(crate) fn is_mapped_for(&self, dev: &Device) -> bool {
+        self.mapping
+            .as_ref()
+            .is_some_and(|mapping| core::ptr::eq(raw::device(&mapping.dev), raw::device(dev)))
+    }
+
+    /// The direction of the mapping.
+    pub(crate) fn direction(&self) -> Option<DataDirection> {
+        Some(self.mapping.as_ref()?.direction)
+    }
+
+    /// Appends part of a page. Where it goes on where the list ends, the last entry grows instead,
+    /// up to `max_entry` bytes.
+    ///
+    /// # Safety
+    ///
+    /// `page` is valid, and stays so until the list is cleared. The list is not mapped.
+    pub(crate) unsafe fn push_page(
+        &mut self,
+        page: *mut bindings::page,
+        offset: usize,
+        len: usize,
+        max_entry: usize,
+    ) -> Result {
+        if let Some(last) = self.entries.last_mut() {
+            // CAST: `usize` is wider.
+            let (end, grown) = (
+                last.offset as usize + last.length as usize,
+                last.length as usize + len,
+            );
+            if offset == 0 && end % PAGE_SIZE == 0 && grown <= max_entry {
+                // SAFETY: Both name valid pages.
+                let (first, next) = unsafe { (ferrodma_sg_pfn(last), ferrodma_page_pfn(page)) };
+                if first + end / PAGE_SIZE == next {
+                    // CAST: At most `max_entry`, which fits.
+                    last.length = grown as c_uint;
+                    return Ok(());
+                }
+            }
+        }
+        let mut entry = bindings::scatterlist::default();
+        // CAST: Both are within a page.
+        // SAFETY: `entry` is valid for writes, and `page` is valid.
+        unsafe { ferrodma_sg_set_page(&mut entry, page, len as c_uint, offset as c_uint) };
+        Ok(self.entries.push(entry, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Appends a buffer in pieces of at most `max_entry` bytes.
+    ///
+    /// # Safety
+    ///
+    /// `buf` is memory from `kmalloc()`, which stays allocated until the list is cleared. The list
+    /// is not mapped.
+    pub(crate) unsafe fn push_buf(&mut self, buf: &[u8], max_entry: usize) -> Result {
+        for part in buf.chunks(max_entry) {
+            let mut entry = bindings::scatterlist::default();
+            // CAST: At most `max_entry`, which fits.
+            // SAFETY: `entry` is valid for writes, and `part` is in the linear mapping, where
+            // `kmalloc()` takes its memory from.
+            unsafe { ferrodma_sg_set_buf(&mut entry, part.as_ptr().cast(), part.len() as c_uint) };
+            self.entries.push(entry, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Passes each run of neighbouring pages to `each`, with their number, and empties the list.
+    pub(crate) fn drain(&mut self, each: impl Fn(*mut bindings::page, usize)) {
+        for entry in &mut self.entries {
+            // CAST: `usize` is wider.
+            let bytes = entry.offset as usize + entry.length as usize;
+            // SAFETY: By the type invariant the entry is valid.
+            let first = unsafe { ferrodma_sg_page(entry) };
+            each(first, bytes.div_ceil(PAGE_SIZE));
+        }
+        self.clear();
+    }
+
+    /// Empties the list, which is not mapped.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        if self.entries.capacity() > KEPT {
+            self.entries = KVVec::new();
+        }
+    }
+
+    /// C's idea of the table.
+    fn raw(&mut self, nents: c_uint) -> bindings::sg_table {
+        bindings::sg_table {
+            sgl: self.entries.as_mut_ptr(),
+            nents,
+            // CAST: The entries cover less than 4 GiB.
+            orig_nents: self.entries.len() as c_uint,
+        }
+    }
+
+    /// Maps the memory for `dev`.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM: there is no room in the bounce buffer or in the tables of the IOMMU, which callers
+    /// may find at another time. EINVAL: the list is empty, or mapped.
+    pub(crate) fn map(&mut self, dev: &Device<Bound>, direction: DataDirection) -> Result {
+        if self.is_mapped() {
+            return Err(EINVAL);
+        }
+        let last = self.entries.last_mut().ok_or(EINVAL)?;
+        // SAFETY: The entry is valid.
+        unsafe { ferrodma_sg_mark_end(last) };
+        let mut table = self.raw(0);
+        // SAFETY: The device is bound, and the entries are valid, contiguous, and marked at their
+        // end.
+        to_result(unsafe {
+            bindings::dma_map_sgtable(raw::device(dev), &mut table, direction.into(), 0)
+        })
+        // The DMA API says EIO too.
+        .map_err(|_| ENOMEM)?;
+        // INVARIANT: They are mapped now.
+        self.mapping = Some(Mapping {
+            dev: dev.into(),
+            direction,
+            nents: table.nents,
+        });
+        Ok(())
+    }
+
+    /// Where the device finds the memory; nothing unless it is mapped.
+    pub(crate) fn spans(&mut self) -> impl Iterator<Item = Span> + use<'_> {
+        let nents = self.mapping.as_ref().map_or(0, |mapping| mapping.nents);
+        // CAST: `usize` is wider.
+        self.entries.iter_mut().take(nents as usize).map(|entry| {
+            // SAFETY: This is one of the entries that mapping has given a bus address.
+            let (addr, len) =
+                unsafe { (bindings::sg_dma_address(entry), bindings::sg_dma_len(entry)) };
+            Span::new(addr, u64::from(len))
+        })
+    }
+
+    /// Ends the mapping, if there is one. With `sync`, what the device has written becomes visible
+    /// to the CPU; without, the memory stays as the CPU sees it.
+    ///
+    /// # Safety
+    ///
+    /// The device that the list was mapped for is still bound, and does not access the memory.
+    pub(crate) unsafe fn unmap(&mut self, sync: bool) {
+        let Some(mapping) = self.mapping.take() else {
+            return;
+        };
+        let attrs = if sync {
+            0
+        } else {
+            // CAST: A small number.
+            bindings::DMA_ATTR_SKIP_CPU_SYNC as c_ulong
+        };
+        let mut table = self.raw(mapping.nents);
+        // SAFETY: By the type invariant the table is mapped as it is passed here; the rest the
+        // caller promises.
+        unsafe {
+            bindings::dma_unmap_sgtable(
+                raw::device(&mapping.dev),
+                &mut table,
+                mapping.direction.into(),
+                attrs,
+            )
+        };
+    }
+
+    /// Makes what the device has written visible to the CPU.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Table::unmap`].
+    pub(crate) unsafe fn sync_for_cpu(&mut self) {
+        // SAFETY: The caller promises what is needed.
+        unsafe { self.sync(ferrodma_sync_for_cpu) };
+    }
+
+    /// Makes what the CPU has written visible to the device.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Table::unmap`].
+    pub(crate) unsafe fn sync_for_device(&mut self) {
+        // SAFETY: The caller promises what is needed.
+        unsafe { self.sync(ferrodma_sync_for_device) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Table::unmap`].
+    unsafe fn sync(
+        &mut self,
+        sync: unsafe extern "C" fn(
+            *mut bindings::device,
+            *mut bindings::sg_table,
+            bindings::dma_data_direction,
+        ),
+    ) {
+        if let Some(mapping) = &self.mapping {
+            let (dev, direction) = (raw::device(&mapping.dev), mapping.direction);
+            let mut table = self.raw(mapping.nents);
+            // SAFETY: By the type invariant the table is mapped as it is passed here; the rest the
+            // caller promises.
+            unsafe { sync(dev, &mut table, direction.into()) };
+        }
+    }
+}

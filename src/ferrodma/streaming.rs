@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel memory that the CPU and a device use in turns.
+//!
+//! C: `Documentation/core-api/dma-api-howto.rst`, "Using Streaming DMA mappings".
+//!
+//! Whose turn it is, the type says. What the CPU owns has slices and no addresses, what the device
+//! owns has addresses and no slices, and to map, to sync and to unmap are the ways from one to the
+//! other:
+//!
+//! ```text
+//!                map                    Client::transfer, sync_for_cpu
+//!   Buffers ───────────▶ DeviceBuffers ───────────────────────────────▶ SyncedBuffers
+//!      ▲                  │         ▲                                    │    │
+//!      │      unmap       │         │          sync_for_device           │    │
+//!      ├──────────────────┘         └────────────────────────────────────┘    │
+//!      └──────────────────────────────────────────────────────────────────────┘
+//!                                       unmap
+//! ```
+//!
+//! [`Client::transfer`] has a channel of this helper move the bytes and knows when it is done. Other
+//! drivers give the addresses to their own hardware, and come back with the unsafe
+//! [`DeviceBuffers::sync_for_cpu`] or [`DeviceBuffers::unmap`].
+//!
+//! [`Client::transfer`]: crate::client::Client::transfer
+//!
+//! # Examples
+//!
+//! This is compiled and run by the in-kernel tests.
+//!
+//! ```ignore
+#![doc = include_str!("../../tests/module/streaming_example.rs")]
+//! ```
+
+use core::marker::PhantomData;
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::{
+        DataDirection,
+        DmaAddress, //
+    },
+    prelude::*, //
+};
+
+use crate::{
+    raw,
+    scatter::Table, //
+};
+
+/// The CPU's cache lines are no longer than this on any machine with an engine of ours. A buffer
+/// begins and ends with one, so that none is shared with what others own.
+const LINE: usize = 128;
+
+/// An error, and what the call was given.
+pub struct Rejected<T> {
+    /// What went wrong.
+    pub error: Error,
+    /// The argument.
+    pub value: T,
+}
+
+impl<T> From<Rejected<T>> for Error {
+    fn from(rejected: Rejected<T>) -> Self {
+        rejected.error
+    }
+}
+
+/// Buffers and their scatter list.
+///
+/// If it is dropped while the device may still use the memory, the memory is kept.
+///
+/// # Invariants
+///
+/// If `table` is mapped, it lists all of `buffers` in order, and the device is bound unless `is_lent`.
+pub(crate) struct Memory {
+    buffers: KVec<KVec<u8>>,
+    pub(crate) table: Table,
+    /// Somebody knows the addresses, and hardware may be at work.
+    pub(crate) is_lent: bool,
+}
+
+impl Memory {
+    /// Ends the mapping and describes nothing any more.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Table::unmap`].
+    unsafe fn unmap(&mut self, sync: bool) {
+        // SAFETY: The caller promises what is needed.
+        unsafe { self.table.unmap(sync) };
+        self.table.clear();
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if !self.table.is_mapped() {
+            return;
+        }
+        if self.is_lent {
+            pr_err!("buffers dropped while a device owns them: their memory is kept\n");
+            core::mem::forget(core::mem::take(&mut self.buffers));
+        } else {
+            // SAFETY: By the type invariant the device is bound, and nobody has told it of the
+            // memory.
+            unsafe { self.unmap(false) };
+        }
+    }
+}
+
+/// Buffers that the CPU owns.
+pub struct Buffers(Memory);
+
+impl Buffers {
+    /// Allocates one buffer of zeros for each of `sizes`, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: there is none, or one of 0 bytes. ENOMEM.
+    pub fn new(sizes: &[usize]) -> Result<Self> {
+        if sizes.is_empty() || sizes.contains(&0) {
+            return Err(EINVAL);
+        }
+        let mut buffers = KVec::with_capacity(sizes.len(), GFP_KERNEL)?;
+        for &size in sizes {
+            let whole = size.checked_next_multiple_of(LINE).ok_or(ENOMEM)?;
+            let mut buffer = KVec::with_capacity(whole, GFP_KERNEL)?;
+            buffer.resize(size, 0, GFP_KERNEL)?;
+            buffers.push(buffer, GFP_KERNEL)?;
+        }
+        Ok(Self(Memory {
+            buffers,
+            table: Table::default(),
+            is_lent: false,
+        }))
+    }
+
+    /// The buffers.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.buffers.iter().map(|buffer| &buffer[..])
+    }
+
+    /// The buffers, to be written.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.0.buffers.iter_mut().map(|buffer| &mut buffer[..])
+    }
+
+    /// Gives the memory to `dev`, in the order of the buffers: to be read ([`ToDevice`]), to be
+    /// written ([`FromDevice`]), or both.
+    ///
+    /// [`ToDevice`]: DataDirection::ToDevice
+    /// [`FromDevice`]: DataDirection::FromDevice
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: `direction` is none. ENOMEM: no memory, or no room in the bounce buffer or in the
+    /// tables of the IOMMU.
+    pub fn map<'a>(
+        mut self,
+        dev: &'a Device<Bound>,
+        direction: DataDirection,
+    ) -> Result<DeviceBuffers<'a>, Rejected<Self>> {
+        match self.try_map(dev, direction) {
+            // INVARIANT: `dev` stays bound for `'a`, beyond which the result is not used.
+            Ok(()) => Ok(DeviceBuffers {
+                memory: self.0,
+                _bound: PhantomData,
+            }),
+            Err(error) => {
+                self.0.table.clear();
+                Err(Rejected { error, value: self })
+            }
+        }
+    }
+
+    fn try_map(&mut self, dev: &Device<Bound>, direction: DataDirection) -> Result {
+        if matches!(direction, DataDirection::None) {
+            return Err(EINVAL);
+        }
+        let max_entry = raw::max_mapping_size(dev);
+        for buffer in &self.0.buffers {
+            // SAFETY: The memory is from `kmalloc()`, and is freed after the list was cleared. The
+            // list is not mapped: these buffers are the CPU's.
+            unsafe { self.0.table.push_buf(buffer, max_entry)? };
+        }
+        self.0.table.map(dev, direction)
+    }
+}
+
+/// Buffers that the device owns.
+///
+/// Dropping them unmaps and frees the memory as long as nobody has asked for the addresses. After
+/// that nobody knows what the hardware does, and the memory is kept.
+pub struct DeviceBuffers<'a> {
+    pub(crate) memory: Memory,
+    pub(crate) _bound: PhantomData<&'a Device<Bound>>,
+}
+
+impl<'a> DeviceBuffers<'a> {
+    /// As they were mapped.
+    pub(crate) fn direction(&self) -> Option<DataDirection> {
+        self.memory.table.direction()
+    }
+
+    /// Where the device finds the memory: bus addresses with lengths in bytes. These are not as
+    /// many as there are buffers: pieces may have become one, or a buffer several.
+    pub fn addresses(&mut self) -> impl Iterator<Item = (DmaAddress, u64)> + use<'_, 'a> {
+        self.memory.is_lent = true;
+        self.memory
+            .table
+            .spans()
+            .map(|span| (span.addr(), span.len()))
+    }
+
+    /// Takes the memory back and keeps it mapped: what the device has written is visible.
+    ///
+    /// # Safety
+    ///
+    /// The device does not access the memory, and will not.
+    pub unsafe fn sync_for_cpu(mut self) -> SyncedBuffers<'a> {
+        // SAFETY: The device is bound for `'a`; the rest the caller promises.
+        unsafe { self.memory.table.sync_for_cpu() };
+        self.memory.is_lent = false;
+        SyncedBuffers {
+            memory: self.memory,
+            _bound: PhantomData,
+        }
+    }
+
+    /// Takes the memory back.
+    ///
+    /// # Safety
+    ///
+    /// As for [`DeviceBuffers::sync_for_cpu`].
+    pub unsafe fn unmap(mut self) -> Buffers {
+        // SAFETY: The device is bound for `'a`; the rest the caller promises.
+        unsafe { self.memory.unmap(true) };
+        self.memory.is_lent = false;
+        Buffers(self.memory)
+    }
+}
+
+/// Buffers that the CPU owns and that are still mapped, for what goes back and forth more than
+/// once.
+pub struct SyncedBuffers<'a> {
+    memory: Memory,
+    _bound: PhantomData<&'a Device<Bound>>,
+}
+
+impl<'a> SyncedBuffers<'a> {
+    /// The buffers.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + use<'_, 'a> {
+        self.memory.buffers.iter().map(|buffer| &buffer[..])
+    }
+
+    /// The buffers, to be written. The device sees it if it may read them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> + use<'_, 'a> {
+        self.memory.buffers.iter_mut().map(|buffer| &mut buffer[..])
+    }
+
+    /// Gives the memory to the device again.
+    pub fn sync_for_device(mut self) -> DeviceBuffers<'a> {
+        // SAFETY: The device is bound for `'a`, and does not access the memory: it is the CPU's.
+        unsafe { self.memory.table.sync_for_device() };
+        DeviceBuffers {
+            memory: self.memory,
+            _bound: PhantomData,
+        }
+    }
+
+    /// Ends the mapping.
+    pub fn unmap(mut self) -> Buffers {
+        // SAFETY: As in `sync_for_device()`. The CPU has seen all there is to see.
+        unsafe { self.memory.unmap(false) };
+        Buffers(self.memory)
+    }
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A faulty channel for a program's own memory, with a list of pairs and short spans; and the tests
+//! of streaming buffers.
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DataDirection::{
+        self,
+        Bidirectional,
+        FromDevice,
+        ToDevice, //
+    },
+    of,
+    page::PAGE_SIZE,
+    prelude::*,
+    ThisModule, //
+};
+
+use ferrodma::{
+    client::Client,
+    driver::{
+        Addresses,
+        ChannelDriver,
+        Compatible,
+        Function,
+        Shape, //
+    },
+    engine::Caps,
+    streaming::{
+        Buffers,
+        DeviceBuffers, //
+    },
+    uapi::Seg, //
+};
+
+use crate::{
+    cutting,
+    faulty,
+    run_tests,
+    streaming_example, //
+};
+
+/// Most bytes in one job.
+const MAX_JOB_BYTES: u64 = 64 << 10;
+
+struct Tested;
+
+/// Numbers that differ from place to place.
+fn pattern() -> impl Iterator<Item = u8> {
+    // CAST: The low bits are wanted.
+    (0u32..).map(|n| (n.wrapping_mul(2654435761) >> 13) as u8)
+}
+
+/// Buffers of these sizes, filled with the pattern.
+fn patterned(sizes: &[usize]) -> Result<Buffers> {
+    let mut buffers = Buffers::new(sizes)?;
+    for (byte, value) in buffers.iter_mut().flatten().zip(pattern()) {
+        *byte = value;
+    }
+    Ok(buffers)
+}
+
+/// Whether buffers hold the pattern.
+fn holds_pattern(buffers: &Buffers) -> bool {
+    buffers
+        .iter()
+        .flatten()
+        .copied()
+        .eq(pattern().take(buffers.iter().map(<[u8]>::len).sum()))
+}
+
+/// Two lists of as many buffers, and of a byte each.
+fn two_bytes<'a>(
+    dev: &'a Device<Bound>,
+    from: DataDirection,
+    to: DataDirection,
+) -> Result<(DeviceBuffers<'a>, DeviceBuffers<'a>)> {
+    Ok((
+        Buffers::new(&[1])?.map(dev, from)?,
+        Buffers::new(&[1])?.map(dev, to)?,
+    ))
+}
+
+/// Moves the pattern between lists cut as given.
+fn moves(dev: &Device<Bound>, client: &Client, src: &[usize], dst: &[usize]) -> Result<bool> {
+    let src = patterned(src)?.map(dev, ToDevice)?;
+    let dst = Buffers::new(dst)?.map(dev, FromDevice)?;
+    let (src, dst) = client.transfer(src, dst)?;
+    Ok(holds_pattern(&dst.unmap()) && holds_pattern(&src.unmap()))
+}
+
+/// Lists that are cut differently; none has as few spans as those that are spoilt.
+fn differently_cut_lists(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    Ok(moves(dev, client, &[20001], &[1, 2, 3, 19995])?
+        && moves(dev, client, &[1; 256], &[256])?
+        && moves(dev, client, &[1; 256], &[1; 256])?
+        && moves(dev, client, &[PAGE_SIZE; 5], &[5 * PAGE_SIZE - 1, 1])?
+        && moves(
+            dev,
+            client,
+            &[4000, 100, 5000, 1092, 7],
+            &[97, 6143, 3952, 7],
+        )?)
+}
+
+/// As long as a span may be, and one more: that is two.
+fn longest_span(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    Ok(moves(dev, client, &[3001], &[3001])?
+        && moves(dev, client, &[3001; 5], &[3002, 12003])?
+        && moves(dev, client, &[3002, 3001, 3001, 3001], &[12005])?)
+}
+
+fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
+    let sizes = [1, 63, 64, 4096, 12345];
+    let mut buffers = Buffers::new(&sizes)?.map(dev, Bidirectional)?;
+    let bytes: u64 = buffers.addresses().map(|(_, len)| len).sum();
+    let none = buffers.addresses().any(|(addr, len)| addr == 0 || len == 0);
+    // SAFETY: No hardware was told the addresses.
+    let buffers = unsafe { buffers.unmap() };
+    Ok(bytes == 1 + 63 + 64 + 4096 + 12345
+        && !none
+        && buffers.iter().map(<[u8]>::len).eq(sizes)
+        && buffers.iter().flatten().all(|&byte| byte == 0))
+}
+
+/// What the CPU writes before a mapping and between two syncs is there afterwards.
+fn ownership_goes_round(dev: &Device<Bound>) -> Result<bool> {
+    let buffers = patterned(&[5000, 3])?.map(dev, Bidirectional)?;
+    // SAFETY: No hardware was told the addresses, here and below.
+    let mut buffers = unsafe { buffers.sync_for_cpu() };
+    for byte in buffers.iter_mut().flatten() {
+        *byte = !*byte;
+    }
+    let buffers = buffers.sync_for_device();
+    // SAFETY: As above.
+    let mut buffers = unsafe { buffers.unmap() };
+    for byte in buffers.iter_mut().flatten() {
+        *byte = !*byte;
+    }
+    Ok(holds_pattern(&buffers))
+}
+
+fn bad_buffers(dev: &Device<Bound>) -> Result<bool> {
+    let refused = |sizes: &[usize]| Buffers::new(sizes).is_err_and(|error| error == EINVAL);
+    let direction = Buffers::new(&[1])?.map(dev, DataDirection::None);
+    Ok(refused(&[])
+        && refused(&[1, 0])
+        && direction.is_err_and(|rejected| rejected.error == EINVAL))
+}
+
+/// What is refused comes back, and can be used.
+fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    for (from, to) in [(FromDevice, FromDevice), (ToDevice, ToDevice)] {
+        let (src, dst) = two_bytes(dev, from, to)?;
+        let Err(rejected) = client.transfer(src, dst) else {
+            return Ok(false);
+        };
+        if rejected.error != EINVAL || rejected.value.is_none() {
+            return Ok(false);
+        }
+    }
+
+    let (_, dst) = two_bytes(dev, ToDevice, FromDevice)?;
+    let src = patterned(&[1, 1])?.map(dev, ToDevice)?;
+    let Err(unequal) = client.transfer(src, dst) else {
+        return Ok(false);
+    };
+
+    let (mut src, dst) = two_bytes(dev, ToDevice, FromDevice)?;
+    let _ = src.addresses().count();
+    let Err(known) = client.transfer(src, dst) else {
+        return Ok(false);
+    };
+    if let Some((src, _)) = known.value {
+        // SAFETY: No hardware was told the addresses.
+        drop(unsafe { src.unmap() });
+    }
+
+    // CAST: A small number.
+    let long = [
+        MAX_JOB_BYTES as usize / 4,
+        MAX_JOB_BYTES as usize * 3 / 4 + 1,
+    ];
+    let src = Buffers::new(&long)?.map(dev, ToDevice);
+    let dst = Buffers::new(&long)?.map(dev, FromDevice);
+    let Err(long) = client.transfer(src?, dst?) else {
+        return Ok(false);
+    };
+    Ok(unequal.error == EINVAL && known.error == EINVAL && long.error == EMSGSIZE)
+}
+
+/// A paused engine is stopped, and the buffers come back: the same ones move next.
+fn paused_engine_times_out(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    let src = patterned(&[32; faulty::HALTS])?.map(dev, ToDevice)?;
+    let dst = Buffers::new(&[64])?.map(dev, FromDevice)?;
+    let Err(late) = client.transfer(src, dst) else {
+        return Ok(false);
+    };
+    let Some((src, dst)) = late.value else {
+        return Ok(false);
+    };
+    drop(src);
+    let src = patterned(&[64])?.map(dev, ToDevice)?;
+    let (_, dst) = client.transfer(src, dst)?;
+    Ok(late.error == ETIMEDOUT && holds_pattern(&dst.unmap()))
+}
+
+fn bus_error_is_reported(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    let src = patterned(&[16; faulty::FAULTS])?.map(dev, ToDevice)?;
+    let dst = Buffers::new(&[48])?.map(dev, FromDevice)?;
+    let Err(bad) = client.transfer(src, dst) else {
+        return Ok(false);
+    };
+    Ok(bad.error == EIO && bad.value.is_some() && moves(dev, client, &[48], &[48])?)
+}
+
+/// Nothing is mapped at the lowest addresses.
+fn unmapped_user_memory(client: &Client) -> Result<bool> {
+    let seg = |addr| [Seg { addr, len: 16 }];
+    Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))
+}
+
+impl Function for Tested {
+    /// Runs the tests.
+    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+        run_tests(&[
+            (
+                c"longest_span_and_one_more",
+                &cutting::longest_span_and_one_more,
+            ),
+            (c"beyond_4_gib", &cutting::beyond_4_gib),
+            (c"total_overflows", &cutting::total_overflows),
+            (c"single_bytes", &cutting::single_bytes),
+            (c"ends_of_pages", &cutting::ends_of_pages),
+            (c"unequal_lists", &cutting::unequal_lists),
+            (c"one_entry_each", &|| one_entry_each(dev)),
+            (c"ownership_goes_round", &|| ownership_goes_round(dev)),
+            (c"bad_buffers", &|| bad_buffers(dev)),
+            (c"two_messages", &|| {
+                streaming_example::two_messages(dev, client)
+            }),
+            (c"pairs_of_differently_cut_lists", &|| {
+                differently_cut_lists(dev, client)
+            }),
+            (c"longest_span", &|| longest_span(dev, client)),
+            (c"bad_transfers", &|| bad_transfers(dev, client)),
+            (c"paused_engine_gives_buffers_back", &|| {
+                paused_engine_times_out(dev, client)
+            }),
+            (c"bus_error_gives_buffers_back", &|| {
+                bus_error_is_reported(dev, client)
+            }),
+            (c"unmapped_user_memory", &|| unmapped_user_memory(client)),
+        ])
+    }
+}
+
+pub(crate) struct Driver;
+
+kernel::of_device_table!(
+    OF_TABLE,
+    Compatible,
+    [(
+        of::DeviceId::new(c"ferrodma,zynqmp-sg-test"),
+        Compatible {
+            attach: faulty::attach_in_pairs
+        }
+    )]
+);
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-sgtest";
+    const ADDRESSES: Addresses = Addresses::UserMemory;
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
+
+    fn function(_dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+        let shape = Shape {
+            max_job_bytes: MAX_JOB_BYTES,
+            ..Shape::default()
+        };
+        Ok((KBox::new(Tested, GFP_KERNEL)?, shape))
+    }
+
+    fn selftest() -> bool {
+        true
+    }
+}
