@@ -373,6 +373,7 @@ impl Channel {
             }
         }
         job.lent.release();
+        job.transfer.clear(None);
     }
 
     /// Called by the finisher: settles the jobs that nobody waits for, and delivers them.
