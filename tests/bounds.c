@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where a job may be: the edges of the device's buffer, and source and
- * destination that touch or overlap.
+ * destination that touch or overlap. What else may be the memory of an sg job is
+ * the matter of sg_memory.c.
  */
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
 ON_CHANNEL(coherent, 2);
+ON_CHANNEL(sg, 0);
 
 /* A whole number of units, and a quarter of the smallest buffer. */
 #define PIECE	1024

@@ -12,6 +12,7 @@
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 2);
+ON_CHANNEL(sg, 0);
 
 #define WORKERS		8
 #define ROUNDS		40

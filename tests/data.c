@@ -9,6 +9,7 @@
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
 ON_CHANNEL(coherent, 2);
+ON_CHANNEL(sg, 0);
 
 #define RANDOM_JOBS	60
 #define RANDOM_BYTES	(64 << 10)

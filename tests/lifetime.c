@@ -8,6 +8,7 @@
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
+ON_CHANNEL(sg, 0);
 
 static struct ferrodma_completion record;
 
@@ -31,10 +32,10 @@ TEST_F(channel, closed_jobs_write_nothing_later)
 	ASSERT_EQ(0, channel_open(&other, variant->function, variant->number, 0));
 	ASSERT_TRUE(queue_some(&other, other.info.queue_depth));
 	close(other.fd);
-	/* They have written by now, or never will. */
-	make_pattern(&self->c, SEED + 1);
+	/* They have written by now, or never will. What they would is what this file maps. */
+	make_pattern(&other, SEED + 1);
 	sleep_ms(50);
-	EXPECT_EQ(-1, pattern_lost(&self->c, SEED + 1));
+	EXPECT_EQ(-1, pattern_lost(&other, SEED + 1));
 	other.fd = -1;
 	channel_close(&other);
 }

@@ -6,6 +6,7 @@
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
+ON_CHANNEL(sg, 0);
 
 /* Jobs that a test queues where the number does not matter. */
 #define SOME	8
@@ -202,6 +203,9 @@ TEST_F(channel, data_of_each_job_is_in_place_for_the_next)
 	size_t u = unit(&self->c), len = 16 * u;
 	int n = self->c.info.queue_depth < SOME ? self->c.info.queue_depth : SOME;
 
+	/* Its memory is the device's, and nobody else's, until the record is there. */
+	if (self->c.info.function == FERRODMA_FUNCTION_SG)
+		SKIP(return, "no job of this function may need what another one writes");
 	/* Each job copies on what the one before it has copied. */
 	for (int i = 0; i < n; i++) {
 		job_copy(&self->job, &self->c, i * len, (i + 1) * len, len);

@@ -9,6 +9,7 @@
 #include "bind.h"
 
 ON_CHANNEL(coherent, 0);
+ON_CHANNEL(sg, 0);
 
 #define DEBUGFS	"/sys/kernel/debug"
 #define JOBS	10

@@ -8,6 +8,7 @@
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
+ON_CHANNEL(sg, 0);
 
 /* SUBMIT with room behind the structure for what a later version may add. */
 struct longer_submit {

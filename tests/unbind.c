@@ -31,6 +31,10 @@ FIXTURE_VARIANT_ADD(bound, coherent0) {
 	.function = "coherent", .number = 0,
 };
 
+FIXTURE_VARIANT_ADD(bound, sg0) {
+	.function = "sg", .number = 0,
+};
+
 FIXTURE_SETUP(bound)
 {
 	ASSERT_EQ(0, bound_device_find(&self->device, variant->function, variant->number));
@@ -311,7 +315,7 @@ static void on_bus_error(int sig)
 }
 
 /*
- * Runs jobs on whatever device bears the name, in one half of its buffer, until
+ * Runs jobs on whatever device bears the name, in one half of its memory, until
  * told to stop. The device may go at any moment, and then says so; what a job
  * that succeeded has written must be right.
  */

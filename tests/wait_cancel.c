@@ -9,6 +9,7 @@
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
+ON_CHANNEL(sg, 0);
 
 static struct ferrodma_completion record;
 
