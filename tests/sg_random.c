@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A hundred thousand random jobs, each of which must do to memory what memcpy()
+ * does to a model of it: lists cut at random, places taken at random in memory
+ * of several kinds, jobs one by one and many in the queue, several threads and
+ * processes on both channels.
+ */
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "sg_checks.h"
+
+#define ALL_JOBS	100000
+#define PROCESSES	2
+#define THREADS		2
+#define JOBS		(ALL_JOBS / PROCESSES / THREADS)
+
+/* Bytes of memory of one thread, and how it is mapped: in parts of different kinds. */
+#define ARENA		(256UL << 10)
+#define PART		(32UL << 10)
+
+/* Longest of the jobs, and most segments in one of their lists. */
+#define MOST_BYTES	8192
+#define MOST_SEGS	64
+
+/* Jobs after which all of memory is compared, and gets new contents. */
+#define ROUND		500
+
+/*
+ * Jobs in the queue at a time. What one of them writes the others neither read
+ * nor write: its destination is in a slice of one half of memory that no other
+ * has, and the sources are in the other half.
+ */
+#define BATCH		8
+#define HALF		(ARENA / 2)
+#define SLICE		(HALF / BATCH)
+
+/* Bytes around a job's destination that are compared with it. */
+#define MARGIN		256
+
+/* A thread, its memory, the model of it, and what went wrong. */
+struct worker {
+	struct channel c;
+	uint8_t *mem, *model;
+	uint64_t state, seed;
+	int id;
+	/* Which half of memory has the sources. */
+	bool flip;
+	struct job job[BATCH];
+	/* Where the destination of each of them is. */
+	size_t low[BATCH], high[BATCH];
+	char failure[128];
+	pthread_t thread;
+};
+
+/* A part of an arena at @p, of one kind or another. */
+static bool map_part(uint8_t *p, int kind)
+{
+	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, fd = -1;
+	bool mapped;
+
+	if (kind == 1)
+		flags = MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS;
+	if (kind >= 2) {
+		flags = MAP_FIXED | (kind == 2 ? MAP_SHARED : MAP_PRIVATE);
+		fd = new_file(PART / page_size());
+		if (fd < 0)
+			return false;
+	}
+	mapped = mmap(p, PART, RW, flags, fd, 0) != MAP_FAILED;
+	if (fd >= 0)
+		close(fd);
+	return mapped;
+}
+
+/*
+ * An arena: the parts are beside each other, so that segments cross from one
+ * kind to the next. The last is in a transparent huge page if the kernel has
+ * one, for which the place must be right.
+ */
+static uint8_t *new_arena(void)
+{
+	size_t huge = 2UL << 20;
+	uint8_t *room = mmap(NULL, 3 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p;
+
+	if (room == MAP_FAILED)
+		return NULL;
+	/* From its start on there is a huge page, of which the arena has the beginning. */
+	p = (uint8_t *)(((uintptr_t)room + ARENA + huge - 1) & ~(huge - 1));
+	if (mmap(p, huge, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return NULL;
+	madvise(p, huge, MADV_HUGEPAGE);
+	p[0] = 1;
+	p -= ARENA - PART;
+	for (size_t i = 0; i < ARENA / PART - 1; i++)
+		if (!map_part(p + i * PART, i % 4))
+			return NULL;
+	return p;
+}
+
+/* A number of bytes, of which small ones are more likely. */
+static size_t random_size(uint64_t *state)
+{
+	static const size_t most[] = { 16, 64, 64, 256, 256, 1024, 4096, MOST_BYTES };
+
+	return 1 + random_below(state, most[random_below(state, ARRAY_SIZE(most))]);
+}
+
+/* A number of segments for @len bytes, seldom a large one. */
+static uint32_t random_count(uint64_t *state, size_t len)
+{
+	uint32_t n = 1 + random_below(state, random_below(state, 16) ? 8 : MOST_SEGS);
+
+	return n < len ? n : len;
+}
+
+/* Cuts @len into @n lengths, none of them zero. */
+static void random_cut(uint64_t *state, struct ferrodma_seg *seg, uint32_t n, size_t len)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		size_t rest = n - i - 1, most = len - rest;
+
+		/* At most twice what would be fair, or the last ones have nothing. */
+		if (rest && most > 2 * (len / (rest + 1)) + 1)
+			most = 2 * (len / (rest + 1)) + 1;
+		seg[i].len = rest ? 1 + random_below(state, most) : len;
+		len -= seg[i].len;
+	}
+}
+
+/*
+ * Makes the @i-th job of a batch, or one that is alone: a destination that is
+ * somewhere, with gaps, in a random order; and a source that is anywhere else,
+ * also twice at one place.
+ */
+static void random_job(struct worker *w, int i, bool alone)
+{
+	uint64_t *state = &w->state;
+	size_t len = random_size(state), gap, at, window = len;
+	size_t src = alone ? 0 : w->flip * HALF, src_len = alone ? ARENA : HALF;
+	size_t dst = alone ? 0 : HALF - src + i * SLICE, dst_len = alone ? ARENA : SLICE;
+	struct job *j = &w->job[i];
+
+	job_init(j);
+	j->submit.nr_src = random_count(state, len);
+	j->submit.nr_dst = random_count(state, len);
+	random_cut(state, j->src, j->submit.nr_src, len);
+	random_cut(state, j->dst, j->submit.nr_dst, len);
+
+	gap = random_below(state, 3) ? random_below(state, 100) : 0;
+	window += gap * j->submit.nr_dst;
+	w->low[i] = at = dst + random_below(state, dst_len - window + 1);
+	w->high[i] = at + window;
+	for (uint32_t k = 0; k < j->submit.nr_dst; k++) {
+		j->dst[k].addr = (uintptr_t)w->mem + at;
+		at += j->dst[k].len + gap;
+	}
+	for (uint32_t k = j->submit.nr_dst - 1; k; k--) {
+		uint32_t other = random_below(state, k + 1);
+		struct ferrodma_seg t = j->dst[k];
+
+		j->dst[k] = j->dst[other];
+		j->dst[other] = t;
+	}
+	for (uint32_t k = 0; k < j->submit.nr_src; k++) {
+		do {
+			at = src + random_below(state, src_len - j->src[k].len + 1);
+		} while (at < w->high[i] && at + j->src[k].len > w->low[i]);
+		j->src[k].addr = (uintptr_t)w->mem + at;
+	}
+	j->submit.user_data = random_below(state, UINT64_MAX);
+}
+
+/* Does to the model what the job does to memory. */
+static void model_job(struct worker *w, const struct job *j)
+{
+	uint32_t s = 0;
+	uint64_t used = 0;
+
+	for (uint32_t d = 0; d < j->submit.nr_dst; d++) {
+		uint8_t *to = w->model + (j->dst[d].addr - (uintptr_t)w->mem);
+		uint64_t len = j->dst[d].len, n;
+
+		for (; len; len -= n, to += n, used += n) {
+			if (used == j->src[s].len) {
+				s++;
+				used = 0;
+			}
+			n = j->src[s].len - used < len ? j->src[s].len - used : len;
+			memcpy(to, w->model + (j->src[s].addr - (uintptr_t)w->mem) + used, n);
+		}
+	}
+}
+
+static bool fail(struct worker *w, int job, const char *what, long long value)
+{
+	snprintf(w->failure, sizeof(w->failure), "job %d of seed %#llx: %s %lld", job,
+		 (unsigned long long)w->seed, what, value);
+	return false;
+}
+
+/* Whether the record is that of the job, and a good one. */
+static bool check_record(struct worker *w, int job, int i, const struct ferrodma_completion *r)
+{
+	uint64_t len = 0;
+
+	for (uint32_t k = 0; k < w->job[i].submit.nr_dst; k++)
+		len += w->job[i].dst[k].len;
+	if (r->status)
+		return fail(w, job, "status", r->status);
+	if (r->bytes != len)
+		return fail(w, job, "bytes", r->bytes);
+	if (r->user_data != w->job[i].submit.user_data || r->cookie != w->job[i].submit.cookie)
+		return fail(w, job, "record of cookie", r->cookie);
+	return true;
+}
+
+/* Whether memory is as the model says, in and around the destination of job @i. */
+static bool check_bytes(struct worker *w, int job, int i)
+{
+	size_t low = w->low[i] < MARGIN ? 0 : w->low[i] - MARGIN;
+	size_t high = w->high[i] + MARGIN < ARENA ? w->high[i] + MARGIN : ARENA;
+	ssize_t at = area_differs(w->mem + low, w->model + low, high - low);
+
+	return at < 0 || fail(w, job, "wrong byte at", low + at);
+}
+
+/* Runs @n jobs: one that waits, or several that are in the queue together. */
+static bool run_jobs(struct worker *w, int job, int n)
+{
+	struct ferrodma_completion record[BATCH];
+	int ret;
+
+	w->flip = random_below(&w->state, 2);
+	for (int i = 0; i < n; i++) {
+		random_job(w, i, n == 1);
+		if (n == 1)
+			w->job[i].submit.flags = FERRODMA_SUBMIT_WAIT;
+		ret = job_submit(&w->c, &w->job[i]);
+		if (ret)
+			return fail(w, job + i, "submit", ret);
+		model_job(w, &w->job[i]);
+	}
+	if (n == 1)
+		return check_record(w, job, 0, &w->job[0].submit.completion) &&
+		       check_bytes(w, job, 0);
+	for (int got = 0; got < n; got += ret) {
+		ret = read_records(&w->c, record, n - got);
+		if (ret <= 0)
+			return fail(w, job + got, "read", ret);
+		for (int i = 0; i < ret; i++)
+			if (!check_record(w, job + got + i, got + i, &record[i]))
+				return false;
+	}
+	for (int i = 0; i < n; i++)
+		if (!check_bytes(w, job + i, i))
+			return false;
+	return true;
+}
+
+/* New contents for all of memory, and for the model. */
+static void refill(struct worker *w)
+{
+	pattern_fill(w->model, ARENA, w->state);
+	memcpy(w->mem, w->model, ARENA);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	int next = 0;
+
+	for (int job = 0; job < JOBS;) {
+		int n = random_below(&w->state, 4) ? 1 + random_below(&w->state, BATCH) : 1;
+
+		if (n > JOBS - job)
+			n = JOBS - job;
+		if (job >= next) {
+			ssize_t at = job ? area_differs(w->mem, w->model, ARENA) : -1;
+
+			if (at >= 0) {
+				fail(w, job, "before it, wrong byte at", at);
+				break;
+			}
+			refill(w);
+			next = job + ROUND;
+		}
+		if (!run_jobs(w, job, n))
+			return NULL;
+		job += n;
+	}
+	if (!w->failure[0] && area_differs(w->mem, w->model, ARENA) >= 0)
+		fail(w, JOBS, "in the end, wrong byte at", area_differs(w->mem, w->model, ARENA));
+	return NULL;
+}
+
+/* What one process does; 0 if all went well. */
+static int work_in_process(int process, uint64_t seed)
+{
+	struct worker *w[THREADS];
+	int bad = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		w[i] = calloc(1, sizeof(*w[i]));
+		if (!w[i])
+			return 2;
+		w[i]->id = process * THREADS + i;
+		w[i]->seed = w[i]->state = seed + ((uint64_t)w[i]->id << 56);
+		w[i]->mem = new_arena();
+		w[i]->model = malloc(ARENA);
+		/* One thread on each channel, as far as there are two. */
+		if (!w[i]->mem || !w[i]->model ||
+		    (channel_open(&w[i]->c, "sg", i % 2, 0) &&
+		     channel_open(&w[i]->c, "sg", 0, 0)))
+			return 3;
+		if (pthread_create(&w[i]->thread, NULL, work, w[i]))
+			return 4;
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(w[i]->thread, NULL);
+		if (!w[i]->failure[0])
+			continue;
+		printf("# thread %d: %s\n", w[i]->id, w[i]->failure);
+		fflush(stdout);
+		bad = 1;
+	}
+	return bad;
+}
+
+FIXTURE(random) {
+	uint64_t seed;
+};
+
+FIXTURE_SETUP(random)
+{
+	self->seed = now_ns();
+}
+
+FIXTURE_TEARDOWN(random)
+{
+}
+
+/* The number of jobs is fixed, and the time that they take is the machine's. */
+TEST_F_TIMEOUT(random, a_hundred_thousand_jobs_do_what_memcpy_does, 300)
+{
+	long held = pins_held();
+	pid_t pid[PROCESSES];
+	int status;
+
+	for (int i = 0; i < PROCESSES; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			_exit(work_in_process(i, self->seed));
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(held, pins_held());
+}
+
+TEST_HARNESS_MAIN
