@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shows each coherent channel at work: maps its buffer, writes a payload that
- * is new on every run, has the engine copy it and fill a region beside it, and
- * checks every byte, those that nobody should have changed included.
+ * Shows each channel at work, with a payload that is new on every run: of a
+ * coherent one, maps its buffer, and has the engine copy the payload there and
+ * fill a region beside it; of an sg one, has the engine gather the payload from
+ * pieces of this program's memory, and scatter it to others. Checks every byte,
+ * those that nobody should have changed included.
  *
- * Exits with 0 only if there is a channel and all of them did all of this.
+ * Exits with 0 only if there are channels of both kinds and all of them did all
+ * of this.
  */
 #include <libgen.h>
 #include <limits.h>
@@ -13,6 +16,9 @@
 #include "ferrodma_test.h"
 
 #define MOST_CHANNELS	64
+
+/* Most pieces of a payload. */
+#define PIECES		9
 
 static const char *engine_name(uint32_t engine)
 {
@@ -36,11 +42,11 @@ static uint64_t fresh_seed(void)
 	return seed;
 }
 
-static void device_name(int number, char *name, size_t size)
+static void device_name(const char *function, int number, char *name, size_t size)
 {
 	char path[96], target[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/class/misc/ferrodma-coherent%d/device", number);
+	snprintf(path, sizeof(path), "/sys/class/misc/ferrodma-%s%d/device", function, number);
 	snprintf(name, size, "%s", realpath(path, target) ? basename(target) : "?");
 }
 
@@ -73,7 +79,7 @@ static bool run(const struct channel *c, struct job *j, const char *what, uint64
  * The buffer is cut in four: payload, room for its copy, room for the fill, and
  * a rest. Around the rooms are margins that must stay as they are.
  */
-static bool show(const struct channel *c)
+static bool show_buffer(const struct channel *c)
 {
 	size_t quarter = c->size / 4, margin = 16 * c->info.alignment;
 	size_t len = quarter - 2 * margin;
@@ -117,44 +123,137 @@ static bool show(const struct channel *c)
 	return ok;
 }
 
-static bool show_channel(int number, struct channel *c)
+/*
+ * Cuts @len bytes into a few pieces, and gives each a place between @off and the
+ * end of @room, in no order, with at least a unit between any two.
+ */
+static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr, size_t off,
+		size_t room, size_t len, uint64_t *state)
+{
+	size_t unit = c->info.alignment, slot, first;
+	uint32_t n = 2 + random_below(state, PIECES - 1);
+
+	if (n > c->info.max_segments)
+		n = c->info.max_segments;
+	slot = room / n;
+	first = random_below(state, n);
+	for (*nr = 0; *nr < n;) {
+		uint32_t rest = n - *nr - 1;
+		size_t most = slot - 2 * unit, least = unit, piece = len;
+
+		/* What is left must fit the pieces that are to come. */
+		if (len > rest * most + least)
+			least = len - rest * most;
+		if (most > len - rest * unit)
+			most = len - rest * unit;
+		if (rest)
+			piece = least + random_below(state, (most - least) / unit + 1) * unit;
+		job_add(c, list, nr, off + (first + *nr) % n * slot / unit * unit + unit, piece);
+		len -= piece;
+	}
+}
+
+/* Puts the payload into the places that a list names, where @mem is the memory. */
+static void put(const struct channel *c, uint8_t *mem, const struct ferrodma_seg *list,
+		uint32_t nr, const uint8_t *payload)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		memcpy(mem + (list[i].addr - c->base), payload, list[i].len);
+		payload += list[i].len;
+	}
+}
+
+/* Memory is cut in two: pieces of the payload, and where they are to go. */
+static bool show_memory(const struct channel *c)
+{
+	size_t half = c->size / 2, unit = c->info.alignment;
+	uint64_t seed = fresh_seed(), state = seed;
+	size_t len = half / 4 + random_below(&state, half / 4);
+	uint8_t *payload = malloc(c->size), *after = malloc(c->size);
+	struct job job;
+	bool ok = false;
+
+	if (!payload || !after) {
+		printf("  FAILED     no memory\n");
+		goto free;
+	}
+	if (len > c->info.max_job_bytes)
+		len = c->info.max_job_bytes;
+	len -= len % unit;
+
+	job_init(&job);
+	cut(c, job.src, &job.submit.nr_src, 0, half, len, &state);
+	cut(c, job.dst, &job.submit.nr_dst, half, half, len, &state);
+	pattern_fill(payload, len, seed);
+	pattern_fill(c->mem, c->size, ~seed);
+	put(c, c->mem, job.src, job.submit.nr_src, payload);
+	memcpy(after, c->mem, c->size);
+	put(c, after, job.dst, job.submit.nr_dst, payload);
+	printf("  payload    %zu bytes, seed %#llx\n", len, (unsigned long long)seed);
+	printf("  cut        into %u pieces to gather, and %u to scatter\n",
+	       job.submit.nr_src, job.submit.nr_dst);
+
+	ok = run(c, &job, "moved", len) &&
+	     holds(area_differs(c->mem, after, c->size), "not what it should be");
+	if (ok)
+		printf("  result     all %zu bytes around the pieces are as they should be, too\n",
+		       c->size - 2 * len);
+free:
+	free(payload);
+	free(after);
+	return ok;
+}
+
+static bool show_channel(const char *function, int number, struct channel *c)
 {
 	const struct ferrodma_info *info = &c->info;
 	char device[NAME_MAX + 1];
 
-	device_name(number, device, sizeof(device));
-	printf("/dev/ferrodma-coherent%d\n", number);
+	device_name(function, number, device, sizeof(device));
+	printf("/dev/ferrodma-%s%d\n", function, number);
 	printf("  engine     %s, %u-bit addresses%s\n", engine_name(info->engine),
 	       info->address_bits, info->flags & FERRODMA_INFO_FILL ? ", can fill" : "");
-	printf("  channel    %s, buffer of %llu bytes\n", device,
-	       (unsigned long long)info->buffer_size);
+	if (info->buffer_size)
+		printf("  channel    %s, buffer of %llu bytes\n", device,
+		       (unsigned long long)info->buffer_size);
+	else
+		printf("  channel    %s, for the memory of programs\n", device);
 	printf("  a job      %llu bytes in %u segments at most, aligned to %u; %u in the queue\n",
 	       (unsigned long long)info->max_job_bytes, info->max_segments,
 	       info->alignment, info->queue_depth);
-	return show(c);
+	return info->buffer_size ? show_buffer(c) : show_memory(c);
 }
 
-int main(void)
+/* Shows all channels of a function; how many there are, and how many were good. */
+static int show_function(const char *function, int *good)
 {
-	int found = 0, good = 0;
+	int found = 0;
 
 	for (int number = 0; number < MOST_CHANNELS; number++) {
 		struct channel c;
-		int ret = channel_open(&c, "coherent", number, 0);
+		int ret = channel_open(&c, function, number, 0);
 
 		if (ret == -ENOENT)
 			continue;
 		found++;
 		if (ret) {
-			printf("/dev/ferrodma-coherent%d: %s\n", number, strerror(-ret));
+			printf("/dev/ferrodma-%s%d: %s\n", function, number, strerror(-ret));
 			continue;
 		}
-		good += show_channel(number, &c);
+		*good += show_channel(function, number, &c);
 		channel_close(&c);
 	}
 	if (!found)
-		printf("no /dev/ferrodma-coherent device: is ferrodma_coherent.ko loaded?\n");
-	else
-		printf("%d of %d channels moved every byte right\n", good, found);
-	return !(found && good == found);
+		printf("no /dev/ferrodma-%s device: is ferrodma_%s.ko loaded?\n", function,
+		       function);
+	return found;
+}
+
+int main(void)
+{
+	int good = 0;
+	int coherent = show_function("coherent", &good), sg = show_function("sg", &good);
+
+	printf("%d of %d channels moved every byte right\n", good, coherent + sg);
+	return !(coherent && sg && good == coherent + sg);
 }
