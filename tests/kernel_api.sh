@@ -10,6 +10,7 @@ set -u
 mark="ferrodma kernel_api $$"
 echo "$mark" >/dev/kmsg
 load_test_module
+rebind_test_channel ferrodma_test_sg ferrodma_test_pool
 rmmod ferrodma_test || exit 1
 
 # What the module has said since, without the log's prefix: for each channel a plan, then the results, which

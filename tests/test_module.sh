@@ -21,3 +21,15 @@ load_test_module()
 	fi
 	insmod "${FERRODMA_MODULES:-/lib/modules/ferrodma}/ferrodma_test.ko" || exit 1
 }
+
+# Gives the channels of one driver in the test module to another that knows them too.
+rebind_test_channel()
+{
+	from=/sys/bus/platform/drivers/$1
+	to=/sys/bus/platform/drivers/$2
+	for device in "$from"/*; do
+		[ -e "$device/of_node" ] || continue
+		echo "${device##*/}" >"$from/unbind"
+		echo "${device##*/}" >"$to/bind"
+	done
+}

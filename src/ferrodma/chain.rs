@@ -48,7 +48,8 @@ impl Chain {
     /// Makes room for `count` descriptors. May sleep.
     pub(crate) fn reserve(&mut self, pool: &Arc<Pool>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
-            self.blocks.push(Block::new(pool)?, GFP_KERNEL_ACCOUNT)?;
+            self.blocks
+                .push(Block::zeroed(pool, GFP_KERNEL_ACCOUNT)?, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }
@@ -81,7 +82,6 @@ impl Chain {
         let size = self.layout.size;
         self.blocks
             .get_mut(index / DESCRIPTORS_PER_BLOCK)?
-            .as_mut_slice()
             .chunks_exact_mut(size)
             .nth(index % DESCRIPTORS_PER_BLOCK)
     }

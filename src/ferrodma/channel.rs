@@ -56,7 +56,10 @@ use crate::{
         now,
         Job, //
     },
-    lent::Lent,
+    lent::{
+        Lent,
+        Progress, //
+    },
     queue::{
         ClientId,
         Phase,
@@ -65,6 +68,7 @@ use crate::{
     },
     request::Limits,
     stats::Stats,
+    stock::Stock,
     uapi,
     watchdog::Watchdog, //
 };
@@ -104,6 +108,8 @@ pub(crate) struct Channel {
     pub(crate) addresses: Addresses,
     /// Longest entry of a scatter list.
     pub(crate) max_entry: usize,
+    /// Blocks for the jobs, if the addresses are of that kind.
+    pub(crate) stock: Option<Arc<Stock>>,
     /// What the channel says of itself to users, save for what changes.
     pub(crate) info: uapi::Info,
     /// Default time limit of a job.
@@ -148,6 +154,7 @@ impl Channel {
         timeout: Delta,
         addresses: Addresses,
         max_entry: usize,
+        stock: Option<Arc<Stock>>,
     ) -> Result<Arc<Self>> {
         let spare = KVec::with_capacity(SPARE_CHAINS, GFP_KERNEL)?;
         Arc::pin_init(
@@ -173,6 +180,7 @@ impl Channel {
                 settled <- new_condvar!("ferrodma settled"),
                 addresses,
                 max_entry,
+                stock,
                 info,
                 timeout,
             }),
@@ -187,6 +195,10 @@ impl Channel {
             max_segments: self.info.max_segments as usize,
             max_job_bytes: self.info.max_job_bytes,
             alignment: self.info.alignment,
+            max_seg: match self.info.block_size {
+                0 => u64::MAX,
+                size => u64::from(size),
+            },
         }
     }
 
@@ -251,7 +263,7 @@ impl Channel {
     /// The device is bound.
     pub(crate) unsafe fn unprepare(&self, job: &mut Job) {
         // SAFETY: Hardware was never started on the job; the rest the caller promises.
-        unsafe { job.lent.unmap(false) };
+        unsafe { job.lent.unmap(&job.request, Progress::NotStarted) };
         if let Some(chains) = job.transfer.chains.take() {
             let left = self.state.lock().keep(chains);
             drop(left);
@@ -287,7 +299,7 @@ impl Channel {
             return;
         };
         let deadline = time.saturating_add(job.timeout.as_nanos());
-        job.started = true;
+        job.progress = Progress::Started;
         state.deadline = deadline;
         state.fault = false;
         // One look when the first limit may be over is enough: it sets out again if the job that
@@ -305,6 +317,9 @@ impl Channel {
     /// Ends a job that hardware does not work on.
     fn complete(&self, state: &mut State, mut job: KBox<Job>, status: i32, bytes: u64) {
         let time = now();
+        if status == 0 {
+            job.progress = Progress::Finished;
+        }
         job.record.status = status;
         job.record.bytes = bytes;
         // CAST: The time since boot is positive.
@@ -327,7 +342,7 @@ impl Channel {
             }
         }
         // All go the same way, so that records stay in order.
-        if self.addresses == Addresses::UserMemory && !job.waited {
+        if self.addresses != Addresses::BufferOffsets && !job.waited {
             // There is room for all jobs.
             let _ = state.queue.park(job);
             self.finisher.schedule();
@@ -355,7 +370,7 @@ impl Channel {
     pub(crate) fn settle(&self, job: &mut Job) {
         if job.lent.is_mapped() {
             // SAFETY: The job has ended. It is one of `unsettled`, for which unbind waits.
-            unsafe { job.lent.unmap(job.started) };
+            unsafe { job.lent.unmap(&job.request, job.progress) };
             let chains = job.transfer.chains.take().map(|mut chains| {
                 chains.trim(SPARE_DESCRIPTORS);
                 chains
@@ -370,6 +385,11 @@ impl Channel {
             state.unsettled -= 1;
             if state.unsettled == 0 && state.queue.phase() == Phase::Gone {
                 self.settled.notify_all();
+            }
+            if self.stock.as_ref().is_some_and(|stock| stock.was_short()) {
+                for signals in state.queue.all_signals() {
+                    signals.changed.notify_all();
+                }
             }
         }
         job.lent.release();
@@ -558,6 +578,9 @@ impl Channel {
                 return;
             }
             state.queue.end(Phase::Gone);
+            if let Some(stock) = &self.stock {
+                stock.close();
+            }
             if before == Phase::Live {
                 // Hardware is stopped even if it seems idle. A channel that dies of this has said
                 // so in the log.
@@ -576,6 +599,9 @@ impl Channel {
         drop(state);
         drop(spare);
         self.gate.close();
+        if let Some(stock) = &self.stock {
+            stock.drain();
+        }
         self.watchdog.cancel();
     }
 }

@@ -2,11 +2,18 @@
 
 //! A user of a channel: an open file, or kernel code.
 
+use core::mem::ManuallyDrop;
+
 use kernel::{
     dma::DataDirection,
+    error::to_result,
     prelude::*,
     static_lock_class,
     sync::{
+        atomic::{
+            ordering,
+            Atomic, //
+        },
         poll::PollCondVarBox,
         Arc, //
     },
@@ -21,6 +28,7 @@ use crate::{
     },
     job::Job,
     lent::Lent,
+    pool::Block,
     queue::{
         ClientId,
         Phase,
@@ -56,7 +64,12 @@ pub struct Client {
     channel: Arc<Channel>,
     id: ClientId,
     signals: Arc<Signals>,
+    /// Blocks that the last job needed, if there were not enough; else what the smallest one needs.
+    wanted_blocks: Atomic<usize>,
 }
+
+/// Blocks of a job that moves one segment.
+const FEWEST_BLOCKS: usize = 2;
 
 /// What a client can do, for poll.
 pub(crate) struct Readiness {
@@ -96,6 +109,7 @@ impl Client {
             id: channel.add_client(&signals)?,
             channel: channel.clone(),
             signals,
+            wanted_blocks: Atomic::new(FEWEST_BLOCKS),
         })
     }
 
@@ -131,16 +145,39 @@ impl Client {
             .and_then(|()| job.request.check(&channel.limits()))
             .and_then(|()| {
                 let Job { lent, request, .. } = &mut *job;
-                lent.stage(channel.addresses, request, channel.max_entry)
+                lent.stage(channel, request)
             });
         if let Err(error) = filled {
             self.recycle(Some(job));
             return Err(error);
         }
-        self.submit_filled(options, job).map_err(|(error, job)| {
-            self.recycle(Some(job));
-            error
-        })
+        loop {
+            let (mut error, back) = match self.submit_filled(options, job) {
+                Ok(ticket) => {
+                    self.wanted_blocks.store(FEWEST_BLOCKS, ordering::Relaxed);
+                    return Ok(ticket);
+                }
+                Err(rejected) => rejected,
+            };
+            if error == EAGAIN {
+                // Others have the blocks that the job needs.
+                let wanted = back.request.segments();
+                self.wanted_blocks.store(wanted, ordering::Relaxed);
+                let waited = match &channel.stock {
+                    Some(stock) if !nonblocking => stock.wait(wanted),
+                    _ => Err(EAGAIN),
+                };
+                match waited {
+                    Ok(()) => {
+                        job = back;
+                        continue;
+                    }
+                    Err(because) => error = because,
+                }
+            }
+            self.recycle(Some(back));
+            return Err(error);
+        }
     }
 
     fn submit_filled(
@@ -193,7 +230,7 @@ impl Client {
 
     fn recycle(&self, mut job: Option<KBox<Job>>) {
         if let Some(job) = &mut job {
-            job.lent.release();
+            job.lent.reset();
         }
         let mut state = self.channel.state.lock();
         let was_full = !state.queue.has_room(self.id);
@@ -205,7 +242,8 @@ impl Client {
     }
 
     /// Takes the record out of a job that has ended.
-    fn retire(&self, job: KBox<Job>) -> Record {
+    fn retire(&self, mut job: KBox<Job>) -> Record {
+        job.copy_out();
         let record = job.record;
         self.recycle(Some(job));
         record
@@ -301,7 +339,8 @@ impl Client {
     }
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
-    fn give(&self, job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
+    fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
+        job.copy_out();
         let given = give(&job.record);
         let mut state = self.channel.state.lock();
         match given {
@@ -347,11 +386,14 @@ impl Client {
 
     /// What can be done now.
     pub(crate) fn readiness(&self) -> Readiness {
+        let wanted = self.wanted_blocks.load(ordering::Relaxed);
+        let stock = self.channel.stock.as_ref();
+        let has_blocks = stock.is_none_or(|stock| stock.has(wanted));
         let state = self.channel.state.lock();
         let phase = state.queue.phase();
         Readiness {
             record: state.queue.has_record(self.id),
-            room: phase == Phase::Live && state.queue.has_room(self.id),
+            room: phase == Phase::Live && has_blocks && state.queue.has_room(self.id),
             dead: phase == Phase::Dead,
             gone: phase == Phase::Gone && !state.queue.is_active(self.id),
         }
@@ -433,31 +475,11 @@ impl Client {
                 })
             }
         };
-        job.request.clear(None);
         job.lent = Lent::lend(src, dst);
-        let options = Options {
-            waited: true,
-            timeout: Delta::ZERO,
-            user_data: 0,
-        };
-        let ended = match self.submit_filled(&options, job) {
-            Err((error, job)) => Ok((job, Err(error))),
-            Ok(ticket) => {
-                self.wait_ended(&ticket);
-                self.take_job(&ticket).map(|job| {
-                    let result = kernel::error::to_result(job.record.status);
-                    (job, result)
-                })
-            }
-        };
-        let (mut job, result) = match ended {
-            Ok(ended) => ended,
-            Err(error) => return Err(Rejected { error, value: None }),
-        };
+        let (result, mut lent) = self.run_lent(job);
         // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
         // the arguments. Those that hardware may still access are not with the job any more.
-        let buffers = unsafe { job.lent.give_back() };
-        self.recycle(Some(job));
+        let buffers = unsafe { lent.give_back() };
         match (result, buffers) {
             (Ok(()), Some((src, dst))) => {
                 // SAFETY: As above.
@@ -468,6 +490,69 @@ impl Client {
                 value,
             }),
         }
+    }
+
+    /// Copies what is in the blocks `src` to the blocks `dst`, one after the other, and waits until it
+    /// is done. There are as many of both, and they are of one size. Works on a channel of any
+    /// function.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: there are none, or not as many of both; they are not of the channel's device or not of
+    /// one size. Otherwise as for [`Client::transfer`].
+    pub fn transfer_blocks(
+        &self,
+        src: KVec<Block>,
+        dst: KVec<Block>,
+    ) -> Result<BlockPair, Rejected<Option<BlockPair>>> {
+        let prepared = check_blocks(&src, &dst).and_then(|()| self.reserve(false));
+        let mut job = match prepared {
+            Ok(job) => job,
+            Err(error) => {
+                return Err(Rejected {
+                    error,
+                    value: Some((src, dst)),
+                })
+            }
+        };
+        job.lent = Lent::Blocks(ManuallyDrop::new((src, dst)));
+        match self.run_lent(job) {
+            (Ok(()), Lent::Blocks(blocks)) => Ok(ManuallyDrop::into_inner(blocks)),
+            (Err(error), Lent::Blocks(blocks)) => Err(Rejected {
+                error,
+                value: Some(ManuallyDrop::into_inner(blocks)),
+            }),
+            (result, _) => Err(Rejected {
+                error: result.err().unwrap_or(EIO),
+                value: None,
+            }),
+        }
+    }
+
+    /// Runs a job whose memory is lent already, and returns what became of it and of the memory.
+    fn run_lent(&self, mut job: KBox<Job>) -> (Result, Lent) {
+        job.request.clear(None);
+        let options = Options {
+            waited: true,
+            timeout: Delta::ZERO,
+            user_data: 0,
+        };
+        let (mut job, result) = match self.submit_filled(&options, job) {
+            Err((error, job)) => (job, Err(error)),
+            Ok(ticket) => {
+                self.wait_ended(&ticket);
+                match self.take_job(&ticket) {
+                    Ok(job) => {
+                        let result = to_result(job.record.status);
+                        (job, result)
+                    }
+                    Err(error) => return (Err(error), Lent::Nothing),
+                }
+            }
+        };
+        let lent = core::mem::take(&mut job.lent);
+        self.recycle(Some(job));
+        (result, lent)
     }
 
     fn check_buffers<'a>(
@@ -507,7 +592,23 @@ impl Client {
     }
 }
 
-/// Source and destination of a transfer.
+/// Checks lists of blocks for [`Client::transfer_blocks`].
+fn check_blocks(src: &[Block], dst: &[Block]) -> Result {
+    let size = src.first().ok_or(EINVAL)?.len();
+    if src.len() != dst.len()
+        || [src, dst]
+            .iter()
+            .any(|list| list.iter().any(|block| block.len() != size))
+    {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// Source and destination of [`Client::transfer_blocks`].
+pub type BlockPair = (KVec<Block>, KVec<Block>);
+
+/// Source and destination of [`Client::transfer`].
 pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);
 
 impl Drop for Client {

@@ -53,8 +53,13 @@ use crate::{
     hardware::Hardware,
     mmap::Window,
     numbers::Number,
+    pool::{
+        BlockLayout,
+        Pool, //
+    },
     raw,
     state,
+    stock::Stock,
     uapi::{
         self,
         Info, //
@@ -72,6 +77,8 @@ pub enum Addresses {
     BufferOffsets = uapi::FUNCTION_COHERENT,
     /// Virtual addresses of the program that submits the job. Its memory is used where it is.
     UserMemory = uapi::FUNCTION_SG,
+    /// The same, and what is there is copied through blocks of the function's [`Stock`].
+    CopiedMemory = uapi::FUNCTION_POOL,
 }
 
 /// What a channel is for.
@@ -91,14 +98,14 @@ pub trait Function: Send + Sync {
 }
 
 /// What a function offers to users.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub struct Shape {
     /// Bytes that can be mapped; 0 if there is no buffer.
     pub buffer_size: u64,
-    /// Longest segment in bytes, where the function has such a limit; else 0.
-    pub block_size: u32,
-    /// Most bytes in one job.
+    /// Most bytes in one job, unless the blocks set that limit.
     pub max_job_bytes: u64,
+    /// Blocks for [`Addresses::CopiedMemory`].
+    pub stock: Option<Arc<Stock>>,
 }
 
 /// The match data of a compatible: which engine the device is.
@@ -202,15 +209,26 @@ impl<'bound> Parts<'bound> {
         }
 
         let (function, shape) = D::function(dev, caps)?;
+        let max_segments = shape
+            .stock
+            .as_ref()
+            .map_or(MAX_SEGMENTS, |stock| MAX_SEGMENTS.min(stock.total() / 2));
+        let block_size = shape.stock.as_ref().map_or(0, |stock| stock.block_size());
+        let max_job_bytes = match block_size {
+            0 => shape.max_job_bytes,
+            // CAST: At most 256 pages.
+            size => (size * max_segments) as u64,
+        }
+        .min(caps.max_transfer);
         let info = Info {
             function: D::ADDRESSES as u32,
             engine: caps.id,
             flags: if caps.fill { uapi::INFO_FILL } else { 0 },
             buffer_size: shape.buffer_size,
-            max_job_bytes: shape.max_job_bytes.min(caps.max_transfer),
-            block_size: shape.block_size,
-            // CAST: Small numbers.
-            max_segments: MAX_SEGMENTS as u32,
+            max_job_bytes,
+            // CAST: Small numbers, here and below.
+            block_size: block_size as u32,
+            max_segments: max_segments as u32,
             alignment: caps.alignment,
             address_bits: caps.address_bits,
             queue_depth: QUEUE_DEPTH as u32,
@@ -221,9 +239,14 @@ impl<'bound> Parts<'bound> {
             .size
             .checked_mul(DESCRIPTORS_PER_BLOCK)
             .ok_or(EINVAL)?;
-        let pool = crate::pool::Pool::new(dev, c"ferrodma descriptors", size, layout.align)?;
+        let layout = BlockLayout {
+            size,
+            align: layout.align,
+            boundary: 0,
+        };
+        let pool = Pool::new(dev, c"ferrodma descriptors", layout)?;
         let max_entry = raw::max_mapping_size(dev);
-        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry)?;
+        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, shape.stock)?;
         let window = Window::new(&channel)?;
         let hw = Arc::new(
             Hardware {

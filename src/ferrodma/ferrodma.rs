@@ -9,8 +9,9 @@
 //! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
 //! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
 //!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind.
-//! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`streaming`];
-//!   [`scatter`], [`transfer`]: how it becomes bus addresses; [`chain`], [`pool`]: descriptors.
+//! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
+//!   [`streaming`]; [`scatter`], [`transfer`]: how it becomes bus addresses; [`pool`], [`stock`]:
+//!   small blocks; [`chain`]: descriptors.
 //! - [`engine`]: what a controller must do; [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
@@ -27,6 +28,7 @@ mod channel;
 mod chardev;
 pub mod client;
 mod completion;
+mod copied;
 pub mod driver;
 pub mod engine;
 mod fifo;
@@ -39,13 +41,14 @@ mod lent;
 mod mmap;
 mod numbers;
 mod pages;
-mod pool;
+pub mod pool;
 mod queue;
 mod raw;
 mod request;
 mod scatter;
 mod state;
 mod stats;
+pub mod stock;
 pub mod streaming;
 pub mod transfer;
 pub mod uapi;

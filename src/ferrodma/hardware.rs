@@ -18,6 +18,7 @@ use crate::{
     driver::Function,
     engine::Engine,
     job::Job,
+    lent::Progress,
     mmap::Window,
     pool::Pool, //
 };
@@ -50,7 +51,7 @@ impl Hardware<'_> {
     ///
     /// [`Lent::map`]: crate::lent::Lent::map
     pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        job.started = false;
+        job.progress = Progress::NotStarted;
         self.try_prepare(channel, job).inspect_err(|_| {
             // SAFETY: Whoever has the hardware is inside of the gate.
             unsafe { channel.unprepare(job) };

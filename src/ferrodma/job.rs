@@ -17,7 +17,10 @@ use kernel::{
 
 use crate::{
     completion::Completion,
-    lent::Lent,
+    lent::{
+        Lent,
+        Progress, //
+    },
     queue::{
         ClientId,
         Entry, //
@@ -47,8 +50,8 @@ pub(crate) struct Job {
     pub(crate) transfer: Transfer,
     /// Memory behind `transfer`.
     pub(crate) lent: Lent,
-    /// Hardware was started on it.
-    pub(crate) started: bool,
+    /// How far hardware came with it.
+    pub(crate) progress: Progress,
     /// Which step of `transfer` hardware works on, of how many.
     pub(crate) step: usize,
     pub(crate) steps: usize,
@@ -68,7 +71,7 @@ impl Job {
                 request: Request::default(),
                 transfer: Transfer::default(),
                 lent: Lent::Nothing,
-                started: false,
+                progress: Progress::NotStarted,
                 step: 0,
                 steps: 0,
                 wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
@@ -100,6 +103,13 @@ impl Job {
                 .dst()
                 .get(self.step)
                 .map_or(0, |span| span.len())
+        }
+    }
+
+    /// Copies what has arrived to the memory of the caller, where it is not there yet.
+    pub(crate) fn copy_out(&mut self) {
+        if self.lent.copy_out(&self.request).is_err() {
+            self.record.status = EFAULT.to_errno();
         }
     }
 

@@ -14,8 +14,13 @@
 //! | [`Lent::map`] | inside of the gate | yes |
 //! | [`Lent::unmap`] | when hardware is done, while the device is bound | no |
 //! | [`Lent::release`] | after that | as long as user space likes |
+//!
+//! What is copied rather than lent has one step more, [`Lent::copy_out`], when the record is taken.
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop, //
+};
 
 use kernel::{
     prelude::*,
@@ -24,7 +29,12 @@ use kernel::{
 
 use crate::{
     buffer::CoherentBuffer,
-    client::DevicePair,
+    channel::Channel,
+    client::{
+        BlockPair,
+        DevicePair, //
+    },
+    copied::Copied,
     driver::Addresses,
     hardware::Hardware,
     pages::UserPages,
@@ -35,6 +45,17 @@ use crate::{
     },
     transfer::Transfer, //
 };
+
+/// How far hardware came with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It was not started.
+    NotStarted,
+    /// It was started, and did not finish.
+    Started,
+    /// It has done all.
+    Finished,
+}
 
 /// What keeps the memory of a job alive.
 ///
@@ -48,8 +69,13 @@ pub(crate) enum Lent {
     Coherent(#[expect(dead_code, reason = "held for its reference")] Arc<CoherentBuffer>),
     /// Memory of the program that has submitted the job; kept for the next one when it is empty.
     Pages(KBox<UserPages>),
+    /// Messages that are copied in and out; kept likewise.
+    Copied(KBox<Copied>),
     /// Source and destination in kernel memory, mapped by who waits for the job.
     Streaming(Memory, Memory),
+    /// The same in blocks, which are the device's as long as they are here, and lost if they are
+    /// dropped.
+    Blocks(ManuallyDrop<BlockPair>),
 }
 
 impl Lent {
@@ -57,20 +83,23 @@ impl Lent {
     ///
     /// # Errors
     ///
-    /// Those of [`UserPages::pin`]; ENOMEM. Nothing is held then.
-    pub(crate) fn stage(
-        &mut self,
-        addresses: Addresses,
-        request: &Request,
-        max_entry: usize,
-    ) -> Result {
-        match (addresses, &mut *self) {
+    /// Those of [`UserPages::pin`] and [`Copied::copy_in`]; ENOMEM. Nothing is held then.
+    pub(crate) fn stage(&mut self, channel: &Channel, request: &Request) -> Result {
+        match (channel.addresses, &mut *self) {
             (Addresses::BufferOffsets, _) => Ok(()),
-            (Addresses::UserMemory, Lent::Pages(pages)) => pages.pin(request, max_entry),
+            (Addresses::UserMemory, Lent::Pages(pages)) => pages.pin(request, channel.max_entry),
             (Addresses::UserMemory, _) => {
                 let mut pages = KBox::new(UserPages::default(), GFP_KERNEL_ACCOUNT)?;
-                pages.pin(request, max_entry)?;
+                pages.pin(request, channel.max_entry)?;
                 *self = Lent::Pages(pages);
+                Ok(())
+            }
+            (Addresses::CopiedMemory, Lent::Copied(copied)) => copied.copy_in(request),
+            (Addresses::CopiedMemory, _) => {
+                let stock = channel.stock.as_ref().ok_or(ENODEV)?;
+                let mut copied = KBox::new(Copied::new(stock), GFP_KERNEL_ACCOUNT)?;
+                copied.copy_in(request)?;
+                *self = Lent::Copied(copied);
                 Ok(())
             }
         }
@@ -81,7 +110,7 @@ impl Lent {
     /// # Errors
     ///
     /// ERANGE: a segment is not within the buffer of the function. ENODEV: the function has none.
-    /// ENOMEM. Something may be mapped then.
+    /// EAGAIN: there are not enough blocks. ENOMEM. Something may be mapped then.
     pub(crate) fn map(
         &mut self,
         hw: &Hardware<'_>,
@@ -91,6 +120,16 @@ impl Lent {
         let max_span = hw.engine.caps().max_span;
         match self {
             Lent::Pages(pages) => pages.map(hw, transfer),
+            Lent::Copied(copied) => copied.map(hw, request, transfer),
+            Lent::Blocks(blocks) => {
+                for block in &blocks.0 {
+                    transfer.push_src(block.span(hw.dev)?, max_span)?;
+                }
+                for block in &blocks.1 {
+                    transfer.push_dst(block.span(hw.dev)?, max_span)?;
+                }
+                Ok(())
+            }
             Lent::Streaming(src, dst) => {
                 if !src.table.is_mapped_for(hw.dev) || !dst.table.is_mapped_for(hw.dev) {
                     return Err(EINVAL);
@@ -120,21 +159,49 @@ impl Lent {
     /// Whether [`Lent::unmap`] and [`Lent::release`] have work to do that is not for interrupt
     /// context.
     pub(crate) fn is_mapped(&self) -> bool {
-        matches!(self, Lent::Pages(pages) if pages.is_mapped())
+        match self {
+            Lent::Pages(pages) => pages.is_mapped(),
+            Lent::Copied(copied) => copied.is_mapped(),
+            Lent::Nothing | Lent::Coherent(_) | Lent::Streaming(..) | Lent::Blocks(_) => false,
+        }
     }
 
-    /// Takes the memory from the device. `written` says whether hardware was started on it.
+    /// Takes the memory of `request` from the device, and looks at how far hardware came.
     ///
     /// # Safety
     ///
     /// The channel's device is still bound, and hardware does not access the memory.
-    pub(crate) unsafe fn unmap(&mut self, written: bool) {
+    pub(crate) unsafe fn unmap(&mut self, request: &Request, progress: Progress) {
         match self {
             // SAFETY: The caller promises what is needed.
-            Lent::Pages(pages) => unsafe { pages.unmap(written) },
+            Lent::Pages(pages) => unsafe { pages.unmap(progress != Progress::NotStarted) },
+            // SAFETY: As above.
+            Lent::Copied(copied) => unsafe {
+                copied.unmap(request, progress == Progress::Finished)
+            },
             Lent::Coherent(_) => *self = Lent::Nothing,
             // Who waits for the job does this.
-            Lent::Nothing | Lent::Streaming(..) => {}
+            Lent::Nothing | Lent::Streaming(..) | Lent::Blocks(_) => {}
+        }
+    }
+
+    /// Copies what has arrived to where `request` says, in the memory of the caller.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT.
+    pub(crate) fn copy_out(&mut self, request: &Request) -> Result {
+        match self {
+            Lent::Copied(copied) => copied.copy_out(request),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes ready for the next job.
+    pub(crate) fn reset(&mut self) {
+        self.release();
+        if let Lent::Copied(copied) = self {
+            copied.clear();
         }
     }
 
@@ -167,12 +234,13 @@ impl Lent {
         Some((src, dst))
     }
 
-    /// Lets go of the memory, save for what [`Lent::give_back`] is for.
+    /// Lets go of the memory, save for what is still to be copied out and what [`Lent::give_back`]
+    /// is for.
     pub(crate) fn release(&mut self) {
         match self {
             Lent::Pages(pages) => pages.release(),
             Lent::Coherent(_) => *self = Lent::Nothing,
-            Lent::Nothing | Lent::Streaming(..) => {}
+            Lent::Nothing | Lent::Copied(_) | Lent::Streaming(..) | Lent::Blocks(_) => {}
         }
     }
 }

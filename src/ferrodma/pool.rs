@@ -3,10 +3,30 @@
 //! Pools of small, equal blocks of coherent memory.
 //!
 //! C header: [`include/linux/dmapool.h`](srctree/include/linux/dmapool.h)
+//!
+//! Whose turn it is to use a block, its type says. A [`Block`] is the CPU's: it has a slice and no
+//! address. A [`DeviceBlock`] is the device's: it has an address and no slice. Neither can be
+//! copied, so a block is in one place only.
+//!
+//! # Examples
+//!
+//! This is compiled and run by the in-kernel tests.
+//!
+//! ```ignore
+#![doc = include_str!("../../tests/module/pool_example.rs")]
+//! ```
 
-use core::ptr::NonNull;
+use core::{
+    mem::ManuallyDrop,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
+};
 
 use kernel::{
+    alloc::Flags,
     bindings,
     device::{
         Bound,
@@ -25,7 +45,10 @@ use kernel::{
     }, //
 };
 
-use crate::raw;
+use crate::{
+    raw,
+    transfer::Span, //
+};
 
 /// C's `struct dma_pool`.
 #[repr(C)]
@@ -57,18 +80,29 @@ extern "C" {
     fn dma_pool_free(pool: *mut DmaPool, vaddr: *mut c_void, addr: DmaAddress);
 }
 
+/// How the blocks of a pool lie in memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockLayout {
+    /// Bytes in a block.
+    pub size: usize,
+    /// Alignment of each block as the device sees it, a power of two.
+    pub align: usize,
+    /// No block crosses a multiple of this power of two; 0 if they may.
+    pub boundary: usize,
+}
+
 /// A DMA pool of one device.
 ///
-/// Lives as long as a block of it is out.
+/// Lives as long as a block of it is out. Its owner sees to it that both are gone when the device is
+/// unbound; only a block that hardware may still use is kept beyond that, and its pool with it.
 ///
 /// # Invariants
 ///
 /// `raw` is a valid `struct dma_pool` whose blocks have `size` bytes.
-pub(crate) struct Pool {
+pub struct Pool {
     raw: NonNull<DmaPool>,
     size: usize,
-    /// The pool refers to the device.
-    _dev: ARef<Device>,
+    dev: ARef<Device>,
 }
 
 // SAFETY: A `struct dma_pool` has its own lock and may be used from any thread.
@@ -77,17 +111,23 @@ unsafe impl Send for Pool {}
 unsafe impl Sync for Pool {}
 
 impl Pool {
-    /// Creates a pool of blocks of `size` bytes, each aligned to `align` bytes, a power of two.
+    /// Creates a pool for `dev`. The name shows up in sysfs.
     ///
     /// # Errors
     ///
-    /// ENOMEM, also where `size` or `align` is out of range.
-    pub(crate) fn new(
-        dev: &Device<Bound>,
-        name: &CStr,
-        size: usize,
-        align: usize,
-    ) -> Result<Arc<Self>> {
+    /// EINVAL: the layout is not possible. ENOMEM.
+    pub fn new(dev: &Device<Bound>, name: &CStr, layout: BlockLayout) -> Result<Arc<Self>> {
+        let BlockLayout {
+            size,
+            align,
+            boundary,
+        } = layout;
+        if size == 0
+            || !align.is_power_of_two()
+            || (boundary != 0 && (!boundary.is_power_of_two() || boundary < size))
+        {
+            return Err(EINVAL);
+        }
         // SAFETY: `dev` is a valid device, and `name` is copied by the call.
         let raw = unsafe {
             dma_pool_create_node(
@@ -95,7 +135,7 @@ impl Pool {
                 raw::device(dev),
                 size,
                 align,
-                0,
+                boundary,
                 bindings::NUMA_NO_NODE,
             )
         };
@@ -105,10 +145,20 @@ impl Pool {
             Self {
                 raw,
                 size,
-                _dev: dev.into(),
+                dev: dev.into(),
             },
             GFP_KERNEL,
         )?)
+    }
+
+    /// Bytes in a block.
+    pub fn block_size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether this is memory of `dev`.
+    pub(crate) fn is_of(&self, dev: &Device) -> bool {
+        core::ptr::eq(raw::device(&self.dev), raw::device(dev))
     }
 }
 
@@ -119,15 +169,13 @@ impl Drop for Pool {
     }
 }
 
-/// A block of a [`Pool`].
-///
-/// Whoever owns the block owns the memory; a block that is leaked is never given out again, and
-/// keeps its pool.
+/// A block of a [`Pool`] that the CPU owns.
 ///
 /// # Invariants
 ///
-/// `cpu` and `dma` are the two addresses of a block that `pool` gave out.
-pub(crate) struct Block {
+/// `cpu` and `dma` are the two addresses of a block that `pool` gave out, all bytes of which are
+/// initialised. No device accesses it.
+pub struct Block {
     cpu: NonNull<u8>,
     dma: DmaAddress,
     pool: Arc<Pool>,
@@ -135,22 +183,24 @@ pub(crate) struct Block {
 
 // SAFETY: A block is owned memory, and `Pool` is `Send` and `Sync`.
 unsafe impl Send for Block {}
-// SAFETY: A shared block gives its address only.
+// SAFETY: A shared block is only read.
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// Takes a block from `pool`. May sleep. The content is undefined by the pool and zeroed here.
-    pub(crate) fn new(pool: &Arc<Pool>) -> Result<Self> {
+    /// Takes a block from `pool` that holds whatever was in it. With [`GFP_ATOMIC`] this may be
+    /// called from any context.
+    ///
+    /// [`GFP_ATOMIC`]: kernel::alloc::flags::GFP_ATOMIC
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub fn new(pool: &Arc<Pool>, flags: Flags) -> Result<Self> {
         let mut dma = 0;
-        // SAFETY: The pool is valid, and callers may sleep.
-        let cpu = unsafe {
-            dma_pool_alloc(
-                pool.raw.as_ptr(),
-                bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_ZERO,
-                &mut dma,
-            )
-        };
-        // INVARIANT: These are what the pool gave out.
+        // SAFETY: The pool is valid, and callers are in a context that `flags` suit.
+        let cpu = unsafe { dma_pool_alloc(pool.raw.as_ptr(), raw::gfp(flags), &mut dma) };
+        // INVARIANT: These are what the pool gave out. The pool takes its memory from
+        // `dma_alloc_coherent()`, which zeroes it.
         Ok(Self {
             cpu: NonNull::new(cpu.cast()).ok_or(ENOMEM)?,
             dma,
@@ -158,16 +208,48 @@ impl Block {
         })
     }
 
-    /// The address that hardware uses.
+    /// As [`Block::new`], and all zeros.
+    pub fn zeroed(pool: &Arc<Pool>, flags: Flags) -> Result<Self> {
+        Self::new(pool, flags | __GFP_ZERO)
+    }
+
+    /// The address that hardware uses: for the helper, whose descriptors name each other.
     pub(crate) fn dma_address(&self) -> DmaAddress {
         self.dma
     }
 
-    /// The memory. Hardware must not be working on it: the owner of a block that is lent to
-    /// hardware is the job in flight, which gives no `&mut` to it.
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: By the type invariant the block has `size` bytes, all initialised by
-        // `Block::new`, and nobody else has a reference to them.
+    /// All of it, if it is memory of `dev`.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: it is not.
+    pub(crate) fn span(&self, dev: &Device) -> Result<Span> {
+        if !self.pool.is_of(dev) {
+            return Err(EINVAL);
+        }
+        // CAST: `usize` has 64 bits.
+        Ok(Span::new(self.dma, self.pool.size as u64))
+    }
+
+    /// Gives the block to the device.
+    pub fn lend(self) -> DeviceBlock {
+        DeviceBlock(ManuallyDrop::new(self))
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: By the type invariant the block has `size` initialised bytes, and nobody writes
+        // to them while it is borrowed.
+        unsafe { core::slice::from_raw_parts(self.cpu.as_ptr(), self.pool.size) }
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: As in `deref()`, and nobody else has a reference to them.
         unsafe { core::slice::from_raw_parts_mut(self.cpu.as_ptr(), self.pool.size) }
     }
 }
@@ -176,5 +258,27 @@ impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the block came from this pool, and is given back once.
         unsafe { dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma) };
+    }
+}
+
+/// A block of a [`Pool`] that a device owns.
+///
+/// If it is dropped, nobody knows what the device does: the block is never given out again, and
+/// keeps its pool.
+pub struct DeviceBlock(ManuallyDrop<Block>);
+
+impl DeviceBlock {
+    /// The address that hardware uses.
+    pub fn dma_address(&self) -> DmaAddress {
+        self.0.dma
+    }
+
+    /// Takes the block back.
+    ///
+    /// # Safety
+    ///
+    /// The device does not access the block, and will not.
+    pub unsafe fn reclaim(self) -> Block {
+        ManuallyDrop::into_inner(self.0)
     }
 }

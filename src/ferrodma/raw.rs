@@ -7,6 +7,7 @@
 //! [`Device::as_raw`]: kernel::device::Device
 
 use kernel::{
+    alloc::Flags,
     bindings,
     device::{
         Bound,
@@ -28,6 +29,13 @@ extern "C" {
 pub(crate) fn is_dma_coherent(dev: &Device) -> bool {
     // SAFETY: The device is valid.
     unsafe { ferrodma_is_dma_coherent(device(dev)) }
+}
+
+/// The flags as C takes them.
+pub(crate) fn gfp(flags: Flags) -> bindings::gfp_t {
+    const { assert!(size_of::<Flags>() == size_of::<bindings::gfp_t>()) };
+    // SAFETY: `Flags` is a struct with one field, a `gfp_t`, whose bits are all valid.
+    unsafe { core::mem::transmute(flags) }
 }
 
 /// Longest entry of a scatter list that the DMA API can map for `dev`, in bytes: whole pages, and

@@ -13,6 +13,8 @@ pub(crate) struct Limits {
     pub(crate) max_segments: usize,
     /// Most bytes in all.
     pub(crate) max_job_bytes: u64,
+    /// Most bytes in a segment.
+    pub(crate) max_seg: u64,
     /// Addresses and lengths must be multiples of this.
     pub(crate) alignment: u32,
 }
@@ -43,6 +45,11 @@ impl Request {
     /// The destination list.
     pub(crate) fn dst(&self) -> &[Seg] {
         &self.dst
+    }
+
+    /// Segments in both lists.
+    pub(crate) fn segments(&self) -> usize {
+        self.src.len() + self.dst.len()
     }
 
     /// The byte to fill the destination with.
@@ -79,12 +86,13 @@ impl Request {
     /// # Errors
     ///
     /// E2BIG: too many segments. EINVAL: an empty list or segment, totals that differ, source and
-    /// destination overlap, misalignment. EOVERFLOW: beyond 64 bits. EMSGSIZE: too many bytes.
+    /// destination overlap, misalignment. EOVERFLOW: beyond 64 bits. EMSGSIZE: too many bytes,
+    /// in all or in a segment.
     pub(crate) fn check(&mut self, limits: &Limits) -> Result {
         if self.src.len() > limits.max_segments || self.dst.len() > limits.max_segments {
             return Err(E2BIG);
         }
-        let dst = total(&self.dst, limits.alignment)?;
+        let dst = total(&self.dst, limits)?;
         if dst > limits.max_job_bytes {
             return Err(EMSGSIZE);
         }
@@ -95,7 +103,7 @@ impl Request {
                 Err(EINVAL)
             };
         }
-        if total(&self.src, limits.alignment)? != dst || self.overlaps()? {
+        if total(&self.src, limits)? != dst || self.overlaps()? {
             return Err(EINVAL);
         }
         Ok(())
@@ -147,17 +155,20 @@ impl Request {
 }
 
 /// The bytes in `list`, each segment of which is checked.
-fn total(list: &[Seg], alignment: u32) -> Result<u64> {
+fn total(list: &[Seg], limits: &Limits) -> Result<u64> {
     if list.is_empty() {
         return Err(EINVAL);
     }
-    let mask = u64::from(alignment) - 1;
+    let mask = u64::from(limits.alignment) - 1;
     let mut total = 0u64;
     for seg in list {
         if seg.len == 0 || (seg.addr | seg.len) & mask != 0 {
             return Err(EINVAL);
         }
         seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
+        if seg.len > limits.max_seg {
+            return Err(EMSGSIZE);
+        }
         total = total.checked_add(seg.len).ok_or(EOVERFLOW)?;
     }
     Ok(total)

@@ -22,7 +22,8 @@ use kernel::{
 
 use crate::{
     channel::Channel,
-    stats::Stats, //
+    stats::Stats,
+    stock::Stock, //
 };
 
 global_lock! {
@@ -68,6 +69,14 @@ pub(crate) fn show<'a>(
                 show_count(channel, f, |stats| stats.cancelled)
             });
             dir.read_callback_file(c"latency", channel, &show_latency);
+            if channel.stock.is_some() {
+                dir.read_callback_file(c"blocks", channel, &|channel, f| {
+                    show_blocks(channel, f, Stock::total)
+                });
+                dir.read_callback_file(c"blocks_free", channel, &|channel, f| {
+                    show_blocks(channel, f, Stock::free)
+                });
+            }
         },
     )
 }
@@ -79,6 +88,16 @@ fn show_count(
     count: fn(&Stats) -> u64,
 ) -> fmt::Result {
     let count = count(&channel.state.lock().stats);
+    f.write_fmt(fmt!("{count}\n"))
+}
+
+/// Writes a number of blocks.
+fn show_blocks(
+    channel: &Channel,
+    f: &mut fmt::Formatter<'_>,
+    count: fn(&Stock) -> usize,
+) -> fmt::Result {
+    let count = channel.stock.as_ref().map_or(0, |stock| count(stock));
     f.write_fmt(fmt!("{count}\n"))
 }
 

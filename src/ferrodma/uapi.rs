@@ -29,6 +29,8 @@ pub(crate) const IOC_CANCEL: u32 = _IO(IOC_TYPE, 3);
 pub(crate) const FUNCTION_COHERENT: u32 = 1;
 /// `FERRODMA_FUNCTION_SG`: addresses are the program's own, and its memory is pinned.
 pub(crate) const FUNCTION_SG: u32 = 2;
+/// `FERRODMA_FUNCTION_POOL`: addresses are the program's own, and its memory is copied.
+pub(crate) const FUNCTION_POOL: u32 = 3;
 
 /// `FERRODMA_ENGINE_ZDMA`.
 pub const ENGINE_ZDMA: u32 = 1;

@@ -41,9 +41,18 @@
  * source and destination overlap is told by their addresses: memory that is
  * mapped twice may be given as both, and holds either data then.
  *
- * Until the record is taken the program must not write to the destination, nor
- * where the device does not snoop the CPU's caches (no dma-coherent in its
- * tree) to what shares a cache line with it: such a write may be lost.
+ * An address of a pool job is one of the program too, and what is there is
+ * copied: the source when the job is submitted, the destination when its record
+ * is taken, in the memory of the program that takes it and before the record is
+ * given. Each segment takes a block of the device, of which there is a fixed
+ * number; a job that finds too few waits for those of others, or is EAGAIN with
+ * O_NONBLOCK. The destination of a job that fails is left as it is. Where it
+ * cannot be written the record says -EFAULT, and part of it may have changed.
+ *
+ * Until the record of an sg job is taken the program must not write to its
+ * destination, nor where the device does not snoop the CPU's caches (no
+ * dma-coherent in its tree) to what shares a cache line with it: such a write
+ * may be lost.
  */
 
 /* ferrodma_info.engine: the DMA controller IP. */
@@ -109,7 +118,8 @@ struct ferrodma_info {
  * @cookie: the number that SUBMIT gave the job
  * @user_data: as submitted
  * @status: 0, or a negative errno: -ETIMEDOUT, -ECANCELED, -ENODEV (device
- *	unbound), -EIO (bus or engine error; hardware did not stop when it had
+ *	unbound), -EFAULT (the destination of a pool job cannot be written),
+ *	-EIO (bus or engine error; hardware did not stop when it had
  *	to, or had not before, and the channel is dead)
  * @flags: zero
  * @bytes: how many bytes the engine has written
@@ -159,13 +169,15 @@ struct ferrodma_completion {
  *               misaligned segment, fill value above 255 or with a source
  *               list, time limit too long
  *   E2BIG       structure too large and not zero; more than max_segments
- *   EMSGSIZE    the job has more than max_job_bytes
+ *   EMSGSIZE    the job has more than max_job_bytes, or a segment more than
+ *               block_size (pool)
  *   EOVERFLOW   addr + len, or a sum of lengths, does not fit 64 bits
  *   ERANGE      a segment is not within the device's buffer (coherent)
  *   EFAULT      bad pointer; a segment is not memory that the caller may read
- *               or write (sg)
+ *               (sg, pool) or write (sg)
  *   EOPNOTSUPP  the engine cannot fill
- *   EAGAIN      the queue is full and the file is O_NONBLOCK
+ *   EAGAIN      the queue is full, or too few blocks are free (pool), and the
+ *               file is O_NONBLOCK
  *   EINTR       a signal came while waiting
  *   EIO         the channel is dead
  *   ENODEV      the device is unbound
@@ -233,7 +245,7 @@ struct ferrodma_cancel {
  * read() returns whole struct ferrodma_completion, oldest first, as many as
  * fit: EINVAL for a buffer shorter than one, EAGAIN with O_NONBLOCK when there
  * is none. poll(): POLLIN while a record waits, POLLOUT while the queue has
- * room, POLLERR when the channel is dead, POLLHUP once the device is unbound.
+ * room and as many blocks are free as the last EAGAIN was about, POLLERR when the channel is dead, POLLHUP once the device is unbound.
  * Records outlive the device; when none is left and none will come, read()
  * returns ENODEV, or EIO where the channel is dead.
  *

@@ -2,7 +2,7 @@
 
 //! In-kernel tests of the helper, and channels whose hardware really goes wrong.
 //!
-//! There are two drivers, one for each kind of addresses. When a device is bound, the tests run in
+//! There are three drivers, one for each kind of addresses. When a device is bound, the tests run in
 //! place of the proof, and the device is there only if they all pass. The kselftests use it then
 //! from user space; [`faulty`] says what is wrong with it.
 
@@ -15,6 +15,8 @@ use kernel::{
 mod coherent;
 mod cutting;
 mod faulty;
+mod pool;
+mod pool_example;
 mod sg;
 mod streaming_example;
 
@@ -50,6 +52,8 @@ struct Tests {
     _coherent: Registration<Adapter<coherent::Driver>>,
     #[pin]
     _sg: Registration<Adapter<sg::Driver>>,
+    #[pin]
+    _pool: Registration<Adapter<pool::Driver>>,
 }
 
 impl kernel::InPlaceModule for Tests {
@@ -57,6 +61,7 @@ impl kernel::InPlaceModule for Tests {
         try_pin_init!(Self {
             _coherent <- Registration::new(c"ferrodma_test", module),
             _sg <- Registration::new(c"ferrodma_test_sg", module),
+            _pool <- Registration::new(c"ferrodma_test_pool", module),
         })
     }
 }

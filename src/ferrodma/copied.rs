@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory of a program that a job copies in and out, through blocks of the channel.
+//!
+//! A message takes two steps each way. Between the program and the job's own memory it may take as
+//! long as user space likes; between that and the blocks, which are the device's and so go with it,
+//! it may not.
+
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+
+use crate::{
+    hardware::Hardware,
+    pool::Block,
+    request::Request,
+    stock::Stock,
+    transfer::{
+        Span,
+        Transfer, //
+    },
+    uapi::Seg, //
+};
+
+/// Bytes that are kept for the next job.
+const KEPT: usize = 64 << 10;
+
+/// A job's messages, and blocks for them as long as hardware needs them.
+///
+/// It is kept for the next job, which then needs no allocation if it is not longer. If it is dropped
+/// while it has blocks, hardware may still use them, and they are lost to the stock.
+pub(crate) struct Copied {
+    stock: Arc<Stock>,
+    /// The bytes of all segments: of the source on the way in, of the destination on the way out.
+    data: KVVec<u8>,
+    /// A block for each segment of the source, then of the destination.
+    blocks: KVec<Block>,
+    /// `data` is what the destination is to hold.
+    has_arrived: bool,
+}
+
+impl Copied {
+    /// Nothing yet.
+    pub(crate) fn new(stock: &Arc<Stock>) -> Self {
+        Self {
+            stock: stock.clone(),
+            data: KVVec::new(),
+            blocks: KVec::new(),
+            has_arrived: false,
+        }
+    }
+
+    /// Copies the source in. May sleep for as long as user space likes.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT: the source is not all memory that the caller may read. ENOMEM.
+    pub(crate) fn copy_in(&mut self, request: &Request) -> Result {
+        self.has_arrived = false;
+        let total = request.dst().iter().map(|seg| seg.len).sum::<u64>();
+        // CAST: Limited to what one job may have.
+        self.data.resize(total as usize, 0, GFP_KERNEL_ACCOUNT)?;
+        let mut data = &mut self.data[..];
+        for seg in request.src() {
+            let (part, rest) = split(data, seg)?;
+            user(seg)?.reader().read_slice(part)?;
+            data = rest;
+        }
+        Ok(())
+    }
+
+    /// Takes a block for each segment, copies the source into them, and says in `transfer` where
+    /// hardware finds them.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN: there are not enough blocks now. ENOMEM.
+    pub(crate) fn map(
+        &mut self,
+        hw: &Hardware<'_>,
+        request: &Request,
+        transfer: &mut Transfer,
+    ) -> Result {
+        let max_span = hw.engine.caps().max_span;
+        self.stock.take_into(&mut self.blocks, request.segments())?;
+        let mut blocks = self.blocks.iter_mut();
+        let mut data = &mut self.data[..];
+        for (seg, block) in request.src().iter().zip(&mut blocks) {
+            let (part, rest) = split(data, seg)?;
+            block
+                .get_mut(..part.len())
+                .ok_or(EINVAL)?
+                .copy_from_slice(part);
+            data = rest;
+            transfer.push_src(Span::new(block.dma_address(), seg.len), max_span)?;
+        }
+        for (seg, block) in request.dst().iter().zip(blocks) {
+            transfer.push_dst(Span::new(block.dma_address(), seg.len), max_span)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it has blocks.
+    pub(crate) fn is_mapped(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// Gives the blocks back. If they have `arrived`, what is in those of the destination is kept to
+    /// be copied out.
+    ///
+    /// # Safety
+    ///
+    /// Hardware does not access the blocks.
+    pub(crate) unsafe fn unmap(&mut self, request: &Request, arrived: bool) {
+        if arrived {
+            let mut data = &mut self.data[..];
+            let blocks = self.blocks.iter().skip(request.src().len());
+            for (seg, block) in request.dst().iter().zip(blocks) {
+                // Cannot fail: this is as it was mapped.
+                let Ok((part, rest)) = split(data, seg) else {
+                    break;
+                };
+                if let Some(bytes) = block.get(..part.len()) {
+                    part.copy_from_slice(bytes);
+                }
+                data = rest;
+            }
+            self.has_arrived = true;
+        }
+        self.stock.give(&mut self.blocks);
+    }
+
+    /// Copies what has arrived to the destination, in the memory of the caller. May sleep for as
+    /// long as user space likes.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT: the destination is not all memory that the caller may write. Part of it may have been
+    /// written then.
+    pub(crate) fn copy_out(&mut self, request: &Request) -> Result {
+        if !self.has_arrived {
+            return Ok(());
+        }
+        let mut data = &mut self.data[..];
+        for seg in request.dst() {
+            let (part, rest) = split(data, seg)?;
+            user(seg)?.writer().write_slice(part)?;
+            data = rest;
+        }
+        Ok(())
+    }
+
+    /// Forgets the messages.
+    pub(crate) fn clear(&mut self) {
+        self.has_arrived = false;
+        if self.data.capacity() > KEPT {
+            self.data = KVVec::new();
+        }
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        for block in self.blocks.drain_all() {
+            core::mem::forget(block);
+        }
+    }
+}
+
+/// The bytes of `seg`, and what comes behind it.
+fn split<'a>(data: &'a mut [u8], seg: &Seg) -> Result<(&'a mut [u8], &'a mut [u8])> {
+    // CAST: At most a block.
+    data.split_at_mut_checked(seg.len as usize).ok_or(EINVAL)
+}
+
+/// The memory of `seg`.
+fn user(seg: &Seg) -> Result<UserSlice> {
+    let addr = usize::try_from(seg.addr).map_err(|_| EFAULT)?;
+    // CAST: At most a block.
+    Ok(UserSlice::new(UserPtr::from_addr(addr), seg.len as usize))
+}

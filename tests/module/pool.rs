@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A faulty channel for messages that are copied, and the tests of pools and their blocks.
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    new_spinlock,
+    of,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc,
+    ThisModule, //
+};
+
+use ferrodma::{
+    client::Client,
+    driver::{
+        Addresses,
+        ChannelDriver,
+        Compatible,
+        Function,
+        Shape, //
+    },
+    engine::Caps,
+    pool::{
+        Block,
+        BlockLayout,
+        DeviceBlock,
+        Pool, //
+    },
+    stock::Stock,
+    uapi::Seg, //
+};
+
+use crate::{
+    faulty,
+    pool_example,
+    run_tests, //
+};
+
+/// Blocks of the channel: few, so that programs can take all of them.
+const COUNT: usize = 32;
+const SIZE: usize = 64;
+
+/// Compiles only while a block is in one place: neither type can be copied.
+const _: () = {
+    trait Copies<A> {
+        const HERE: () = ();
+    }
+    impl<T> Copies<()> for T {}
+    impl<T: Clone> Copies<u8> for T {}
+    let () = <Block as Copies<_>>::HERE;
+    let () = <DeviceBlock as Copies<_>>::HERE;
+};
+
+struct Tested {
+    stock: Arc<Stock>,
+}
+
+/// Takes `count` blocks and checks where they are.
+fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) -> Result<bool> {
+    let pool = Pool::new(dev, c"test", layout)?;
+    // CAST: `usize` is as wide.
+    let (size, align, boundary) = (
+        layout.size as u64,
+        layout.align as u64,
+        layout.boundary as u64,
+    );
+    let mut lent = KVVec::with_capacity(count, GFP_KERNEL)?;
+    let mut places = KVVec::with_capacity(count, GFP_KERNEL)?;
+    for _ in 0..count {
+        let block = Block::new(&pool, GFP_KERNEL)?.lend();
+        places.push(block.dma_address(), GFP_KERNEL)?;
+        lent.push(block, GFP_KERNEL)?;
+    }
+    places.sort_unstable();
+    let apart = places.windows(2).all(|pair| pair[1] - pair[0] >= size);
+    let placed = places.iter().all(|at| {
+        at % align == 0 && (boundary == 0 || at / boundary == (at + size - 1) / boundary)
+    });
+
+    // Each holds what was written to it, whatever was written to the others.
+    let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
+    for (number, block) in lent.drain_all().enumerate() {
+        // SAFETY: No hardware was told the address.
+        let mut block = unsafe { block.reclaim() };
+        let tag = number.to_le_bytes();
+        for (byte, tag) in block.iter_mut().zip(tag.iter().cycle()) {
+            *byte = *tag;
+        }
+        blocks.push(block, GFP_KERNEL)?;
+    }
+    let intact = blocks.iter().enumerate().all(|(number, block)| {
+        let tag = number.to_le_bytes();
+        block.len() == layout.size && block.iter().eq(tag.iter().cycle().take(layout.size))
+    });
+    Ok(apart && placed && intact)
+}
+
+fn ten_thousand_blocks(dev: &Device<Bound>) -> Result<bool> {
+    let layout = BlockLayout {
+        size: 48,
+        align: 32,
+        boundary: 4096,
+    };
+    blocks_lie_as_told(dev, layout, 10_000)
+}
+
+fn boundary_is_not_crossed(dev: &Device<Bound>) -> Result<bool> {
+    for (size, align, boundary) in [
+        (3000, 8, 4096),
+        (700, 4, 1024),
+        (4096, 4096, 0),
+        (24, 8, 32),
+    ] {
+        let layout = BlockLayout {
+            size,
+            align,
+            boundary,
+        };
+        if !blocks_lie_as_told(dev, layout, 200)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn bad_layouts(dev: &Device<Bound>) -> Result<bool> {
+    let refused = |size, align, boundary| {
+        let layout = BlockLayout {
+            size,
+            align,
+            boundary,
+        };
+        Pool::new(dev, c"test", layout).is_err_and(|error| error == EINVAL)
+    };
+    Ok(refused(0, 8, 0)
+        && refused(64, 0, 0)
+        && refused(64, 48, 0)
+        && refused(64, 64, 100)
+        && refused(64, 64, 32))
+}
+
+fn small_pool(dev: &Device<Bound>) -> Result<Arc<Pool>> {
+    let layout = BlockLayout {
+        size: SIZE,
+        align: SIZE,
+        boundary: 0,
+    };
+    Pool::new(dev, c"test", layout)
+}
+
+fn zeroed_block_is_zero(dev: &Device<Bound>) -> Result<bool> {
+    let pool = small_pool(dev)?;
+    for _ in 0..100 {
+        Block::new(&pool, GFP_KERNEL)?.fill(0xff);
+        if Block::zeroed(&pool, GFP_KERNEL)?
+            .iter()
+            .any(|&byte| byte != 0)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn allocation_in_atomic_context(dev: &Device<Bound>) -> Result<bool> {
+    let pool = small_pool(dev)?;
+    let held = KBox::pin_init(new_spinlock!((), "ferrodma test"), GFP_KERNEL)?;
+    let guard = held.lock();
+    let block = Block::zeroed(&pool, GFP_ATOMIC);
+    drop(guard);
+    Ok(block?.len() == SIZE)
+}
+
+fn block_keeps_its_pool(dev: &Device<Bound>) -> Result<bool> {
+    let pool = small_pool(dev)?;
+    let mut block = Block::new(&pool, GFP_KERNEL)?;
+    drop(pool);
+    block.fill(9);
+    let block = block.lend();
+    // SAFETY: No hardware was told the address.
+    let block = unsafe { block.reclaim() };
+    Ok(block.iter().all(|&byte| byte == 9))
+}
+
+/// `count` blocks of `pool`, each filled with its number and `more`.
+fn numbered(pool: &Arc<Pool>, count: u8, more: u8) -> Result<KVec<Block>> {
+    let mut blocks = KVec::new();
+    for number in 0..count {
+        let mut block = Block::new(pool, GFP_KERNEL)?;
+        block.fill(number.wrapping_add(more));
+        blocks.push(block, GFP_KERNEL)?;
+    }
+    Ok(blocks)
+}
+
+/// All sizes that a device may have.
+fn engine_moves_blocks_of_all_sizes(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    const BLOCKS: u8 = 40;
+    let mut size = 32;
+    while size <= PAGE_SIZE {
+        let layout = BlockLayout {
+            size,
+            align: size,
+            boundary: PAGE_SIZE,
+        };
+        let pool = Pool::new(dev, c"test", layout)?;
+        let (src, dst) = (numbered(&pool, BLOCKS, 0)?, numbered(&pool, BLOCKS, 100)?);
+        let (src, dst) = client.transfer_blocks(src, dst)?;
+        for (src, dst) in src.iter().zip(&dst) {
+            if src[..] != dst[..] {
+                return Ok(false);
+            }
+        }
+        size *= 2;
+    }
+    Ok(true)
+}
+
+/// What is refused comes back.
+fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    let pool = small_pool(dev)?;
+    let layout = BlockLayout {
+        size: 2 * SIZE,
+        align: SIZE,
+        boundary: 0,
+    };
+    let larger = Pool::new(dev, c"test", layout)?;
+    for (src, dst) in [
+        (KVec::new(), KVec::new()),
+        (numbered(&pool, 2, 0)?, numbered(&pool, 1, 0)?),
+        (numbered(&pool, 2, 0)?, numbered(&larger, 1, 0)?),
+        (numbered(&pool, 1, 0)?, numbered(&larger, 1, 0)?),
+    ] {
+        let given = src.len() + dst.len();
+        let Err(rejected) = client.transfer_blocks(src, dst) else {
+            return Ok(false);
+        };
+        let back = rejected.value.map(|(src, dst)| src.len() + dst.len());
+        if rejected.error != EINVAL || back != Some(given) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn paused_engine_gives_blocks_back(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    let pool = small_pool(dev)?;
+    // CAST: A small number.
+    let halts = faulty::HALTS as u8;
+    let (src, dst) = (numbered(&pool, halts, 0)?, numbered(&pool, halts, 7)?);
+    let Err(late) = client.transfer_blocks(src, dst) else {
+        return Ok(false);
+    };
+    let Some((mut src, mut dst)) = late.value else {
+        return Ok(false);
+    };
+    src.truncate(1);
+    dst.truncate(1);
+    let (_, dst) = client.transfer_blocks(src, dst)?;
+    Ok(late.error == ETIMEDOUT && dst[0].iter().all(|&byte| byte == 0))
+}
+
+impl Tested {
+    /// All or nothing, and all come back.
+    fn stock_gives_all_or_nothing(&self) -> Result<bool> {
+        let mut most = self.stock.take(COUNT - 1)?;
+        let none = self.stock.take(2).is_err_and(|error| error == EAGAIN);
+        let one_left = self.stock.free() == 1;
+        let mut one = self.stock.take(1)?;
+        let empty = self.stock.free() == 0 && self.stock.take(1).is_err();
+        self.stock.give(&mut one);
+        self.stock.give(&mut most);
+        Ok(none && one_left && empty && one.is_empty() && self.stock.free() == COUNT)
+    }
+}
+
+/// Nothing is mapped at the lowest addresses.
+fn unmapped_user_memory(client: &Client) -> Result<bool> {
+    let seg = |addr| [Seg { addr, len: 16 }];
+    Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))
+}
+
+impl Function for Tested {
+    /// Runs the tests.
+    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+        run_tests(&[
+            (c"ten_thousand_blocks", &|| ten_thousand_blocks(dev)),
+            (c"boundary_is_not_crossed", &|| boundary_is_not_crossed(dev)),
+            (c"bad_layouts", &|| bad_layouts(dev)),
+            (c"zeroed_block_is_zero", &|| zeroed_block_is_zero(dev)),
+            (c"allocation_in_atomic_context", &|| {
+                allocation_in_atomic_context(dev)
+            }),
+            (c"block_keeps_its_pool", &|| block_keeps_its_pool(dev)),
+            (c"greeting", &|| pool_example::greeting(dev, client)),
+            (c"engine_moves_blocks_of_all_sizes", &|| {
+                engine_moves_blocks_of_all_sizes(dev, client)
+            }),
+            (c"bad_transfers_of_blocks", &|| bad_transfers(dev, client)),
+            (c"paused_engine_gives_blocks_back", &|| {
+                paused_engine_gives_blocks_back(dev, client)
+            }),
+            (c"stock_gives_all_or_nothing", &|| {
+                self.stock_gives_all_or_nothing()
+            }),
+            (c"unmapped_message", &|| unmapped_user_memory(client)),
+        ])
+    }
+}
+
+pub(crate) struct Driver;
+
+kernel::of_device_table!(
+    OF_TABLE,
+    Compatible,
+    [(
+        of::DeviceId::new(c"ferrodma,zynqmp-pool-test"),
+        Compatible {
+            attach: faulty::attach
+        }
+    )]
+);
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-pooltest";
+    const ADDRESSES: Addresses = Addresses::CopiedMemory;
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
+
+    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+        let stock = Stock::new(dev, SIZE, COUNT)?;
+        let shape = Shape {
+            stock: Some(stock.clone()),
+            ..Shape::default()
+        };
+        Ok((KBox::new(Tested { stock }, GFP_KERNEL)?, shape))
+    }
+
+    fn selftest() -> bool {
+        true
+    }
+}
