@@ -9,9 +9,12 @@ use kernel::{
 };
 use zerocopy::Immutable;
 
-use crate::pool::{
-    Block,
-    Pool, //
+use crate::{
+    pool::{
+        Block,
+        Pool, //
+    },
+    transfer::Span, //
 };
 
 /// Descriptors in one block of the pool. Fewer blocks are cheaper to allocate and to walk, more
@@ -54,7 +57,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Frees what goes beyond `count` descriptors. May sleep.
+    /// Lets others have what goes beyond `count` descriptors. May sleep. The pool keeps the memory
+    /// for later chains.
     pub(crate) fn trim(&mut self, count: usize) {
         let blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
         if self.blocks.len() > blocks {
@@ -104,6 +108,8 @@ pub struct Chains {
     pub src: Chain,
     /// Destination descriptors, where they are separate.
     pub dst: Chain,
+    /// What fills are copied from.
+    pattern: Option<Block>,
 }
 
 impl Chains {
@@ -112,10 +118,21 @@ impl Chains {
         Self {
             src: Chain::new(layout),
             dst: Chain::new(layout),
+            pattern: None,
         }
     }
 
-    /// Frees what goes beyond `count` descriptors in each chain. May sleep.
+    /// A block of `patterns` that holds `value` all over.
+    pub(crate) fn pattern(&mut self, patterns: &Arc<Pool>, value: u8) -> Result<Span> {
+        let block = match &mut self.pattern {
+            Some(block) => block,
+            none => none.insert(Block::new(patterns, GFP_KERNEL_ACCOUNT)?),
+        };
+        block.fill(value);
+        Ok(block.span())
+    }
+
+    /// Lets others have what goes beyond `count` descriptors in each chain. May sleep.
     pub(crate) fn trim(&mut self, count: usize) {
         self.src.trim(count);
         self.dst.trim(count);

@@ -58,6 +58,7 @@ use crate::{
     },
     lent::{
         Lent,
+        Patience,
         Progress, //
     },
     queue::{
@@ -260,11 +261,12 @@ impl Channel {
     ///
     /// # Safety
     ///
-    /// The device is bound.
+    /// The device is bound, and hardware was not started on the job.
     pub(crate) unsafe fn unprepare(&self, job: &mut Job) {
-        // SAFETY: Hardware was never started on the job; the rest the caller promises.
+        // SAFETY: The caller promises what is needed.
         unsafe { job.lent.unmap(&job.request, Progress::NotStarted) };
-        if let Some(chains) = job.transfer.chains.take() {
+        if let Some(mut chains) = job.transfer.chains.take() {
+            chains.trim(SPARE_DESCRIPTORS);
             let left = self.state.lock().keep(chains);
             drop(left);
         }
@@ -284,7 +286,7 @@ impl Channel {
             Ok(cookie) => cookie,
             Err((error, mut job)) => {
                 drop(state);
-                // SAFETY: Whoever has the hardware is inside of the gate.
+                // SAFETY: Whoever has the hardware is inside of the gate. The job was not queued.
                 unsafe { self.unprepare(&mut job) };
                 return Err((error, job));
             }
@@ -311,7 +313,7 @@ impl Channel {
         // SAFETY: Hardware is idle: no job was running, and nobody is stopping it, which holds the
         // queue. The job owns all that the transfer names, and is the running one until hardware is
         // done with it or has been stopped; failing that, it is leaked.
-        unsafe { hw.engine.start(&job.transfer, 0) };
+        unsafe { hw.engine.start(&job.transfer) };
     }
 
     /// Ends a job that hardware does not work on.
@@ -330,7 +332,7 @@ impl Channel {
             job.record.complete_ns.saturating_sub(job.record.submit_ns),
         );
 
-        if job.lent.is_mapped() {
+        if job.lent.needs_settling() {
             state.unsettled += 1;
         } else {
             if let Lent::Coherent(_) = job.lent {
@@ -366,10 +368,16 @@ impl Channel {
         let _ = state.queue.deliver(job);
     }
 
-    /// Gives back the memory of a job that has ended, unless [`Channel::complete`] has. May sleep.
-    pub(crate) fn settle(&self, job: &mut Job) {
-        if job.lent.is_mapped() {
-            // SAFETY: The job has ended. It is one of `unsettled`, for which unbind waits.
+    /// Gives back the memory of a job that has ended, unless [`Channel::complete`] has. May sleep, as
+    /// `patience` says.
+    ///
+    /// # Safety
+    ///
+    /// The job has ended, and comes from this channel. It is settled once.
+    pub(crate) unsafe fn settle(&self, job: &mut Job, patience: Patience) {
+        if job.lent.needs_settling() {
+            // SAFETY: The job has ended, so hardware does not access its memory. It is one of
+            // `unsettled`, for which unbind waits.
             unsafe { job.lent.unmap(&job.request, job.progress) };
             let chains = job.transfer.chains.take().map(|mut chains| {
                 chains.trim(SPARE_DESCRIPTORS);
@@ -392,7 +400,7 @@ impl Channel {
                 }
             }
         }
-        job.lent.release();
+        job.lent.release(patience);
         job.transfer.clear(None);
     }
 
@@ -402,7 +410,10 @@ impl Channel {
             let Some(mut job) = self.state.lock().queue.unpark() else {
                 return;
             };
-            self.settle(&mut job);
+            // One job that waits for user space would hold up those of all others. What it leaves is
+            // done by whoever takes the record.
+            // SAFETY: The job has ended, and is nowhere else.
+            unsafe { self.settle(&mut job, Patience::Hurry) };
             self.deliver(&mut self.state.lock(), job);
         }
     }
@@ -425,34 +436,15 @@ impl Channel {
                 // A job that was stopped is not here any more, and cannot be mistaken for another:
                 // stopping has cleared its interrupt.
                 if !state.fault {
-                    self.step_done(&mut state, hw);
+                    if let Some(job) = state.queue.finish() {
+                        let bytes = job.transfer.total();
+                        self.complete(&mut state, job, 0, bytes);
+                        self.start_next(&mut state, hw, now());
+                    }
                 }
             }
         }
         IrqReturn::Handled
-    }
-
-    /// Goes on after hardware has finished what it was started for: with the next step of the
-    /// running job, or with the next job.
-    fn step_done(&self, state: &mut State, hw: &Hardware<'_>) {
-        let is_held = state.queue.is_held();
-        let Some(job) = state.queue.running() else {
-            return;
-        };
-        if job.step + 1 < job.steps {
-            // Who holds the queue is stopping hardware, and ends the job with the steps it has
-            // done.
-            if !is_held {
-                job.step += 1;
-                // SAFETY: Hardware has finished the step before, and is idle. As for the rest, see
-                // `start_next()`.
-                unsafe { hw.engine.start(&job.transfer, job.step) };
-            }
-        } else if let Some(job) = state.queue.finish() {
-            let bytes = job.transfer.total();
-            self.complete(state, job, 0, bytes);
-            self.start_next(state, hw, now());
-        }
     }
 
     /// Called by the watchdog: ends the running job if its time is up or it has met an error.
@@ -493,16 +485,16 @@ impl Channel {
         mut state: StateGuard<'_>,
         error: Error,
     ) -> Result<bool> {
-        // From here on no other job can take the place of this one, and no step of it is started.
+        // From here on no other job can take the place of this one.
         state.queue.hold(true);
-        let bytes = state.queue.running().map_or(0, |job| job.step_bytes());
+        let bytes = state.queue.running().map_or(0, |job| job.transfer.total());
         drop(state);
         let stopped = hw.engine.quiesce(bytes);
         let mut state = self.state.lock();
         let job = state.queue.finish();
         let was_running = job.is_some();
         if let Some(mut job) = job {
-            let bytes = job.bytes_before().saturating_add(hw.engine.bytes_done());
+            let bytes = hw.engine.bytes_done();
             let error = if stopped.is_ok() {
                 error
             } else {

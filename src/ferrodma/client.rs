@@ -27,7 +27,10 @@ use crate::{
         Wait, //
     },
     job::Job,
-    lent::Lent,
+    lent::{
+        Lent,
+        Patience, //
+    },
     pool::Block,
     queue::{
         ClientId,
@@ -47,7 +50,7 @@ use crate::{
 };
 
 /// TIMEOUT: How much longer than a job's own limit kernel code waits for its record before it cancels
-/// the job itself. The watchdog does so earlier; this is for one that does not run.
+/// the job itself: because others' jobs take too long, or the watchdog does not run.
 const GRACE: Delta = Delta::from_secs(10);
 
 /// What a client's sleepers wait for.
@@ -243,7 +246,7 @@ impl Client {
 
     /// Takes the record out of a job that has ended.
     fn retire(&self, mut job: KBox<Job>) -> Record {
-        job.copy_out();
+        job.wind_up();
         let record = job.record;
         self.recycle(Some(job));
         record
@@ -274,7 +277,8 @@ impl Client {
         let job = state.queue.take_waited(self.id, ticket.cookie);
         drop(state);
         let mut job = job.ok_or(EIO)?;
-        self.channel.settle(&mut job);
+        // SAFETY: The job has ended: it was delivered.
+        unsafe { self.channel.settle(&mut job, Patience::Sleep) };
         Ok(job)
     }
 
@@ -340,7 +344,7 @@ impl Client {
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
     fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
-        job.copy_out();
+        job.wind_up();
         let given = give(&job.record);
         let mut state = self.channel.state.lock();
         match given {
@@ -455,7 +459,8 @@ impl Client {
     ///
     /// EINVAL: the lists have not the same number of bytes, or not the directions for this;
     /// misalignment; they are mapped for another device than the channel's; somebody was told their
-    /// addresses. EMSGSIZE: too many bytes. ENODEV, EIO, ENOMEM, ETIMEDOUT as for
+    /// addresses. EMSGSIZE: too many bytes. ECANCELED: others' jobs took too long. ERESTARTSYS: a
+    /// signal came before there was room in the queue. ENODEV, EIO, ENOMEM, ETIMEDOUT as for
     /// [`Client::copy`]. The device does not work on the buffers then, and they can be used again;
     /// none are given back if it does not stop.
     pub fn transfer<'a>(
@@ -567,7 +572,7 @@ impl Client {
             let is_open = buffers
                 .direction()
                 .is_some_and(|d| d == direction || d == Bidirectional);
-            if !is_open || buffers.memory.is_lent {
+            if !is_open || buffers.memory.is_known {
                 return Err(EINVAL);
             }
         }

@@ -24,6 +24,7 @@ use kernel::{
         IrqReturn, //
     },
     of,
+    page::PAGE_SIZE,
     platform,
     prelude::*,
     sync::Arc,
@@ -198,7 +199,10 @@ impl<'bound> Parts<'bound> {
         unsafe { pdev.dma_set_mask_and_coherent(mask)? };
         // Whatever is too long for one descriptor is cut later.
         // SAFETY: As above.
-        unsafe { pdev.dma_set_max_seg_size(u32::MAX) };
+        unsafe {
+            pdev.dma_set_max_seg_size(u32::MAX);
+            raw::set_no_segment_boundary(dev);
+        }
 
         let timeout_ms = property_u32(dev, c"ferrodma,timeout-ms", DEFAULT_TIMEOUT_MS);
         let timeout = Delta::from_millis(i64::from(timeout_ms));
@@ -244,7 +248,13 @@ impl<'bound> Parts<'bound> {
             align: layout.align,
             boundary: 0,
         };
-        let pool = Pool::new(dev, c"ferrodma descriptors", layout)?;
+        let descriptors = Pool::new(dev, c"ferrodma descriptors", layout)?;
+        let layout = BlockLayout {
+            size: PAGE_SIZE,
+            align: PAGE_SIZE,
+            boundary: 0,
+        };
+        let patterns = Pool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
         let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, shape.stock)?;
         let window = Window::new(&channel)?;
@@ -254,7 +264,8 @@ impl<'bound> Parts<'bound> {
                 engine,
                 window,
                 function,
-                pool,
+                descriptors,
+                patterns,
             },
             GFP_KERNEL,
         )?;

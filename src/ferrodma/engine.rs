@@ -33,7 +33,7 @@ pub struct Caps {
     pub max_transfer: u64,
     /// Addresses and lengths must be multiples of this power of two.
     pub alignment: u32,
-    /// Whether it can fill memory with one byte value.
+    /// Whether it can fill a span with one byte value. Several spans are copied from a pattern.
     pub fill: bool,
     /// Its descriptors.
     pub layout: DescriptorLayout,
@@ -78,16 +78,13 @@ pub unsafe trait Engine: Send + Sync {
     /// Writes the descriptors of `transfer`, for which there is room.
     fn encode(&self, transfer: &mut Transfer);
 
-    /// How many times hardware has to be started for `transfer`, one after the other.
-    fn steps(&self, transfer: &Transfer) -> usize;
-
-    /// Starts `step` of `transfer`. May be called from interrupt context.
+    /// Starts `transfer`. May be called from interrupt context.
     ///
     /// # Safety
     ///
     /// The hardware is idle, and no [`Engine::quiesce`] is under way. What the transfer's spans and
     /// chains name is the hardware's alone until it is done or has been stopped.
-    unsafe fn start(&self, transfer: &Transfer, step: usize);
+    unsafe fn start(&self, transfer: &Transfer);
 
     /// Takes note of an interrupt, and clears it. Called from interrupt context.
     fn acknowledge(&self) -> Outcome;

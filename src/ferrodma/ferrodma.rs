@@ -17,7 +17,8 @@
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
 //! [`chardev`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`pages`], [`pool`], [`raw`],
 //! [`scatter`] and [`watchdog`]; and where something is promised that the compiler cannot see:
-//! hardware that keeps to its memory in [`channel`], [`engine`], [`lent`] and [`streaming`],
+//! hardware that keeps to its memory in [`channel`], [`client`], [`copied`], [`engine`],
+//! [`hardware`], [`lent`] and [`streaming`],
 //! lifetimes in [`driver`] and [`gate`], and two statics in the root.
 
 use kernel::prelude::*;

@@ -85,7 +85,7 @@ unsafe extern "C" fn finish(work: *mut bindings::work_struct) {
     let finisher = unsafe { container_of!(Opaque::cast_from(work), Finisher, work) };
     // SAFETY: … in a `Channel`.
     let channel = unsafe { container_of!(finisher, Channel, finisher) };
-    // SAFETY: The channel is valid: dropping it waits for this call, before anything else in it is
-    // dropped.
+    // SAFETY: The channel is valid: dropping it waits for this call, before anything that this call
+    // uses is dropped.
     unsafe { (*channel).finish_parked() };
 }

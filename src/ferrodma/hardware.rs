@@ -31,7 +31,9 @@ pub(crate) struct Hardware<'bound> {
     pub(crate) engine: KBox<dyn Engine + 'bound>,
     pub(crate) window: Window,
     pub(crate) function: KBox<dyn Function>,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) descriptors: Arc<Pool>,
+    /// For fills of several spans.
+    pub(crate) patterns: Arc<Pool>,
 }
 
 impl Hardware<'_> {
@@ -53,29 +55,36 @@ impl Hardware<'_> {
     pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
         job.progress = Progress::NotStarted;
         self.try_prepare(channel, job).inspect_err(|_| {
-            // SAFETY: Whoever has the hardware is inside of the gate.
+            // SAFETY: Whoever has the hardware is inside of the gate. The job was not submitted.
             unsafe { channel.unprepare(job) };
         })
     }
 
     fn try_prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        let caps = self.engine.caps();
-        job.transfer.clear(job.request.fill());
-        job.lent.map(self, &job.request, &mut job.transfer)?;
+        let layout = self.engine.caps().layout;
+        let chains = || {
+            channel
+                .spare_chains()
+                .unwrap_or_else(|| Chains::new(layout))
+        };
+        let transfer = &mut job.transfer;
+        transfer.clear(job.request.fill());
+        job.lent.map(self, &job.request, transfer)?;
 
-        let need = self.engine.descriptors(&job.transfer);
-        if need.src != 0 || need.dst != 0 {
-            let chains = job.transfer.chains.insert(
-                channel
-                    .spare_chains()
-                    .unwrap_or_else(|| Chains::new(caps.layout)),
-            );
-            chains.src.reserve(&self.pool, need.src)?;
-            chains.dst.reserve(&self.pool, need.dst)?;
-            self.engine.encode(&mut job.transfer);
+        if let (Some(value), [_, _, ..]) = (transfer.fill(), transfer.dst()) {
+            let pattern = transfer
+                .chains
+                .get_or_insert_with(chains)
+                .pattern(&self.patterns, value)?;
+            transfer.copy_pattern(pattern, self.engine.caps().max_span)?;
         }
-        job.step = 0;
-        job.steps = self.engine.steps(&job.transfer);
+        let need = self.engine.descriptors(transfer);
+        if need.src != 0 || need.dst != 0 {
+            let chains = transfer.chains.get_or_insert_with(chains);
+            chains.src.reserve(&self.descriptors, need.src)?;
+            chains.dst.reserve(&self.descriptors, need.dst)?;
+            self.engine.encode(transfer);
+        }
         Ok(())
     }
 }

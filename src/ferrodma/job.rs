@@ -19,6 +19,7 @@ use crate::{
     completion::Completion,
     lent::{
         Lent,
+        Patience,
         Progress, //
     },
     queue::{
@@ -52,9 +53,6 @@ pub(crate) struct Job {
     pub(crate) lent: Lent,
     /// How far hardware came with it.
     pub(crate) progress: Progress,
-    /// Which step of `transfer` hardware works on, of how many.
-    pub(crate) step: usize,
-    pub(crate) steps: usize,
     /// Tells the waiting submitter, if `waited`.
     pub(crate) wake: Arc<Completion>,
 }
@@ -72,42 +70,17 @@ impl Job {
                 transfer: Transfer::default(),
                 lent: Lent::Nothing,
                 progress: Progress::NotStarted,
-                step: 0,
-                steps: 0,
                 wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
             },
             GFP_KERNEL_ACCOUNT,
         )?)
     }
 
-    /// Bytes in the steps before the present one.
-    pub(crate) fn bytes_before(&self) -> u64 {
-        if self.step == 0 {
-            return 0;
-        }
-        self.transfer
-            .dst()
-            .iter()
-            .take(self.step)
-            .map(|span| span.len())
-            .sum()
-    }
-
-    /// Bytes that hardware was last started to move.
-    pub(crate) fn step_bytes(&self) -> u64 {
-        if self.steps == 1 {
-            self.transfer.total()
-        } else {
-            // Several steps go through the destinations one by one.
-            self.transfer
-                .dst()
-                .get(self.step)
-                .map_or(0, |span| span.len())
-        }
-    }
-
-    /// Copies what has arrived to the memory of the caller, where it is not there yet.
-    pub(crate) fn copy_out(&mut self) {
+    /// What is left to do before the record can be given to the caller: copies what has arrived to
+    /// its memory, and unpins what was locked by others before. May sleep for as long as user space
+    /// likes.
+    pub(crate) fn wind_up(&mut self) {
+        self.lent.release(Patience::Sleep);
         if self.lent.copy_out(&self.request).is_err() {
             self.record.status = EFAULT.to_errno();
         }

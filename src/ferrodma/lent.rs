@@ -3,7 +3,7 @@
 //! Memory that is lent to a job.
 //!
 //! A [`Span`](crate::transfer::Span) is an address that hardware will use, and it must not outlive
-//! the memory behind it. So the spans of a job are made here only, together with what keeps the
+//! the memory behind it. So the spans of a job come from here only, together with what keeps the
 //! memory alive, and both belong to the job until hardware is done with it.
 //!
 //! A job's memory goes through these, in this order; each undoes one of the others:
@@ -38,6 +38,7 @@ use crate::{
     driver::Addresses,
     hardware::Hardware,
     pages::UserPages,
+    pool::Block,
     request::Request,
     streaming::{
         DeviceBuffers,
@@ -55,6 +56,15 @@ pub(crate) enum Progress {
     Started,
     /// It has done all.
     Finished,
+}
+
+/// Whether to wait for user space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as it likes.
+    Sleep,
+    /// Not at all: rather leave it to somebody else.
+    Hurry,
 }
 
 /// What keeps the memory of a job alive.
@@ -122,13 +132,15 @@ impl Lent {
             Lent::Pages(pages) => pages.map(hw, transfer),
             Lent::Copied(copied) => copied.map(hw, request, transfer),
             Lent::Blocks(blocks) => {
-                for block in &blocks.0 {
-                    transfer.push_src(block.span(hw.dev)?, max_span)?;
+                let (src, dst) = &**blocks;
+                let is_ours = |block: &Block| block.pool().is_of(hw.dev);
+                if !src.iter().all(is_ours) || !dst.iter().all(is_ours) {
+                    return Err(EINVAL);
                 }
-                for block in &blocks.1 {
-                    transfer.push_dst(block.span(hw.dev)?, max_span)?;
-                }
-                Ok(())
+                src.iter()
+                    .try_for_each(|block| transfer.push_src(block.span(), max_span))?;
+                dst.iter()
+                    .try_for_each(|block| transfer.push_dst(block.span(), max_span))
             }
             Lent::Streaming(src, dst) => {
                 if !src.table.is_mapped_for(hw.dev) || !dst.table.is_mapped_for(hw.dev) {
@@ -156,13 +168,13 @@ impl Lent {
         }
     }
 
-    /// Whether [`Lent::unmap`] and [`Lent::release`] have work to do that is not for interrupt
-    /// context.
-    pub(crate) fn is_mapped(&self) -> bool {
+    /// Whether giving it back is work for process context.
+    pub(crate) fn needs_settling(&self) -> bool {
         match self {
+            Lent::Nothing | Lent::Coherent(_) => false,
             Lent::Pages(pages) => pages.is_mapped(),
             Lent::Copied(copied) => copied.is_mapped(),
-            Lent::Nothing | Lent::Coherent(_) | Lent::Streaming(..) | Lent::Blocks(_) => false,
+            Lent::Streaming(..) | Lent::Blocks(_) => true,
         }
     }
 
@@ -199,7 +211,7 @@ impl Lent {
 
     /// Makes ready for the next job.
     pub(crate) fn reset(&mut self) {
-        self.release();
+        self.release(Patience::Sleep);
         if let Lent::Copied(copied) = self {
             copied.clear();
         }
@@ -235,10 +247,10 @@ impl Lent {
     }
 
     /// Lets go of the memory, save for what is still to be copied out and what [`Lent::give_back`]
-    /// is for.
-    pub(crate) fn release(&mut self) {
+    /// is for. With [`Patience::Hurry`] it may stay pinned.
+    pub(crate) fn release(&mut self, patience: Patience) {
         match self {
-            Lent::Pages(pages) => pages.release(),
+            Lent::Pages(pages) => pages.release(patience),
             Lent::Coherent(_) => *self = Lent::Nothing,
             Lent::Nothing | Lent::Copied(_) | Lent::Streaming(..) | Lent::Blocks(_) => {}
         }

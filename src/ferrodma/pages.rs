@@ -3,8 +3,9 @@
 //! Memory of a program that a job reads or writes where it is.
 //!
 //! C: `Documentation/core-api/pin_user_pages.rst`. A job is like direct I/O there (case 1): its
-//! pages are pinned as long as it lasts, which time limits keep short, and so not for the long
-//! term. Pages of files may be pinned for writing this way, and need not be moved beforehand.
+//! pages are pinned until it ends, which it does by itself, after the time limits of those before it
+//! at the latest. So the pins are not for the long term, for which pages of files could not be pinned
+//! to be written, and others would be moved beforehand.
 
 use kernel::{
     bindings,
@@ -26,15 +27,22 @@ use kernel::{
 
 use crate::{
     hardware::Hardware,
+    lent::Patience,
     request::Request,
     scatter::Table,
     transfer::Transfer,
     uapi::Seg, //
 };
 
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
 extern "C" {
     /// See `shims.c`.
     fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
+    /// See `shims.c`.
+    fn ferrodma_try_mark_dirty(page: *mut bindings::page, count: c_ulong) -> bool;
 }
 
 /// Pages that are pinned at a time.
@@ -119,7 +127,10 @@ impl UserPages {
     /// [`Charge::new`], or out of memory. EINTR: the caller is being killed. Nothing is pinned
     /// then.
     pub(crate) fn pin(&mut self, request: &Request, max_entry: usize) -> Result {
-        self.release();
+        if self.is_mapped() {
+            return Err(EINVAL);
+        }
+        self.release(Patience::Sleep);
         let pages = |list: &[Seg]| list.iter().map(page_count).sum::<usize>();
         self.charge = Some(Charge::new(pages(request.src()) + pages(request.dst()))?);
         pin_list(&mut self.src, request.src(), 0, max_entry)
@@ -131,7 +142,7 @@ impl UserPages {
                     max_entry,
                 )
             })
-            .inspect_err(|_| self.release())
+            .inspect_err(|_| self.release(Patience::Sleep))
     }
 
     /// Whether the device may use the memory.
@@ -173,10 +184,22 @@ impl UserPages {
         self.written = written;
     }
 
-    /// Unpins what is not mapped. May sleep.
-    pub(crate) fn release(&mut self) {
+    /// Marks what was written as dirty, and unpins all; nothing if it is mapped. To mark it may take
+    /// a lock that a file system holds while it waits, for a server in user space maybe. In a hurry,
+    /// all is left as it is then.
+    pub(crate) fn release(&mut self, patience: Patience) {
         if self.is_mapped() {
             return;
+        }
+        if self.written && patience == Patience::Hurry {
+            for (first, count) in self.dst.runs() {
+                // CAST: `usize` is as wide.
+                // SAFETY: These are pages, which are pinned.
+                if !unsafe { ferrodma_try_mark_dirty(first, count as c_ulong) } {
+                    return;
+                }
+            }
+            self.written = false;
         }
         unpin_list(&mut self.src, false);
         unpin_list(&mut self.dst, self.written);
@@ -190,7 +213,7 @@ impl Drop for UserPages {
         if self.is_mapped() {
             core::mem::forget(self.charge.take());
         } else {
-            self.release();
+            self.release(Patience::Sleep);
         }
     }
 }
@@ -233,7 +256,7 @@ fn pin_seg(table: &mut Table, seg: &Seg, flags: c_uint, max_entry: usize) -> Res
             let offset = addr % PAGE_SIZE;
             let len = left.min(PAGE_SIZE - offset);
             // SAFETY: The page is valid as long as it is pinned, which it is until the list is
-            // cleared. The list was cleared before, and so is not mapped.
+            // cleared. `pin()` has seen that the list is not mapped.
             let pushed = unsafe { table.push_page(*page, offset, len, max_entry) };
             if let Err(error) = pushed {
                 for page in pinned.iter().skip(index) {
@@ -251,10 +274,11 @@ fn pin_seg(table: &mut Table, seg: &Seg, flags: c_uint, max_entry: usize) -> Res
 
 /// Unpins all pages in `table`, and marks them dirty if they were `written`.
 fn unpin_list(table: &mut Table, written: bool) {
-    table.drain(|first, count| {
+    for (first, count) in table.runs() {
         // CAST: `usize` is as wide.
         // SAFETY: By the invariant of `UserPages` these pages are neighbours, and pinned once for
         // this entry.
         unsafe { bindings::unpin_user_page_range_dirty_lock(first, count as c_ulong, written) };
-    });
+    }
+    table.clear();
 }

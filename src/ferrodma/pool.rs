@@ -218,17 +218,15 @@ impl Block {
         self.dma
     }
 
-    /// All of it, if it is memory of `dev`.
-    ///
-    /// # Errors
-    ///
-    /// EINVAL: it is not.
-    pub(crate) fn span(&self, dev: &Device) -> Result<Span> {
-        if !self.pool.is_of(dev) {
-            return Err(EINVAL);
-        }
+    /// Where hardware finds all of it.
+    pub(crate) fn span(&self) -> Span {
         // CAST: `usize` has 64 bits.
-        Ok(Span::new(self.dma, self.pool.size as u64))
+        Span::new(self.dma, self.pool.size as u64)
+    }
+
+    /// The pool that it is from.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Gives the block to the device.

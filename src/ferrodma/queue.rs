@@ -338,14 +338,9 @@ impl<J: Entry, S> Queue<J, S> {
         self.running.take()
     }
 
-    /// Holds back the start of jobs and of their further steps, or lets them go on.
+    /// Holds back the start of jobs, or lets them go on.
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
-    }
-
-    /// Whether nothing is to be started.
-    pub(crate) fn is_held(&self) -> bool {
-        self.held
     }
 
     /// Takes any pending job out of the queue.

@@ -23,6 +23,8 @@ use kernel::{
 extern "C" {
     /// See `shims.c`.
     fn ferrodma_is_dma_coherent(dev: *mut bindings::device) -> bool;
+    /// See `shims.c`.
+    fn ferrodma_set_no_seg_boundary(dev: *mut bindings::device);
 }
 
 /// Whether the DMA API takes `dev` for one that snoops the CPU's caches.
@@ -36,6 +38,16 @@ pub(crate) fn gfp(flags: Flags) -> bindings::gfp_t {
     const { assert!(size_of::<Flags>() == size_of::<bindings::gfp_t>()) };
     // SAFETY: `Flags` is a struct with one field, a `gfp_t`, whose bits are all valid.
     unsafe { core::mem::transmute(flags) }
+}
+
+/// Lets an entry of a scatter list be anywhere; the default is not across 4 GiB.
+///
+/// # Safety
+///
+/// Nothing of `dev` is mapped or being mapped.
+pub(crate) unsafe fn set_no_segment_boundary(dev: &Device<Bound>) {
+    // SAFETY: The device is valid; the rest the caller promises.
+    unsafe { ferrodma_set_no_seg_boundary(device(dev)) }
 }
 
 /// Longest entry of a scatter list that the DMA API can map for `dev`, in bytes: whole pages, and

@@ -17,6 +17,7 @@ use kernel::{
     dma::DataDirection,
     error::to_result,
     ffi::{
+        c_int,
         c_uint,
         c_ulong,
         c_void, //
@@ -28,7 +29,10 @@ use kernel::{
 
 use crate::{
     raw,
-    transfer::Span, //
+    transfer::{
+        Span,
+        KEPT, //
+    }, //
 };
 
 #[expect(
@@ -59,9 +63,6 @@ extern "C" {
         direction: bindings::dma_data_direction,
     );
 }
-
-/// Entries that a table keeps for its next use. One for longer lists is freed.
-const KEPT: usize = 1024;
 
 /// How a table is mapped.
 struct Mapping {
@@ -156,20 +157,22 @@ impl Table {
         Ok(())
     }
 
-    /// Passes each run of neighbouring pages to `each`, with their number, and empties the list.
-    pub(crate) fn drain(&mut self, each: impl Fn(*mut bindings::page, usize)) {
-        for entry in &mut self.entries {
+    /// Runs of neighbouring pages, each with their number.
+    pub(crate) fn runs(&mut self) -> impl Iterator<Item = (*mut bindings::page, usize)> + use<'_> {
+        self.entries.iter_mut().map(|entry| {
             // CAST: `usize` is wider.
             let bytes = entry.offset as usize + entry.length as usize;
             // SAFETY: By the type invariant the entry is valid.
             let first = unsafe { ferrodma_sg_page(entry) };
-            each(first, bytes.div_ceil(PAGE_SIZE));
-        }
-        self.clear();
+            (first, bytes.div_ceil(PAGE_SIZE))
+        })
     }
 
-    /// Empties the list, which is not mapped.
+    /// Empties the list, unless it is mapped.
     pub(crate) fn clear(&mut self) {
+        if self.is_mapped() {
+            return;
+        }
         self.entries.clear();
         if self.entries.capacity() > KEPT {
             self.entries = KVVec::new();
@@ -181,7 +184,7 @@ impl Table {
         bindings::sg_table {
             sgl: self.entries.as_mut_ptr(),
             nents,
-            // CAST: The entries cover less than 4 GiB.
+            // CAST: `map()` has seen that it fits.
             orig_nents: self.entries.len() as c_uint,
         }
     }
@@ -191,9 +194,9 @@ impl Table {
     /// # Errors
     ///
     /// ENOMEM: there is no room in the bounce buffer or in the tables of the IOMMU, which callers
-    /// may find at another time. EINVAL: the list is empty, or mapped.
+    /// may find at another time if it is there at all. EINVAL: the list is empty, or mapped.
     pub(crate) fn map(&mut self, dev: &Device<Bound>, direction: DataDirection) -> Result {
-        if self.is_mapped() {
+        if self.is_mapped() || c_int::try_from(self.entries.len()).is_err() {
             return Err(EINVAL);
         }
         let last = self.entries.last_mut().ok_or(EINVAL)?;

@@ -11,12 +11,14 @@
 #include <linux/dma-mapping.h>
 #include <linux/fcntl.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
 bool ferrodma_is_dma_coherent(struct device *dev);
+void ferrodma_set_no_seg_boundary(struct device *dev);
 void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
 			  unsigned int offset);
 void ferrodma_sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int len);
@@ -29,6 +31,7 @@ void ferrodma_sync_for_cpu(struct device *dev, struct sg_table *sgt,
 void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 			      enum dma_data_direction direction);
 unsigned long ferrodma_rlimit(unsigned int resource);
+bool ferrodma_try_mark_dirty(struct page *page, unsigned long count);
 
 /* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
@@ -106,4 +109,33 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 unsigned long ferrodma_rlimit(unsigned int resource)
 {
 	return rlimit(resource);
+}
+
+void ferrodma_set_no_seg_boundary(struct device *dev)
+{
+	dma_set_seg_boundary(dev, ULONG_MAX);
+}
+
+/*
+ * Marks @count pages from @page on as dirty. Says no if one is locked by
+ * somebody else, who may take their time; some are dirty then.
+ */
+bool ferrodma_try_mark_dirty(struct page *page, unsigned long count)
+{
+	while (count) {
+		struct folio *folio = page_folio(page);
+		unsigned long here = folio_nr_pages(folio) - folio_page_idx(folio, page);
+
+		if (!folio_test_dirty(folio)) {
+			if (!folio_trylock(folio))
+				return false;
+			folio_mark_dirty(folio);
+			folio_unlock(folio);
+		}
+		if (here >= count)
+			break;
+		count -= here;
+		page = pfn_to_page(page_to_pfn(page) + here);
+	}
+	return true;
 }

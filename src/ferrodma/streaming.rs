@@ -35,6 +35,7 @@
 use core::marker::PhantomData;
 
 use kernel::{
+    bindings,
     device::{
         Bound,
         Device, //
@@ -51,9 +52,10 @@ use crate::{
     scatter::Table, //
 };
 
-/// The CPU's cache lines are no longer than this on any machine with an engine of ours. A buffer
-/// begins and ends with one, so that none is shared with what others own.
-const LINE: usize = 128;
+/// Buffers begin and end with a multiple of this, so that no cache line is shared with what others
+/// own.
+// CAST: A small number.
+const LINE: usize = bindings::ARCH_DMA_MINALIGN as usize;
 
 /// An error, and what the call was given.
 pub struct Rejected<T> {
@@ -79,8 +81,11 @@ impl<T> From<Rejected<T>> for Error {
 pub(crate) struct Memory {
     buffers: KVec<KVec<u8>>,
     pub(crate) table: Table,
-    /// Somebody knows the addresses, and hardware may be at work.
+    /// Hardware may be at work on it: a job has it, or it is the device's and somebody knows the
+    /// addresses.
     pub(crate) is_lent: bool,
+    /// Somebody was told the addresses of this mapping.
+    pub(crate) is_known: bool,
 }
 
 impl Memory {
@@ -93,6 +98,7 @@ impl Memory {
         // SAFETY: The caller promises what is needed.
         unsafe { self.table.unmap(sync) };
         self.table.clear();
+        self.is_known = false;
     }
 }
 
@@ -136,6 +142,7 @@ impl Buffers {
             buffers,
             table: Table::default(),
             is_lent: false,
+            is_known: false,
         }))
     }
 
@@ -210,6 +217,7 @@ impl<'a> DeviceBuffers<'a> {
     /// many as there are buffers: pieces may have become one, or a buffer several.
     pub fn addresses(&mut self) -> impl Iterator<Item = (DmaAddress, u64)> + use<'_, 'a> {
         self.memory.is_lent = true;
+        self.memory.is_known = true;
         self.memory
             .table
             .spans()
@@ -220,7 +228,7 @@ impl<'a> DeviceBuffers<'a> {
     ///
     /// # Safety
     ///
-    /// The device does not access the memory, and will not.
+    /// The device does not access the memory, and will not until it is given to it again.
     pub unsafe fn sync_for_cpu(mut self) -> SyncedBuffers<'a> {
         // SAFETY: The device is bound for `'a`; the rest the caller promises.
         unsafe { self.memory.table.sync_for_cpu() };
@@ -266,6 +274,7 @@ impl<'a> SyncedBuffers<'a> {
     pub fn sync_for_device(mut self) -> DeviceBuffers<'a> {
         // SAFETY: The device is bound for `'a`, and does not access the memory: it is the CPU's.
         unsafe { self.memory.table.sync_for_device() };
+        self.memory.is_lent = self.memory.is_known;
         DeviceBuffers {
             memory: self.memory,
             _bound: PhantomData,

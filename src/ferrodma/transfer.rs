@@ -9,8 +9,8 @@ use kernel::{
 
 use crate::chain::Chains;
 
-/// Spans that a transfer keeps room for when it is over.
-const KEPT: usize = 1024;
+/// Spans that a transfer, and entries that a scatter list keeps room for when it is over.
+pub(crate) const KEPT: usize = 1024;
 
 /// A range of bus addresses that the engine can move with one descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,10 @@ pub struct Span {
 impl Span {
     /// A span of `len` bytes at `addr`.
     ///
-    /// What a span of a job names is memory that is lent to the job; see [`crate::lent`].
+    /// It is a pair of numbers. That what it names is memory which hardware may use is promised
+    /// where a transfer is started, see [`Engine::start`]; [`crate::lent`] sees to it.
+    ///
+    /// [`Engine::start`]: crate::engine::Engine::start
     pub fn new(addr: DmaAddress, len: u64) -> Self {
         Self { addr, len }
     }
@@ -105,6 +108,18 @@ impl Transfer {
         }
         self.fill = fill;
         self.total = 0;
+    }
+
+    /// Makes a copy of a fill: `pattern` is read again and again.
+    pub(crate) fn copy_pattern(&mut self, pattern: Span, max: u64) -> Result {
+        self.fill = None;
+        let mut left = self.total;
+        while left > 0 {
+            let len = left.min(pattern.len);
+            self.push_src(Span::new(pattern.addr, len), max)?;
+            left -= len;
+        }
+        Ok(())
     }
 
     /// Appends a source span, cut into pieces of at most `max` bytes, a positive number.

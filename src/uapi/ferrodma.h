@@ -35,11 +35,14 @@
  * An address of an sg job is one of the program that submits it. All pages of
  * both lists must be there (they are faulted in), readable for sources and
  * writable for destinations. They are pinned and counted against
- * RLIMIT_MEMLOCK, each page once for each segment it is in, until the job's
- * record can be taken; what the program does to the mapping meanwhile does not
- * concern the job. Memory that belongs to a device cannot be pinned. Whether
- * source and destination overlap is told by their addresses: memory that is
- * mapped twice may be given as both, and holds either data then.
+ * RLIMIT_MEMLOCK, each page once for each segment it is in, until the job has
+ * ended (until its record is taken, where a file system holds a page locked;
+ * for good, where hardware does not stop). What the program does to the mapping
+ * meanwhile does not concern the job. Memory that belongs to a device cannot be
+ * pinned. Whether source and destination overlap is told by their addresses:
+ * memory that is mapped twice may be given as both, and holds either data then.
+ * A job that is larger than what the system can map for the device, such as a
+ * bounce buffer, is ENOMEM.
  *
  * An address of a pool job is one of the program too, and what is there is
  * copied: the source when the job is submitted, the destination when its record
@@ -49,10 +52,13 @@
  * O_NONBLOCK. The destination of a job that fails is left as it is. Where it
  * cannot be written the record says -EFAULT, and part of it may have changed.
  *
- * Until the record of an sg job is taken the program must not write to its
- * destination, nor where the device does not snoop the CPU's caches (no
- * dma-coherent in its tree) to what shares a cache line with it: such a write
- * may be lost.
+ * From SUBMIT until the record of an sg job is taken, its source must not be
+ * written, and its destination neither be written nor read: by the program, or by
+ * another job. So a job that goes on from another's result is submitted when
+ * that one's record is there. Nor may anybody write, where the device does not
+ * snoop the CPU's caches (no dma-coherent in its tree), to what shares a cache
+ * line with the destination. Else bytes may be old or lost; no memory but the
+ * job's own is touched.
  */
 
 /* ferrodma_info.engine: the DMA controller IP. */
@@ -162,7 +168,7 @@ struct ferrodma_completion {
  * record, and the call returns EINTR.
  *
  * Errors, none of which changes memory, save for EFAULT where the structure
- * becomes unwritable during the call:
+ * becomes unwritable during the call, and EINTR where hardware has begun:
  *   EBADF       the file is not open for writing
  *   EINVAL      structure too small, unknown flag, empty list or segment,
  *               lists of unequal totals, source and destination overlap,

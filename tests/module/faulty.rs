@@ -107,15 +107,11 @@ unsafe impl Engine for Faulty<'_> {
         }
     }
 
-    fn steps(&self, transfer: &Transfer) -> usize {
-        self.zdma.steps(transfer)
-    }
-
-    unsafe fn start(&self, transfer: &Transfer, step: usize) {
+    unsafe fn start(&self, transfer: &Transfer) {
         let sticks = transfer.src().len() == STICKS;
         self.stuck.store(sticks, ordering::Relaxed);
         // SAFETY: The caller promises the same.
-        unsafe { self.zdma.start(transfer, step) };
+        unsafe { self.zdma.start(transfer) };
     }
 
     fn acknowledge(&self) -> Outcome {

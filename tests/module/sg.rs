@@ -118,7 +118,7 @@ fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
     let sizes = [1, 63, 64, 4096, 12345];
     let mut buffers = Buffers::new(&sizes)?.map(dev, Bidirectional)?;
     let bytes: u64 = buffers.addresses().map(|(_, len)| len).sum();
-    let none = buffers.addresses().any(|(addr, len)| addr == 0 || len == 0);
+    let none = buffers.addresses().any(|(_, len)| len == 0);
     // SAFETY: No hardware was told the addresses.
     let buffers = unsafe { buffers.unmap() };
     Ok(bytes == 1 + 63 + 64 + 4096 + 12345

@@ -6,8 +6,8 @@
 //! register reference (UG1087), module `ZDMA`. A channel is a device of its own with one interrupt.
 //!
 //! One source and one destination are written into registers. Lists become two linked lists of
-//! descriptors, one for each side, which may be cut differently. A fill is a write-only transfer;
-//! the manual has that for register transfers only, so each destination is a step of its own.
+//! descriptors, one for each side, which may be cut differently. A fill is a write-only transfer,
+//! which the manual has for register transfers only: for one destination, that is.
 
 use kernel::{
     clk::OptionalClk,
@@ -318,19 +318,8 @@ unsafe impl Engine for Zdma<'_> {
         }
     }
 
-    fn steps(&self, transfer: &Transfer) -> usize {
-        if transfer.fill().is_some() {
-            transfer.dst().len()
-        } else {
-            1
-        }
-    }
-
-    unsafe fn start(&self, transfer: &Transfer, step: usize) {
-        if let Some(value) = transfer.fill() {
-            let Some(dst) = transfer.dst().get(step) else {
-                return;
-            };
+    unsafe fn start(&self, transfer: &Transfer) {
+        if let (Some(value), [dst]) = (transfer.fill(), transfer.dst()) {
             let data = u32::from_ne_bytes([value; 4]);
             for word in 0..4 {
                 if let Some(at) = regs::WR_ONLY_WORD::try_at(word) {
