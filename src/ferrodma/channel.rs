@@ -11,6 +11,8 @@
 //!    started and acknowledged.
 //! 3. Those of the wait queues, of the workqueue code and of the descriptors' pool.
 //!
+//! The lock of the [`Stock`] is not for interrupt context, and so not taken with `state` held.
+//!
 //! # Ending
 //!
 //! A job ends in whatever context hardware is found to be done with it. If its memory is mapped,
@@ -270,6 +272,7 @@ impl Channel {
             let left = self.state.lock().keep(chains);
             drop(left);
         }
+        self.announce_blocks();
     }
 
     /// Queues a prepared job and returns its cookie.
@@ -394,14 +397,20 @@ impl Channel {
             if state.unsettled == 0 && state.queue.phase() == Phase::Gone {
                 self.settled.notify_all();
             }
-            if self.stock.as_ref().is_some_and(|stock| stock.was_short()) {
-                for signals in state.queue.all_signals() {
-                    signals.changed.notify_all();
-                }
-            }
+            drop(state);
+            self.announce_blocks();
         }
         job.lent.release(patience);
         job.transfer.clear(None);
+    }
+
+    /// Tells those who were told that there are not enough blocks that some are back.
+    fn announce_blocks(&self) {
+        if self.stock.as_ref().is_some_and(|stock| stock.was_short()) {
+            for signals in self.state.lock().queue.all_signals() {
+                signals.changed.notify_all();
+            }
+        }
     }
 
     /// Called by the finisher: settles the jobs that nobody waits for, and delivers them.
@@ -507,6 +516,10 @@ impl Channel {
             state.queue.end(Phase::Dead);
             drop(state);
             self.complete_pending(EIO);
+            if let Some(stock) = &self.stock {
+                // The blocks of the job do not come back.
+                stock.close(EIO);
+            }
             dev_err!(
                 hw.dev,
                 "{} does not stop: the channel is dead, and keeps the memory of its last job\n",
@@ -570,9 +583,6 @@ impl Channel {
                 return;
             }
             state.queue.end(Phase::Gone);
-            if let Some(stock) = &self.stock {
-                stock.close();
-            }
             if before == Phase::Live {
                 // Hardware is stopped even if it seems idle. A channel that dies of this has said
                 // so in the log.
@@ -581,6 +591,9 @@ impl Channel {
                 drop(state);
             }
             self.complete_pending(ENODEV);
+            if let Some(stock) = &self.stock {
+                stock.close(ENODEV);
+            }
         }
         let mut state = self.state.lock();
         // Without `stopper`, which a submitter may need on its way to settle its job.

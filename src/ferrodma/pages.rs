@@ -29,7 +29,10 @@ use crate::{
     hardware::Hardware,
     lent::Patience,
     request::Request,
-    scatter::Table,
+    scatter::{
+        Lines,
+        Table, //
+    },
     transfer::Transfer,
     uapi::Seg, //
 };
@@ -158,12 +161,14 @@ impl UserPages {
     pub(crate) fn map(&mut self, hw: &Hardware<'_>, transfer: &mut Transfer) -> Result {
         let max_span = hw.engine.caps().max_span;
         if transfer.fill().is_none() {
-            self.src.map(hw.dev, DataDirection::ToDevice)?;
+            self.src
+                .map(hw.dev, DataDirection::ToDevice, Lines::Shared)?;
             self.src
                 .spans()
                 .try_for_each(|span| transfer.push_src(span, max_span))?;
         }
-        self.dst.map(hw.dev, DataDirection::FromDevice)?;
+        self.dst
+            .map(hw.dev, DataDirection::FromDevice, Lines::Shared)?;
         self.dst
             .spans()
             .try_for_each(|span| transfer.push_dst(span, max_span))

@@ -64,6 +64,15 @@ extern "C" {
     );
 }
 
+/// Whose the cache lines at the ends of the entries are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// Those of one entry alone.
+    Own,
+    /// Others' too, which is known and no mistake: the program decides where its segments are.
+    Shared,
+}
+
 /// How a table is mapped.
 struct Mapping {
     dev: ARef<Device>,
@@ -195,7 +204,12 @@ impl Table {
     ///
     /// ENOMEM: there is no room in the bounce buffer or in the tables of the IOMMU, which callers
     /// may find at another time if it is there at all. EINVAL: the list is empty, or mapped.
-    pub(crate) fn map(&mut self, dev: &Device<Bound>, direction: DataDirection) -> Result {
+    pub(crate) fn map(
+        &mut self,
+        dev: &Device<Bound>,
+        direction: DataDirection,
+        lines: Lines,
+    ) -> Result {
         if self.is_mapped() || c_int::try_from(self.entries.len()).is_err() {
             return Err(EINVAL);
         }
@@ -204,6 +218,11 @@ impl Table {
         unsafe { ferrodma_sg_mark_end(last) };
         let mut table = self.raw(0);
         // A program may ask for more than there is room for, and is told so: no need to fill the log.
+        let attrs = bindings::DMA_ATTR_NO_WARN
+            | match lines {
+                Lines::Own => 0,
+                Lines::Shared => bindings::DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
+            };
         // CAST: A small number.
         // SAFETY: The device is bound, and the entries are valid, contiguous, and marked at their
         // end.
@@ -212,7 +231,7 @@ impl Table {
                 raw::device(dev),
                 &mut table,
                 direction.into(),
-                bindings::DMA_ATTR_NO_WARN as c_ulong,
+                attrs as c_ulong,
             )
         })
         // The DMA API says EIO too.

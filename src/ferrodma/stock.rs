@@ -28,8 +28,8 @@ struct Free {
     blocks: KVVec<Block>,
     /// Somebody was told that there are not enough.
     is_short: bool,
-    /// The device is being unbound.
-    is_closed: bool,
+    /// Why there is nothing to wait for any more.
+    closed: Option<Error>,
 }
 
 /// A fixed number of blocks. All come from one pool when the stock is made, and go back to it when
@@ -68,7 +68,7 @@ impl Stock {
                     Free {
                         blocks,
                         is_short: false,
-                        is_closed: false,
+                        closed: None,
                     },
                     "ferrodma stock"
                 ),
@@ -154,12 +154,12 @@ impl Stock {
     ///
     /// # Errors
     ///
-    /// ERESTARTSYS: a signal is pending. ENODEV: the device is being unbound.
+    /// ERESTARTSYS: a signal is pending. ENODEV: the device is being unbound. EIO: the channel is dead.
     pub(crate) fn wait(&self, count: usize) -> Result {
         let mut free = self.free.lock();
         loop {
-            if free.is_closed {
-                return Err(ENODEV);
+            if let Some(error) = free.closed {
+                return Err(error);
             }
             if free.blocks.len() >= count {
                 return Ok(());
@@ -170,9 +170,9 @@ impl Stock {
         }
     }
 
-    /// Ends all waits.
-    pub(crate) fn close(&self) {
-        self.free.lock().is_closed = true;
+    /// Ends all waits with `error`.
+    pub(crate) fn close(&self, error: Error) {
+        self.free.lock().closed = Some(error);
         self.changed.notify_all();
     }
 

@@ -49,7 +49,10 @@ use kernel::{
 
 use crate::{
     raw,
-    scatter::Table, //
+    scatter::{
+        Lines,
+        Table, //
+    }, //
 };
 
 /// Buffers begin and end with a multiple of this, so that no cache line is shared with what others
@@ -194,7 +197,7 @@ impl Buffers {
             // list is not mapped: these buffers are the CPU's.
             unsafe { self.0.table.push_buf(buffer, max_entry)? };
         }
-        self.0.table.map(dev, direction)
+        self.0.table.map(dev, direction, Lines::Own)
     }
 }
 
