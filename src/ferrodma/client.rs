@@ -246,8 +246,7 @@ impl Client {
 
     /// Takes the record out of a job that has ended.
     fn retire(&self, mut job: KBox<Job>) -> Record {
-        job.wind_up();
-        let record = job.record;
+        let record = job.wind_up();
         self.recycle(Some(job));
         record
     }
@@ -344,8 +343,8 @@ impl Client {
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
     fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
-        job.wind_up();
-        let given = give(&job.record);
+        let record = job.wind_up();
+        let given = give(&record);
         let mut state = self.channel.state.lock();
         match given {
             Ok(()) => state.queue.recycle(self.id, Some(job)),

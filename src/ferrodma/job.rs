@@ -79,11 +79,15 @@ impl Job {
     /// What is left to do before the record can be given to the caller: copies what has arrived to
     /// its memory, and unpins what was locked by others before. May sleep for as long as user space
     /// likes.
-    pub(crate) fn wind_up(&mut self) {
+    ///
+    /// Returns the record for this caller. It may be given to another one yet, whose memory is another.
+    pub(crate) fn wind_up(&mut self) -> Record {
         self.lent.release(Patience::Sleep);
+        let mut record = self.record;
         if self.lent.copy_out(&self.request).is_err() {
-            self.record.status = EFAULT.to_errno();
+            record.status = EFAULT.to_errno();
         }
+        record
     }
 
     /// Leaks what hardware may still access.

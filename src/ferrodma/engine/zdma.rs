@@ -391,7 +391,19 @@ unsafe impl Engine for Zdma<'_> {
             |status| status.is_idle(),
             QUIESCE_POLL,
             Delta::from_millis(i64::try_from(limit_ms).unwrap_or(i64::MAX / 1_000_000)),
-        )?;
+        )
+        .map(|_| ())
+        .or_else(|error| {
+            // Whoever polls may have been kept from the last look.
+            if self.io.read(regs::STATUS).is_idle() {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })?;
+        // A channel that has met an error may be idle and still enabled, and would start again at the
+        // next write to a control register.
+        self.io.write_reg(regs::CTRL2::zeroed());
         self.io.update(regs::CTRL0, |r| r.with_cont(false));
         let isr = self.io.read(regs::ISR);
         self.io.write_reg(isr);
