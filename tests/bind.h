@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sys/syscall.h>
 
 #include "ferrodma_test.h"
 
@@ -93,6 +94,12 @@ static inline int bound_device_number(const struct bound_device *b,
 	}
 	closedir(dir);
 	return number;
+}
+
+/* Like rmmod: does not wait for users to go. */
+static inline int module_remove(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
 /* What becomes of a program that touches @p: 0, or the signal that kills it. */

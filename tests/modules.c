@@ -4,8 +4,6 @@
  * The module is that of the driver to which a channel is bound; its file, and
  * those of the other drivers, are in the directory that FERRODMA_MODULES names.
  */
-#include <sys/syscall.h>
-
 #include "channel_checks.h"
 #include "bind.h"
 
@@ -35,12 +33,6 @@ FIXTURE_VARIANT_ADD(module, coherent0) {
 FIXTURE_VARIANT_ADD(module, sg0) {
 	.function = "sg", .number = 0,
 };
-
-/* Like rmmod: does not wait for users to go. */
-static int module_remove(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
 
 static int module_insert(const char *name)
 {

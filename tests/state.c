@@ -3,47 +3,16 @@
  * What a person can see of a channel: the counters in debugfs.
  */
 #include <dirent.h>
-#include <sys/mount.h>
 
 #include "channel_fixture.h"
-#include "bind.h"
+#include "debugfs.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
 
-#define DEBUGFS	"/sys/kernel/debug"
 #define JOBS	10
 
 static struct ferrodma_completion record;
-
-/* The directory of the channel, named after its device. */
-static bool state_directory(char *path, size_t size, const char *function, int number)
-{
-	struct bound_device b;
-
-	/* Already mounted is as good. */
-	mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
-	if (bound_device_find(&b, function, number))
-		return false;
-	snprintf(path, size, DEBUGFS "/ferrodma/%s", b.device);
-	return !access(path, F_OK);
-}
-
-/* The number in a counter's file, or -1. */
-static long long counter(const char *directory, const char *name)
-{
-	char path[PATH_MAX], text[64] = "";
-	long long value;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	value = read(fd, text, sizeof(text) - 1) > 0 ? strtoll(text, NULL, 0) : -1;
-	close(fd);
-	return value;
-}
 
 /* What a file of the channel says. */
 static bool read_text(const char *directory, const char *name, char *text, size_t size)
