@@ -188,7 +188,10 @@ static inline int channel_open(struct channel *c, const char *function, int numb
 		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      c->fd, 0);
 	} else {
+		/* Either half of it fits a job, whose every segment may be short. */
 		c->size = 64 << 10;
+		if (c->info.block_size && c->size / 2 > c->info.max_job_bytes)
+			c->size = 2 * c->info.max_job_bytes;
 		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		c->base = (uintptr_t)c->mem;
