@@ -1,52 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of sg channels share: memory of every kind, jobs between any
- * two places of it, and what must be true of it afterwards.
+ * What the tests of sg channels share: what must be true of memory, and of
+ * pins, after jobs between any two places.
  */
 #ifndef FERRODMA_SG_CHECKS_H
 #define FERRODMA_SG_CHECKS_H
 
 #include "channel_checks.h"
 #include "pins.h"
-
-#define RW	(PROT_READ | PROT_WRITE)
-
-static inline size_t page_size(void)
-{
-	return sysconf(_SC_PAGESIZE);
-}
-
-/* Memory */
-
-/* Maps @n pages; NULL if that cannot be done. */
-static inline uint8_t *map_pages(size_t n, int prot, int flags, int fd)
-{
-	uint8_t *p = mmap(NULL, n * page_size(), prot, flags, fd, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-/* Private memory that nobody has touched yet, in pages of the usual size. */
-static inline uint8_t *new_pages(size_t n)
-{
-	uint8_t *p = map_pages(n, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-
-	if (p)
-		madvise(p, n * page_size(), MADV_NOHUGEPAGE);
-	return p;
-}
-
-/* A file of @n pages in memory, all zero; its descriptor, or -1. */
-static inline int new_file(size_t n)
-{
-	int fd = memfd_create("ferrodma-test", MFD_CLOEXEC);
-
-	if (fd >= 0 && ftruncate(fd, n * page_size())) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
+#include "user_memory.h"
 
 /* Whether the kernel bounces all that a device reads and writes; its room for that is small. */
 static inline bool all_is_bounced(void)
@@ -60,28 +22,6 @@ static inline bool all_is_bounced(void)
 	}
 	option = strstr(line, "swiotlb=");
 	return option && strstr(strtok(option, " \n"), "force");
-}
-
-/* Jobs */
-
-/* Appends @len bytes at @p to the source list. */
-static inline void job_from(struct job *j, const void *p, size_t len)
-{
-	j->src[j->submit.nr_src++] = (struct ferrodma_seg){ (uintptr_t)p, len };
-}
-
-/* Appends @len bytes at @p to the destination list. */
-static inline void job_to(struct job *j, const void *p, size_t len)
-{
-	j->dst[j->submit.nr_dst++] = (struct ferrodma_seg){ (uintptr_t)p, len };
-}
-
-/* A copy of one piece to another. */
-static inline void job_move(struct job *j, const void *to, const void *from, size_t len)
-{
-	job_init(j);
-	job_from(j, from, len);
-	job_to(j, to, len);
 }
 
 /* Fails the test unless nothing is pinned that was not when @held were. */

@@ -5,11 +5,9 @@
  * that has to wait for a page. What happens at a known moment to a job that
  * waits in the queue is the matter of sg_held.c.
  */
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "bind.h"
@@ -330,40 +328,6 @@ TEST_F(races, SIGKILL_at_any_moment_leaves_nothing_pinned)
 }
 
 /* A SUBMIT that has to wait for a page */
-
-/* Memory whose pages are there only when the test says so; NULL if that cannot be. */
-static uint8_t *pages_on_demand(size_t n, int *uffd)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	uint8_t *p = new_pages(n);
-
-	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (*uffd < 0 || !p)
-		return NULL;
-	area.range.start = (uintptr_t)p;
-	area.range.len = n * page_size();
-	if (ioctl(*uffd, UFFDIO_API, &api) || ioctl(*uffd, UFFDIO_REGISTER, &area))
-		return NULL;
-	return p;
-}
-
-/* Whether somebody waits for a page, before long. */
-static bool wait_demand(int uffd)
-{
-	struct pollfd p = { .fd = uffd, .events = POLLIN };
-
-	return poll(&p, 1, SOON_MS) == 1;
-}
-
-static int supply(int uffd, uint8_t *p, const uint8_t *from)
-{
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)p, .src = (uintptr_t)from, .len = page_size(),
-	};
-
-	return ioctl(uffd, UFFDIO_COPY, &copy) ? -errno : 0;
-}
 
 /* A SUBMIT in another thread. */
 struct submitter {
