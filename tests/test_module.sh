@@ -33,3 +33,26 @@ rebind_test_channel()
 		echo "${device##*/}" >"$to/bind"
 	done
 }
+
+# The same channel as the sg one, for the tests of pools.
+load_pool_channel()
+{
+	if ! has_test_channel pool-test; then
+		echo "1..0 # SKIP this machine has no pool channel for the in-kernel tests"
+		exit 4
+	fi
+	load_test_module
+	trap unload_pool_channel EXIT
+	rebind_test_channel ferrodma_test_sg ferrodma_test_pool
+	if [ ! -e /dev/ferrodma-pooltest0 ]; then
+		echo "# the in-kernel tests have failed, so there is no channel; see kernel_api.sh"
+		exit 1
+	fi
+}
+
+# Nothing that the tests have done may keep the module.
+unload_pool_channel()
+{
+	trap - EXIT
+	rmmod ferrodma_test
+}
