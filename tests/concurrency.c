@@ -11,8 +11,9 @@
 #include "channel_fixture.h"
 
 ON_CHANNEL(coherent, 0);
-ON_CHANNEL(coherent, 2);
+ON_CHANNEL(coherent, 1);
 ON_CHANNEL(sg, 0);
+ON_CHANNEL(pool, 0);
 
 #define WORKERS		8
 #define ROUNDS		40
@@ -38,8 +39,8 @@ static void work(struct worker *w)
 	uint64_t state = (w->id + 1) * 1000003;
 	struct job j;
 
-	if (c->info.block_size && c->info.block_size < half)
-		half = c->info.block_size;
+	if (half > c->info.max_job_bytes)
+		half = c->info.max_job_bytes / u * u;
 	for (int i = 0; i < w->rounds && !w->failure[0]; i++) {
 		uint64_t seed = random_below(&state, UINT64_MAX);
 		uint64_t n = (1 + random_below(&state, half / u)) * u;

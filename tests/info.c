@@ -22,9 +22,9 @@ _Static_assert(offsetof(struct ferrodma_wait, completion) == 24, "completion");
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
-ON_CHANNEL(coherent, 2);
 ON_CHANNEL(sg, 0);
 ON_CHANNEL(sg, 1);
+ON_CHANNEL(pool, 0);
 
 /* INFO with room behind the structure for what a later version may add. */
 struct longer_info {

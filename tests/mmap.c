@@ -9,7 +9,7 @@
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
-ON_CHANNEL(coherent, 2);
+ON_CHANNEL(pool, 0);
 
 #define RW	(PROT_READ | PROT_WRITE)
 

@@ -34,6 +34,10 @@ FIXTURE_VARIANT_ADD(module, sg0) {
 	.function = "sg", .number = 0,
 };
 
+FIXTURE_VARIANT_ADD(module, pool0) {
+	.function = "pool", .number = 0,
+};
+
 static int module_insert(const char *name)
 {
 	const char *dir = getenv("FERRODMA_MODULES") ?: "/lib/modules/ferrodma";
@@ -207,6 +211,8 @@ TEST_F(module, driver_comes_and_goes_beside_the_others)
 		beside = channel_open(&other, "coherent", 0, 0);
 	if (beside && strcmp(variant->function, "sg"))
 		beside = channel_open(&other, "sg", 0, 0);
+	if (beside && strcmp(variant->function, "pool"))
+		beside = channel_open(&other, "pool", 0, 0);
 	if (beside)
 		SKIP(return, "no other driver is loaded");
 	ASSERT_EQ(0, module_remove(self->name));

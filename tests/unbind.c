@@ -35,6 +35,10 @@ FIXTURE_VARIANT_ADD(bound, sg0) {
 	.function = "sg", .number = 0,
 };
 
+FIXTURE_VARIANT_ADD(bound, pool0) {
+	.function = "pool", .number = 0,
+};
+
 FIXTURE_SETUP(bound)
 {
 	ASSERT_EQ(0, bound_device_find(&self->device, variant->function, variant->number));

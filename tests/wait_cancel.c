@@ -10,6 +10,7 @@
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
+ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record;
 
