@@ -2,7 +2,7 @@
 /*
  * Hardware that goes wrong: it pauses in the middle of a job, meets a bus error,
  * does not stop. On the channels of the in-kernel test module, which says how many
- * source segments make it do what. Run by faulty.sh.
+ * source segments make it do what. Run by faulty.sh and faulty_pool.sh.
  */
 #include <pthread.h>
 #include <sys/wait.h>
@@ -15,14 +15,6 @@ enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
 #define SHORT_NS	(50 * NSEC_PER_MSEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
-
-/*
- * Each source segment, how far they are apart, and where the destination is. No
- * two of the segments can be joined, in a buffer or in a program's memory.
- */
-#define PART	512
-#define APART	1024
-#define TO	8192
 
 static struct ferrodma_completion record;
 
@@ -41,6 +33,11 @@ FIXTURE_VARIANT_ADD(faulty, test) {
 
 FIXTURE_VARIANT_ADD(faulty, sgtest) {
 	.function = "sgtest",
+};
+
+/* On the hardware of the one before, which is bound otherwise then. */
+FIXTURE_VARIANT_ADD(faulty, pooltest) {
+	.function = "pooltest",
 };
 
 FIXTURE_SETUP(faulty)
@@ -63,13 +60,28 @@ FIXTURE_TEARDOWN_PARENT(faulty)
 	EXPECT_EQ(0, device_bind(&self->device));
 }
 
+/*
+ * Bytes of each source segment. They are twice that apart, so that no two of them
+ * can be joined, in a buffer or in a program's memory, and all fit the one segment
+ * of the destination.
+ */
+static size_t part(const struct channel *c)
+{
+	return c->info.block_size ? c->info.block_size / STICKS : 512;
+}
+
+/* Where the destination is, in parts. */
+#define TO	16
+
 /* A copy of @segments parts to one place. */
 static void job_parts(struct job *j, const struct channel *c, int segments, uint64_t limit_ns)
 {
+	size_t len = part(c);
+
 	job_init(j);
 	for (int i = 0; i < segments; i++)
-		job_add(c, j->src, &j->submit.nr_src, i * APART, PART);
-	job_add(c, j->dst, &j->submit.nr_dst, TO, segments * PART);
+		job_add(c, j->src, &j->submit.nr_src, 2 * i * len, len);
+	job_add(c, j->dst, &j->submit.nr_dst, TO * len, segments * len);
 	j->submit.timeout_ns = limit_ns;
 }
 
@@ -105,14 +117,18 @@ static uint32_t info_flags(const struct channel *c)
 
 TEST_F(faulty, paused_job_times_out_with_the_bytes_that_it_moved)
 {
+	size_t len = part(&self->c);
+	uint8_t *to = self->c.mem + TO * len;
 	struct job j;
 
 	job_parts(&j, &self->c, HALTS, SHORT_NS);
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
-	EXPECT_EQ(PART, j.submit.completion.bytes);
+	EXPECT_EQ(len, j.submit.completion.bytes);
 	EXPECT_LE(SHORT_NS, j.submit.completion.complete_ns - j.submit.completion.submit_ns);
-	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + TO, PART));
-	EXPECT_NE(-1, area_differs(self->c.mem + APART, self->c.mem + TO + PART, PART));
+	/* A message does not arrive in part. */
+	EXPECT_EQ(self->c.info.function != FERRODMA_FUNCTION_POOL,
+		  area_differs(self->c.mem, to, len) == -1);
+	EXPECT_NE(-1, area_differs(self->c.mem + 2 * len, to + len, len));
 	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 }
 
@@ -186,7 +202,7 @@ TEST_F(faulty, cancel_stops_a_paused_job)
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-ECANCELED, record.status);
-	EXPECT_EQ(PART, record.bytes);
+	EXPECT_EQ(part(&self->c), record.bytes);
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(0, record.status);
 }
@@ -251,7 +267,7 @@ TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
 	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-EIO, record.status);
-	EXPECT_GT(FAULTS * PART, record.bytes);
+	EXPECT_GT(FAULTS * part(&self->c), record.bytes);
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(0, record.status);
 	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);

@@ -14,4 +14,5 @@ for kind in test sg-test; do
 		exit 1
 	fi
 done
-./faulty
+# Where a channel is a pool's, faulty_pool.sh does this.
+./faulty -V pooltest
