@@ -3,11 +3,12 @@
  * Shows each channel at work, with a payload that is new on every run: of a
  * coherent one, maps its buffer, and has the engine copy the payload there and
  * fill a region beside it; of an sg one, has the engine gather the payload from
- * pieces of this program's memory, and scatter it to others. Checks every byte,
- * those that nobody should have changed included.
+ * pieces of this program's memory, and scatter it to others; of a pool one, the
+ * same with many small messages. Checks every byte, those that nobody should have
+ * changed included.
  *
- * Exits with 0 only if there are channels of both kinds and all of them did all
- * of this.
+ * Exits with 0 only if there are channels of all kinds and all of them did all of
+ * this.
  */
 #include <libgen.h>
 #include <limits.h>
@@ -17,8 +18,9 @@
 
 #define MOST_CHANNELS	64
 
-/* Most pieces of a payload. */
+/* Most pieces of a payload, and fewest where they are messages. */
 #define PIECES		9
+#define MESSAGES	40
 
 static const char *engine_name(uint32_t engine)
 {
@@ -124,8 +126,9 @@ static bool show_buffer(const struct channel *c)
 }
 
 /*
- * Cuts @len bytes into a few pieces, and gives each a place between @off and the
- * end of @room, in no order, with at least a unit between any two.
+ * Cuts @len bytes into a few pieces, or many messages, and gives each a place
+ * between @off and the end of @room, in no order, with at least a unit between
+ * any two.
  */
 static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr, size_t off,
 		size_t room, size_t len, uint64_t *state)
@@ -133,6 +136,8 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 	size_t unit = c->info.alignment, slot, first;
 	uint32_t n = 2 + random_below(state, PIECES - 1);
 
+	if (c->info.block_size)
+		n = MESSAGES + random_below(state, MESSAGES);
 	if (n > c->info.max_segments)
 		n = c->info.max_segments;
 	slot = room / n;
@@ -141,6 +146,8 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 		uint32_t rest = n - *nr - 1;
 		size_t most = slot - 2 * unit, least = unit, piece = len;
 
+		if (c->info.block_size && c->info.block_size < most)
+			most = c->info.block_size;
 		/* What is left must fit the pieces that are to come. */
 		if (len > rest * most + least)
 			least = len - rest * most;
@@ -168,7 +175,8 @@ static bool show_memory(const struct channel *c)
 {
 	size_t half = c->size / 2, unit = c->info.alignment;
 	uint64_t seed = fresh_seed(), state = seed;
-	size_t len = half / 4 + random_below(&state, half / 4);
+	size_t least = c->info.block_size ? MESSAGES / 2 * c->info.block_size : half / 4;
+	size_t len = least + random_below(&state, least);
 	uint8_t *payload = malloc(c->size), *after = malloc(c->size);
 	struct job job;
 	bool ok = false;
@@ -190,13 +198,13 @@ static bool show_memory(const struct channel *c)
 	memcpy(after, c->mem, c->size);
 	put(c, after, job.dst, job.submit.nr_dst, payload);
 	printf("  payload    %zu bytes, seed %#llx\n", len, (unsigned long long)seed);
-	printf("  cut        into %u pieces to gather, and %u to scatter\n",
-	       job.submit.nr_src, job.submit.nr_dst);
+	printf("  cut        into %u %s to gather, and %u to scatter\n", job.submit.nr_src,
+	       c->info.block_size ? "messages" : "pieces", job.submit.nr_dst);
 
 	ok = run(c, &job, "moved", len) &&
 	     holds(area_differs(c->mem, after, c->size), "not what it should be");
 	if (ok)
-		printf("  result     all %zu bytes around the pieces are as they should be, too\n",
+		printf("  result     all %zu bytes around them are as they should be, too\n",
 		       c->size - 2 * len);
 free:
 	free(payload);
@@ -216,6 +224,9 @@ static bool show_channel(const char *function, int number, struct channel *c)
 	if (info->buffer_size)
 		printf("  channel    %s, buffer of %llu bytes\n", device,
 		       (unsigned long long)info->buffer_size);
+	else if (info->block_size)
+		printf("  channel    %s, for messages of up to %u bytes\n", device,
+		       info->block_size);
 	else
 		printf("  channel    %s, for the memory of programs\n", device);
 	printf("  a job      %llu bytes in %u segments at most, aligned to %u; %u in the queue\n",
@@ -251,9 +262,16 @@ static int show_function(const char *function, int *good)
 
 int main(void)
 {
-	int good = 0;
-	int coherent = show_function("coherent", &good), sg = show_function("sg", &good);
+	static const char * const functions[] = { "coherent", "sg", "pool" };
+	int good = 0, found = 0;
+	bool all = true;
 
-	printf("%d of %d channels moved every byte right\n", good, coherent + sg);
-	return !(coherent && sg && good == coherent + sg);
+	for (int i = 0; i < 3; i++) {
+		int n = show_function(functions[i], &good);
+
+		all = all && n;
+		found += n;
+	}
+	printf("%d of %d channels moved every byte right\n", good, found);
+	return !(all && good == found);
 }
