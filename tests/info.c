@@ -60,7 +60,8 @@ TEST_F(channel, info_has_limits_that_allow_work)
 	EXPECT_LE(1, info->max_job_bytes);
 	EXPECT_LE(24, info->address_bits);
 	EXPECT_GE(64, info->address_bits);
-	EXPECT_EQ(0, info->__reserved);
+	EXPECT_NE(0, info->address_alignment);
+	EXPECT_EQ(0, info->address_alignment & (info->address_alignment - 1));
 }
 
 TEST_F(channel, info_has_a_buffer_only_where_the_function_has_one)

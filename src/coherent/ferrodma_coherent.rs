@@ -31,6 +31,7 @@ use ferrodma::{
         Shape, //
     },
     engine::{
+        bcm2835,
         zdma,
         Caps, //
     },
@@ -76,12 +77,20 @@ struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-coherent"),
-        Compatible {
-            attach: zdma::attach
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-coherent"),
+            Compatible {
+                attach: zdma::attach
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-coherent"),
+            Compatible {
+                attach: bcm2835::attach
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

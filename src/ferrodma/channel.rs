@@ -50,7 +50,10 @@ use crate::{
     chain::Chains,
     client::Signals,
     driver::Addresses,
-    engine::Outcome,
+    engine::{
+        Outcome,
+        Rest, //
+    },
     finisher::Finisher,
     gate::Gate,
     hardware::Hardware,
@@ -198,6 +201,7 @@ impl Channel {
             max_segments: self.info.max_segments as usize,
             max_job_bytes: self.info.max_job_bytes,
             alignment: self.info.alignment,
+            address_alignment: self.info.address_alignment,
             max_seg: match self.info.block_size {
                 0 => u64::MAX,
                 size => u64::from(size),
@@ -499,16 +503,23 @@ impl Channel {
         let bytes = state.queue.running().map_or(0, |job| job.transfer.total());
         drop(state);
         let stopped = hw.engine.quiesce(bytes);
-        let mut state = self.state.lock();
-        let job = state.queue.finish();
+        let job = self.state.lock().queue.finish();
         let was_running = job.is_some();
-        if let Some(mut job) = job {
-            let bytes = hw.engine.bytes_done();
-            let error = if stopped.is_ok() {
-                error
-            } else {
-                job.abandon();
-                EIO
+        // Counting may be as long as the lists are, and nobody starts another transfer meanwhile.
+        let ended = job.map(|job| {
+            let bytes = hw.engine.bytes_done(&job.transfer);
+            (job, bytes)
+        });
+        let mut state = self.state.lock();
+        if let Some((mut job, bytes)) = ended {
+            let error = match stopped {
+                // An engine that does not interrupt for errors is found with one at the time limit.
+                Ok(Rest::Fault) if error == ETIMEDOUT => EIO,
+                Ok(_) => error,
+                Err(_) => {
+                    job.abandon();
+                    EIO
+                }
             };
             self.complete(&mut state, job, error.to_errno(), bytes);
         }

@@ -224,10 +224,16 @@ impl<'bound> Parts<'bound> {
             size => (size * max_segments) as u64,
         }
         .min(caps.max_transfer);
+        // Memory of a program may be cut at the end of each page, and what is left on both sides is to
+        // be aligned.
+        let address_alignment = match D::ADDRESSES {
+            Addresses::UserMemory => caps.alignment,
+            Addresses::BufferOffsets | Addresses::CopiedMemory => 1,
+        };
         let info = Info {
             function: D::ADDRESSES as u32,
             engine: caps.id,
-            flags: if caps.fill { uapi::INFO_FILL } else { 0 },
+            flags: uapi::INFO_FILL,
             buffer_size: shape.buffer_size,
             max_job_bytes,
             // CAST: Small numbers, here and below.
@@ -236,6 +242,7 @@ impl<'bound> Parts<'bound> {
             alignment: caps.alignment,
             address_bits: caps.address_bits,
             queue_depth: QUEUE_DEPTH as u32,
+            address_alignment,
             ..Info::default()
         };
         let layout = caps.layout;

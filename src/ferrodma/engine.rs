@@ -16,6 +16,7 @@ use crate::{
     transfer::Transfer, //
 };
 
+pub mod bcm2835;
 pub mod zdma;
 
 /// What a controller can do.
@@ -31,9 +32,10 @@ pub struct Caps {
     pub max_span: u64,
     /// Most bytes in one transfer: what [`Engine::bytes_done`] can count.
     pub max_transfer: u64,
-    /// Addresses and lengths must be multiples of this power of two.
+    /// Lengths must be multiples of this power of two, also those of the pieces of a list. Addresses
+    /// may be any.
     pub alignment: u32,
-    /// Whether it can fill a span with one byte value. Several spans are copied from a pattern.
+    /// Whether it can fill one span with one byte value by itself. All else is copied from a pattern.
     pub fill: bool,
     /// Its descriptors.
     pub layout: DescriptorLayout,
@@ -58,6 +60,15 @@ pub enum Outcome {
     /// What was started is finished; the hardware touches none of its memory any more.
     Done,
     /// The hardware has met an error, and may or may not have stopped.
+    Fault,
+}
+
+/// In what state hardware was found when it was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing was wrong.
+    Quiet,
+    /// It had met an error, which no interrupt had told.
     Fault,
 }
 
@@ -89,8 +100,8 @@ pub unsafe trait Engine: Send + Sync {
     /// Takes note of an interrupt, and clears it. Called from interrupt context.
     fn acknowledge(&self) -> Outcome;
 
-    /// Bytes written since the last [`Engine::start`].
-    fn bytes_done(&self) -> u64;
+    /// Bytes of `transfer` that were written: it was the last to be started, and was stopped.
+    fn bytes_done(&self, transfer: &Transfer) -> u64;
 
     /// Stops the hardware, drops what it has not done, and clears its interrupts. May sleep. Works
     /// on idle hardware too.
@@ -101,7 +112,7 @@ pub unsafe trait Engine: Send + Sync {
     /// # Errors
     ///
     /// ETIMEDOUT: it does not stop, and may still access memory.
-    fn quiesce(&self, bytes: u64) -> Result;
+    fn quiesce(&self, bytes: u64) -> Result<Rest>;
 }
 
 /// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle

@@ -71,7 +71,8 @@ impl Hardware<'_> {
         transfer.clear(job.request.fill());
         job.lent.map(self, &job.request, transfer)?;
 
-        if let (Some(value), [_, _, ..]) = (transfer.fill(), transfer.dst()) {
+        let is_native = self.engine.caps().fill && transfer.dst().len() == 1;
+        if let (Some(value), false) = (transfer.fill(), is_native) {
             let pattern = transfer
                 .chains
                 .get_or_insert_with(chains)

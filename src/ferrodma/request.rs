@@ -15,8 +15,10 @@ pub(crate) struct Limits {
     pub(crate) max_job_bytes: u64,
     /// Most bytes in a segment.
     pub(crate) max_seg: u64,
-    /// Addresses and lengths must be multiples of this.
+    /// Lengths must be multiples of this.
     pub(crate) alignment: u32,
+    /// Addresses must be multiples of this.
+    pub(crate) address_alignment: u32,
 }
 
 /// The lists of a job. Addresses are whatever the channel's function takes them for.
@@ -160,9 +162,10 @@ fn total(list: &[Seg], limits: &Limits) -> Result<u64> {
         return Err(EINVAL);
     }
     let mask = u64::from(limits.alignment) - 1;
+    let address_mask = u64::from(limits.address_alignment) - 1;
     let mut total = 0u64;
     for seg in list {
-        if seg.len == 0 || (seg.addr | seg.len) & mask != 0 {
+        if seg.len == 0 || seg.len & mask != 0 || seg.addr & address_mask != 0 {
             return Err(EINVAL);
         }
         seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;

@@ -34,6 +34,8 @@ pub(crate) const FUNCTION_POOL: u32 = 3;
 
 /// `FERRODMA_ENGINE_ZDMA`.
 pub const ENGINE_ZDMA: u32 = 1;
+/// `FERRODMA_ENGINE_BCM2835`.
+pub const ENGINE_BCM2835: u32 = 2;
 
 /// `FERRODMA_INFO_FILL`.
 pub(crate) const INFO_FILL: u32 = 1 << 0;
@@ -73,7 +75,7 @@ pub(crate) struct Info {
     pub(crate) alignment: u32,
     pub(crate) address_bits: u32,
     pub(crate) queue_depth: u32,
-    pub(crate) _reserved: u32,
+    pub(crate) address_alignment: u32,
 }
 
 /// `struct ferrodma_completion`.
@@ -134,6 +136,7 @@ const _: () = {
     assert!(size_of::<Cancel>() == 16);
     assert!(offset_of!(Info, buffer_size) == 16);
     assert!(offset_of!(Info, queue_depth) == 48);
+    assert!(offset_of!(Info, address_alignment) == 52);
     assert!(offset_of!(Record, bytes) == 24);
     assert!(offset_of!(Submit, nr_src) == 24);
     assert!(offset_of!(Submit, cookie) == 48);

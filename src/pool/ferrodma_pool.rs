@@ -30,6 +30,7 @@ use ferrodma::{
         Shape, //
     },
     engine::{
+        bcm2835,
         zdma,
         Caps, //
     },
@@ -85,12 +86,20 @@ struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-pool"),
-        Compatible {
-            attach: zdma::attach
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-pool"),
+            Compatible {
+                attach: zdma::attach
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-pool"),
+            Compatible {
+                attach: bcm2835::attach
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

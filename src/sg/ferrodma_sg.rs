@@ -28,6 +28,7 @@ use ferrodma::{
         Shape, //
     },
     engine::{
+        bcm2835,
         zdma,
         Caps, //
     },
@@ -37,10 +38,10 @@ use ferrodma::{
 /// Most bytes in one job: 65,536 descriptors on each side, if no two pages are neighbours.
 const MAX_JOB_BYTES: u64 = 256 << 20;
 
-/// Buffers of the proof in bytes, cut differently on the two sides; no whole pages, and the same
-/// number of bytes in all.
+/// Buffers of the proof in bytes, cut differently on the two sides; no whole pages, the same number of
+/// bytes in all, and multiples of what any engine takes.
 const SOURCES: [usize; 4] = [4000, 100, 5000, 1092];
-const DESTINATIONS: [usize; 3] = [97, 6143, 3952];
+const DESTINATIONS: [usize; 3] = [96, 6144, 3952];
 
 /// What the proof fills its first source with; the next has the next value.
 const PATTERN: u8 = 0xaa;
@@ -71,12 +72,20 @@ struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-sg"),
-        Compatible {
-            attach: zdma::attach
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-sg"),
+            Compatible {
+                attach: zdma::attach
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-sg"),
+            Compatible {
+                attach: bcm2835::attach
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

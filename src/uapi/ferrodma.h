@@ -96,11 +96,11 @@ struct ferrodma_seg {
  * @max_job_bytes: [out] most bytes in one job
  * @block_size: [out] longest segment of a pool job in bytes; 0 elsewhere
  * @max_segments: [out] most segments in each list of a job
- * @alignment: [out] addresses and lengths must be multiples of this
+ * @alignment: [out] lengths must be multiples of this
  * @address_bits: [out] width of the engine's bus addresses
  * @queue_depth: [out] most jobs that one open file may have whose records are
  *	not yet taken
- * @__reserved: [out] zero
+ * @address_alignment: [out] addresses must be multiples of this
  *
  * Errors: EINVAL, E2BIG (structure size); EFAULT; ENODEV (device unbound).
  */
@@ -116,7 +116,7 @@ struct ferrodma_info {
 	__u32 alignment;
 	__u32 address_bits;
 	__u32 queue_depth;
-	__u32 __reserved;
+	__u32 address_alignment;
 };
 
 /**

@@ -30,7 +30,8 @@ use ferrodma::{
         Caps,
         Descriptors,
         Engine,
-        Outcome, //
+        Outcome,
+        Rest, //
     },
     transfer::{
         Pairs,
@@ -118,11 +119,11 @@ unsafe impl Engine for Faulty<'_> {
         self.zdma.acknowledge()
     }
 
-    fn bytes_done(&self) -> u64 {
-        self.zdma.bytes_done()
+    fn bytes_done(&self, transfer: &Transfer) -> u64 {
+        self.zdma.bytes_done(transfer)
     }
 
-    fn quiesce(&self, bytes: u64) -> Result {
+    fn quiesce(&self, bytes: u64) -> Result<Rest> {
         if self.stuck.load(ordering::Relaxed) {
             return Err(ETIMEDOUT);
         }

@@ -37,7 +37,8 @@ use crate::{
         Caps,
         Descriptors,
         Engine,
-        Outcome, //
+        Outcome,
+        Rest, //
     },
     raw,
     transfer::{
@@ -369,11 +370,11 @@ unsafe impl Engine for Zdma<'_> {
         }
     }
 
-    fn bytes_done(&self) -> u64 {
+    fn bytes_done(&self, _transfer: &Transfer) -> u64 {
         u64::from(self.io.read(regs::TOTAL_BYTE).count())
     }
 
-    fn quiesce(&self, bytes: u64) -> Result {
+    fn quiesce(&self, bytes: u64) -> Result<Rest> {
         self.io
             .write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
         let limit_ms = (bytes / QUIESCE_BYTES_PER_MS).saturating_add(QUIESCE_EXTRA_MS);
@@ -408,6 +409,7 @@ unsafe impl Engine for Zdma<'_> {
         let isr = self.io.read(regs::ISR);
         self.io.write_reg(isr);
         self.unmask();
-        Ok(())
+        // All that goes wrong interrupts.
+        Ok(Rest::Quiet)
     }
 }

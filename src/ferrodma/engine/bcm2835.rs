@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BCM2835 DMA: the controller of Raspberry Pi 1 to 4, Zero and Zero 2 W.
+//!
+//! Source: "BCM2835 ARM Peripherals", chapter 4, with its errata; for what the hardware needs
+//! besides, `drivers/dma/bcm2835-dma.c`. A channel is a device of its own here, although several are
+//! in one controller, most of which the kernel's driver keeps.
+//!
+//! A transfer is a list of control blocks in memory, each of which has a source, a destination and a
+//! length. Any alignment of the addresses works. The bus is 32 bits wide; its addresses are not those
+//! of the CPU, which is the DMA API's concern (`dma-ranges`).
+//!
+//! # Lengths
+//!
+//! Hardware moves any number of bytes. QEMU's model counts down in steps of 4, and misses the end
+//! where the length is no multiple of it. Such a piece could be cut into one that is and the four
+//! bytes up to its end, some of them moved twice; but where lists are cut at each other's ends there
+//! are pieces of less than four bytes, and of these nothing can be made. So lengths must be multiples
+//! of 4, here and there.
+
+use kernel::{
+    device::Bound,
+    io::{
+        mem::IoMem,
+        poll::read_poll_timeout,
+        Io, //
+    },
+    platform,
+    prelude::*,
+    sync::atomic::{
+        ordering,
+        Atomic, //
+    },
+    time::Delta, //
+};
+use zerocopy_derive::Immutable;
+
+use crate::{
+    chain::DescriptorLayout,
+    engine::{
+        Caps,
+        Descriptors,
+        Engine,
+        Outcome,
+        Rest, //
+    },
+    transfer::{
+        Pairs,
+        Transfer, //
+    },
+    uapi, //
+};
+
+mod regs;
+
+/// Bytes of a channel's register block that this driver uses.
+const REGS_SIZE: usize = 0x24;
+
+/// TIMEOUT: A paused channel waits for writes that are under way, a burst at most; the kernel's driver
+/// waits for 10,000 reads of a register. After a reset the channel is idle at once.
+const QUIESCE_LIMIT: Delta = Delta::from_millis(10);
+const QUIESCE_POLL: Delta = Delta::from_micros(1);
+
+/// AXI priorities: below those of the video controller, and higher when a peripheral panics; as
+/// the kernel's driver and the firmware have them.
+const PRIORITY: u32 = 8;
+const PANIC_PRIORITY: u32 = 15;
+
+/// A full channel: the length has 30 bits. The limit keeps what follows a cut as well aligned as what
+/// precedes it.
+const MAX_SPAN: u64 = (1 << 30) - 4096;
+
+/// A lite channel: the length has 16 bits.
+const MAX_LITE_SPAN: u64 = 65532;
+
+static CAPS: Caps = Caps {
+    name: c"bcm2835",
+    id: uapi::ENGINE_BCM2835,
+    address_bits: 32,
+    max_span: MAX_SPAN,
+    max_transfer: u32::MAX as u64 & !3,
+    alignment: 4,
+    fill: false,
+    layout: DescriptorLayout {
+        size: size_of::<ControlBlock>(),
+        align: size_of::<ControlBlock>(),
+    },
+};
+
+static LITE_CAPS: Caps = Caps {
+    name: c"bcm2835 lite",
+    max_span: MAX_LITE_SPAN,
+    ..CAPS
+};
+
+/// A control block (section 4.2.1.1), little-endian.
+#[repr(C)]
+#[derive(IntoBytes, Immutable)]
+struct ControlBlock {
+    /// What to do besides.
+    transfer_information: u32,
+    source: u32,
+    destination: u32,
+    /// Bytes.
+    length: u32,
+    /// For two-dimensional transfers.
+    stride: u32,
+    /// Bus address of the next control block; 0 in the last.
+    next: u32,
+    _reserved: [u32; 2],
+}
+
+const _: () = assert!(size_of::<ControlBlock>() == 32);
+
+impl ControlBlock {
+    /// Interrupts at its end.
+    const INTERRUPT: u32 = 1 << 0;
+    /// Waits for each write to be acknowledged before it ends.
+    const WAIT_FOR_RESPONSE: u32 = 1 << 3;
+    /// The destination goes on, and so does the source.
+    const DESTINATION_INCREMENTS: u32 = 1 << 4;
+    const SOURCE_INCREMENTS: u32 = 1 << 8;
+}
+
+/// A channel of the controller.
+pub struct Bcm2835<'bound> {
+    io: IoMem<'bound, REGS_SIZE>,
+    caps: &'static Caps,
+    /// Where the channel was when it was last stopped: its control block, and bytes left of that.
+    stopped_at: Atomic<u32>,
+    stopped_left: Atomic<u32>,
+}
+
+impl<'bound> Bcm2835<'bound> {
+    /// Sets up the channel of `pdev`.
+    ///
+    /// # Errors
+    ///
+    /// ENXIO: no registers in the device tree. ETIMEDOUT: the channel is busy and does not stop.
+    pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
+        // The kernel's driver has the whole controller, so the registers are not requested.
+        let io = pdev
+            .io_request_by_index(0)
+            .ok_or(ENXIO)?
+            .iomap_sized::<REGS_SIZE>()?;
+        let caps = if io.read(regs::DEBUG).lite() {
+            &LITE_CAPS
+        } else {
+            &CAPS
+        };
+        let channel = Self {
+            io,
+            caps,
+            stopped_at: Atomic::new(0),
+            stopped_left: Atomic::new(0),
+        };
+        channel.quiesce(0)?;
+        Ok(channel)
+    }
+
+    /// What every write to CS of a channel at work has.
+    fn control() -> regs::CS {
+        regs::CS::zeroed()
+            .with_disdebug(true)
+            .with_wait_for_outstanding_writes(true)
+            .with_const_panic_priority::<PANIC_PRIORITY>()
+            .with_const_priority::<PRIORITY>()
+    }
+
+    /// Clears what DEBUG says of errors, and returns whether there was one.
+    fn take_fault(&self) -> bool {
+        let debug = self.io.read(regs::DEBUG);
+        if debug.is_fault() {
+            self.io.write_reg(debug);
+        }
+        debug.is_fault()
+    }
+}
+
+/// [`Bcm2835::new`] as the match data of a driver.
+pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
+    Ok(KBox::new(Bcm2835::new(pdev)?, GFP_KERNEL)?)
+}
+
+// SAFETY: The channel reads control blocks and moves data between CS.active being written in
+// `start()` and its end. The interrupt comes when the last control block has ended, which waits for
+// all outstanding writes. `quiesce()` pauses, waits for outstanding writes, and resets the channel;
+// it succeeds only if there is no control block any more.
+unsafe impl Engine for Bcm2835<'_> {
+    fn caps(&self) -> &Caps {
+        self.caps
+    }
+
+    fn descriptors(&self, transfer: &Transfer) -> Descriptors {
+        Descriptors {
+            src: transfer.pairs().count(),
+            dst: 0,
+        }
+    }
+
+    fn encode(&self, transfer: &mut Transfer) {
+        let (src, dst, Some(chains)) = transfer.encoder() else {
+            return;
+        };
+        let mut pairs = Pairs::new(src, dst).enumerate().peekable();
+        while let Some((index, pair)) = pairs.next() {
+            let last = pairs.peek().is_none();
+            let mut transfer_information =
+                ControlBlock::DESTINATION_INCREMENTS | ControlBlock::SOURCE_INCREMENTS;
+            if last {
+                transfer_information |= ControlBlock::INTERRUPT | ControlBlock::WAIT_FOR_RESPONSE;
+            }
+            // CAST: The DMA mask keeps addresses within 32 bits, and lengths are cut to 30.
+            let block = ControlBlock {
+                transfer_information: transfer_information.to_le(),
+                source: (pair.src as u32).to_le(),
+                destination: (pair.dst as u32).to_le(),
+                length: (pair.len as u32).to_le(),
+                stride: 0,
+                next: if last {
+                    0
+                } else {
+                    chains.src.address(index + 1) as u32
+                }
+                .to_le(),
+                _reserved: [0; 2],
+            };
+            chains.src.write(index, &block);
+        }
+    }
+
+    unsafe fn start(&self, transfer: &Transfer) {
+        let Some(chains) = transfer.chains() else {
+            return;
+        };
+        // CAST: The DMA mask keeps it within 32 bits.
+        let first = chains.src.address(0) as u32;
+        self.io
+            .write_reg(regs::CONBLK_AD::zeroed().with_addr(first));
+        // The register write orders itself behind all writes to memory before.
+        self.io.write_reg(Self::control().with_active(true));
+    }
+
+    fn acknowledge(&self) -> Outcome {
+        let cs = self.io.read(regs::CS);
+        if !cs.int() {
+            return Outcome::NotMine;
+        }
+        // Active, as zero would pause what may have been started in the meantime.
+        self.io.write_reg(
+            Self::control()
+                .with_int(true)
+                .with_end(true)
+                .with_active(true),
+        );
+        if cs.error() || self.io.read(regs::DEBUG).is_fault() {
+            Outcome::Fault
+        } else if self.io.read(regs::CONBLK_AD).addr() != 0 {
+            Outcome::Unfinished
+        } else {
+            Outcome::Done
+        }
+    }
+
+    fn bytes_done(&self, transfer: &Transfer) -> u64 {
+        let at = self.stopped_at.load(ordering::Relaxed);
+        let left = u64::from(self.stopped_left.load(ordering::Relaxed));
+        let Some(chains) = transfer.chains() else {
+            return 0;
+        };
+        let mut done = 0;
+        for (index, pair) in transfer.pairs().enumerate() {
+            if chains.src.address(index) == u64::from(at) {
+                return done + pair.len.saturating_sub(left);
+            }
+            done += pair.len;
+        }
+        // It had come to the end.
+        done
+    }
+
+    fn quiesce(&self, _bytes: u64) -> Result<Rest> {
+        // Not active: paused.
+        self.io.write_reg(Self::control());
+        let written = read_poll_timeout(
+            || Ok(self.io.read(regs::CS)),
+            |cs| !cs.waiting_for_outstanding_writes(),
+            QUIESCE_POLL,
+            QUIESCE_LIMIT,
+        );
+        let at = self.io.read(regs::CONBLK_AD).addr();
+        let left = self.io.read(regs::TXFR_LEN).len();
+        self.stopped_at.store(at, ordering::Relaxed);
+        self.stopped_left.store(left.get(), ordering::Relaxed);
+        // A channel that still writes when it is reset leaves the bus in disorder.
+        written?;
+
+        let fault = self.take_fault();
+        self.io
+            .write_reg(regs::CS::zeroed().with_abort(true).with_disdebug(true));
+        self.io.write_reg(regs::CS::zeroed().with_reset(true));
+        // The controller's model in QEMU leaves the address.
+        self.io.write_reg(regs::CONBLK_AD::zeroed());
+        read_poll_timeout(
+            || Ok((self.io.read(regs::CS), self.io.read(regs::CONBLK_AD))),
+            |(cs, conblk)| {
+                !cs.active() && !cs.waiting_for_outstanding_writes() && conblk.addr() == 0
+            },
+            QUIESCE_POLL,
+            QUIESCE_LIMIT,
+        )?;
+        self.io
+            .write_reg(regs::CS::zeroed().with_int(true).with_end(true));
+        Ok(if fault { Rest::Fault } else { Rest::Quiet })
+    }
+}

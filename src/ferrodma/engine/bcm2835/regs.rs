@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registers of a channel of the BCM2835 DMA controller.
+//!
+//! Names and meanings are those of "BCM2835 ARM Peripherals", section 4.2.1.
+
+use kernel::io::register;
+
+register! {
+    /// Control and status.
+    pub(super) CS(u32) @ 0x00 {
+        /// Resets the channel; clears itself.
+        31:31   reset => bool;
+        /// Goes on with the next control block.
+        30:30   abort => bool;
+        /// Does not stop where a debugger stops the CPU.
+        29:29   disdebug => bool;
+        /// The end of the last control block is reported when all its writes are acknowledged.
+        28:28   wait_for_outstanding_writes => bool;
+        /// AXI priority while a panic is signalled, and else.
+        23:20   panic_priority;
+        19:16   priority;
+        /// The bus or the channel has reported an error; see DEBUG.
+        8:8     error => bool;
+        /// Paused, and waits for the last write to be acknowledged.
+        6:6     waiting_for_outstanding_writes => bool;
+        /// A control block has ended that says so. Cleared by writing one.
+        2:2     int => bool;
+        /// A control block has ended. Cleared by writing one.
+        1:1     end => bool;
+        /// Works on the control blocks; zero pauses.
+        0:0     active => bool;
+    }
+
+    /// Bus address of the control block that is worked on; 0 if there is none.
+    pub(super) CONBLK_AD(u32) @ 0x04 {
+        31:0    addr => u32;
+    }
+
+    /// Bytes that are left of the control block.
+    pub(super) TXFR_LEN(u32) @ 0x14 {
+        29:0    len;
+    }
+
+    /// State for people, and errors.
+    pub(super) DEBUG(u32) @ 0x20 {
+        /// A channel of the reduced kind, with lengths of 16 bits.
+        28:28   lite => bool;
+        /// The bus has answered a read with an error. Cleared by writing one, as the others.
+        2:2     read_error => bool;
+        /// The FIFO has had an error.
+        1:1     fifo_error => bool;
+        /// The bus did not mark the last beat of a read.
+        0:0     read_last_not_set_error => bool;
+    }
+}
+
+impl DEBUG {
+    /// Whether there was an error.
+    pub(super) fn is_fault(self) -> bool {
+        self.read_error() || self.fifo_error() || self.read_last_not_set_error()
+    }
+}
