@@ -44,6 +44,7 @@ use crate::{
         SyncedBuffers, //
     },
     uapi::{
+        self,
         Record,
         Seg, //
     }, //
@@ -114,6 +115,17 @@ impl Client {
             signals,
             wanted_blocks: Atomic::new(FEWEST_BLOCKS),
         })
+    }
+
+    /// Lengths must be multiples of this, a power of two, in bytes.
+    pub fn alignment(&self) -> usize {
+        // CAST: A small number.
+        self.channel.info.alignment as usize
+    }
+
+    /// Whether an error of the engine ends a job at once, not at its time limit.
+    pub fn has_fault_irq(&self) -> bool {
+        self.channel.info.flags & uapi::INFO_FAULT_IRQ != 0
     }
 
     /// The channel.

@@ -233,7 +233,11 @@ impl<'bound> Parts<'bound> {
         let info = Info {
             function: D::ADDRESSES as u32,
             engine: caps.id,
-            flags: uapi::INFO_FILL,
+            flags: if caps.fault_irq {
+                uapi::INFO_FILL | uapi::INFO_FAULT_IRQ
+            } else {
+                uapi::INFO_FILL
+            },
             buffer_size: shape.buffer_size,
             max_job_bytes,
             // CAST: Small numbers, here and below.

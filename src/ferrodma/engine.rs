@@ -37,6 +37,8 @@ pub struct Caps {
     pub alignment: u32,
     /// Whether it can fill one span with one byte value by itself. All else is copied from a pattern.
     pub fill: bool,
+    /// Whether it interrupts when it meets an error. If not, that is found out at the time limit.
+    pub fault_irq: bool,
     /// Its descriptors.
     pub layout: DescriptorLayout,
 }

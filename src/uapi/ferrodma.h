@@ -68,6 +68,7 @@
 /* ferrodma_info.flags */
 #define FERRODMA_INFO_FILL		(1U << 0) /* FERRODMA_SUBMIT_FILL works */
 #define FERRODMA_INFO_DEAD		(1U << 1) /* hardware would not stop; submit is EIO */
+#define FERRODMA_INFO_FAULT_IRQ		(1U << 2) /* an error ends a job at once, else at its time limit */
 
 /* ferrodma_submit.flags */
 #define FERRODMA_SUBMIT_WAIT		(1U << 0) /* wait, and return the record in place */

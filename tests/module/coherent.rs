@@ -61,39 +61,66 @@ impl Tested {
 
     fn copy_and_fill(&self, client: &Client) -> Result<bool> {
         self.preset(0)?;
-        Ok(client.fill(0x5a, &[seg(0, 100), seg(200, 57)])? == 157
-            && client.copy(&[seg(0, 157)], &[seg(1000, 157)])? == 157
+        Ok(client.fill(0x5a, &[seg(0, 100), seg(200, 56)])? == 156
+            && client.copy(&[seg(0, 156)], &[seg(1000, 156)])? == 156
             && self.holds(1000, 100, 0x5a)?
-            && self.holds(1100, 57, 0)?
-            && self.holds(200, 57, 0x5a)?
-            && self.holds(257, 743, 0)?)
+            && self.holds(1100, 56, 0)?
+            && self.holds(200, 56, 0x5a)?
+            && self.holds(256, 744, 0)?)
     }
 
     fn differently_cut_lists(&self, client: &Client) -> Result<bool> {
+        let unit = client.alignment();
+        // CAST: `usize` is as wide.
+        let seg = |at: u64, len: u64| seg(at * unit as u64, len * unit as u64);
+        let holds = |at, len, value| self.holds(at * unit, len * unit, value);
         self.preset(0)?;
-        self.buffer.write(0, &[1; 10])?;
-        self.buffer.write(100, &[2; 20])?;
+        for (at, len, value) in [(0, 10, 1), (100, 20, 2)] {
+            let bytes = KVec::from_elem(value, len * unit, GFP_KERNEL)?;
+            self.buffer.write(at * unit, &bytes)?;
+        }
         // One segment more than any that is spoilt.
         let src = [seg(0, 5), seg(5, 5), seg(100, 1), seg(101, 2), seg(103, 17)];
         let dst = [seg(1000, 29), seg(2000, 1)];
-        Ok(client.copy(&src, &dst)? == 30
-            && self.holds(1000, 10, 1)?
-            && self.holds(1010, 19, 2)?
-            && self.holds(1029, 971, 0)?
-            && self.holds(2000, 1, 2)?)
+        Ok(client.copy(&src, &dst)? == 30 * unit as u64
+            && holds(1000, 10, 1)?
+            && holds(1010, 19, 2)?
+            && holds(1029, 971, 0)?
+            && holds(2000, 1, 2)?)
     }
 
     fn bad_requests(&self, client: &Client) -> Result<bool> {
         self.preset(7)?;
-        let end = self.buffer.len() as u64;
+        // CAST: `usize` is as wide.
+        let (end, unit) = (self.buffer.len() as u64, client.alignment() as u64);
         let refused = |result: Result<u64>, error: Error| result.is_err_and(|e| e == error);
-        Ok(refused(client.copy(&[], &[seg(0, 1)]), EINVAL)
-            && refused(client.copy(&[seg(0, 1)], &[seg(1, 2)]), EINVAL)
-            && refused(client.copy(&[seg(0, 2)], &[seg(1, 2)]), EINVAL)
-            && refused(client.copy(&[seg(0, 1)], &[seg(end, 1)]), ERANGE)
-            && refused(client.fill(1, &[seg(u64::MAX, 1)]), EOVERFLOW)
-            && refused(client.fill(1, &[seg(0, end + 1)]), EMSGSIZE)
+        Ok(refused(client.copy(&[], &[seg(0, unit)]), EINVAL)
+            && refused(client.copy(&[seg(0, unit)], &[seg(unit, 2 * unit)]), EINVAL)
+            && refused(
+                client.copy(&[seg(0, 2 * unit)], &[seg(1, 2 * unit)]),
+                EINVAL,
+            )
+            && refused(client.copy(&[seg(0, unit)], &[seg(end, unit)]), ERANGE)
+            && refused(client.fill(1, &[seg(u64::MAX, unit)]), EOVERFLOW)
+            && refused(client.fill(1, &[seg(0, end + unit)]), EMSGSIZE)
+            && (unit == 1 || refused(client.fill(1, &[seg(0, unit + 1)]), EINVAL))
             && self.holds(0, self.buffer.len(), 7)?)
+    }
+
+    /// No address is too odd for a buffer.
+    fn any_address(&self, client: &Client) -> Result<bool> {
+        let mut good = true;
+        for at in 0..8 {
+            self.preset(0)?;
+            self.buffer.write(at, &[6; 64])?;
+            // CAST: A small number.
+            client.copy(&[seg(at as u64, 64)], &[seg(1007 - at as u64, 64)])?;
+            good = good
+                && self.holds(1007 - at, 64, 6)?
+                && self.holds(1000 - at, 7, 0)?
+                && self.holds(1071 - at, 64, 0)?;
+        }
+        Ok(good)
     }
 
     fn paused_engine_times_out(&self, client: &Client) -> Result<bool> {
@@ -107,6 +134,9 @@ impl Tested {
     }
 
     fn bus_error_is_reported(&self, client: &Client) -> Result<bool> {
+        if !client.has_fault_irq() {
+            return Err(EOPNOTSUPP);
+        }
         self.preset(0)?;
         self.buffer.write(0, &[4; 64])?;
         let src = [seg(0, 16), seg(16, 16), seg(32, 16)];
@@ -127,6 +157,7 @@ impl Function for Tested {
                 self.differently_cut_lists(client)
             }),
             (c"bad_requests", &|| self.bad_requests(client)),
+            (c"any_address", &|| self.any_address(client)),
             (c"paused_engine_times_out", &|| {
                 self.paused_engine_times_out(client)
             }),
@@ -144,12 +175,20 @@ pub(crate) struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-test"),
-        Compatible {
-            attach: faulty::attach
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-test"),
+            Compatible {
+                attach: faulty::zdma
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-test"),
+            Compatible {
+                attach: faulty::bcm2835
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

@@ -2,17 +2,17 @@
 
 //! A channel whose hardware really goes wrong.
 //!
-//! It works as ZDMA does, except for copies with certain numbers of source spans, whose descriptors
-//! are spoilt before hardware sees them:
+//! It works as its engine does, except for copies with certain numbers of source spans, whose
+//! descriptors are spoilt before hardware sees them:
 //!
 //! | spans | what is done | what hardware does |
 //! |---|---|---|
-//! | [`HALTS`] | the first descriptor says HALT instead of going on | pauses behind the first span, for ever |
-//! | [`FAULTS`] | the second descriptor's address is misaligned | reports a bus error reading a descriptor |
-//! | [`STICKS`] | as `HALTS`, and [`Engine::quiesce`] leaves it so | stays paused whatever the core does |
+//! | [`HALTS`] | [`Spoil::halt`]: the list ends behind its first descriptor | moves the first span, and says nothing |
+//! | [`FAULTS`] | [`Spoil::misdirect`]: the second descriptor's address is wrong | reports a bus error, if it can |
+//! | [`STICKS`] | as `HALTS`, and [`Engine::quiesce`] leaves it so | the same, whatever the core does |
 //!
-//! Besides, it may be one whose descriptors have a source and a destination each, and that takes
-//! short spans only.
+//! Besides, it may take short spans only, and be one whose descriptors have a source and a
+//! destination each.
 
 use kernel::{
     device::Bound,
@@ -25,7 +25,9 @@ use kernel::{
 };
 
 use ferrodma::{
+    chain::Chains,
     engine::{
+        bcm2835::Bcm2835,
         zdma::Zdma,
         Caps,
         Descriptors,
@@ -47,8 +49,24 @@ pub(crate) const FAULTS: usize = 3;
 /// Source spans of a copy that pauses and cannot be stopped.
 const STICKS: usize = 4;
 
-/// Longest span in bytes of an engine that takes short ones only: an odd number, less than a page.
-const SHORT: u64 = 3001;
+/// Longest span in bytes of an engine that takes short ones only: less than a page, and a multiple
+/// of what any engine takes.
+pub(crate) const SHORT: u64 = 3000;
+
+/// An engine whose descriptors can be spoilt.
+trait Spoil: Engine {
+    /// Writes descriptors for lists cut at each other's ends, if that is not the engine's own way.
+    fn link_pairs(&self, pairs: Pairs<'_>, chains: &mut Chains);
+
+    /// Lets hardware stop behind the first descriptor, and not say so.
+    fn halt(&self, chains: &mut Chains);
+
+    /// Gives the second descriptor an address that hardware reports.
+    fn misdirect(&self, chains: &mut Chains);
+
+    /// Bytes of `transfer`, which was halted.
+    fn bytes_halted(&self, transfer: &Transfer) -> u64;
+}
 
 /// Where a ZDMA descriptor has its control word and the address of the next one, and the commands
 /// in the former (UG1085, "Linked-list Mode").
@@ -57,24 +75,72 @@ const NEXT: usize = 16;
 const CMD_MASK: u8 = 3 << 3;
 const CMD_HALT: u8 = 1 << 3;
 
-/// A ZDMA channel that does not always work.
-struct Faulty<'bound> {
-    zdma: Zdma<'bound>,
+impl Spoil for Zdma<'_> {
+    fn link_pairs(&self, pairs: Pairs<'_>, chains: &mut Chains) {
+        let src = pairs.clone().map(|pair| Span::new(pair.src, pair.len));
+        self.link(src, &mut chains.src);
+        let dst = pairs.map(|pair| Span::new(pair.dst, pair.len));
+        self.link(dst, &mut chains.dst);
+    }
+
+    fn halt(&self, chains: &mut Chains) {
+        if let Some(first) = chains.src.bytes(0) {
+            first[CTRL] = first[CTRL] & !CMD_MASK | CMD_HALT;
+        }
+    }
+
+    fn misdirect(&self, chains: &mut Chains) {
+        if let Some(first) = chains.src.bytes(0) {
+            first[NEXT] |= 4;
+        }
+    }
+
+    fn bytes_halted(&self, transfer: &Transfer) -> u64 {
+        self.bytes_done(transfer)
+    }
+}
+
+/// Where a control block of the BCM2835 has the address of the next one.
+const NEXT_BLOCK: core::ops::Range<usize> = 20..24;
+
+impl Spoil for Bcm2835<'_> {
+    fn link_pairs(&self, _pairs: Pairs<'_>, _chains: &mut Chains) {}
+
+    fn halt(&self, chains: &mut Chains) {
+        if let Some(first) = chains.src.bytes(0) {
+            // Only the last block interrupts, and hardware does not come to it.
+            first[NEXT_BLOCK].fill(0);
+        }
+    }
+
+    /// It has no interrupt for errors, and its model has no errors.
+    fn misdirect(&self, _chains: &mut Chains) {}
+
+    /// To hardware it was at the end.
+    fn bytes_halted(&self, transfer: &Transfer) -> u64 {
+        transfer.pairs().next().map_or(0, |pair| pair.len)
+    }
+}
+
+/// A channel that does not always work.
+struct Faulty<E> {
+    engine: E,
     caps: Caps,
     in_pairs: bool,
+    halted: Atomic<bool>,
     stuck: Atomic<bool>,
 }
 
-// SAFETY: As for `Zdma`, which does all the work. That a channel is said not to stop although it
-// might is no breach; that it reads descriptors of its own chain only, the changes below leave as
-// it is.
-unsafe impl Engine for Faulty<'_> {
+// SAFETY: As for the engine within, which does all the work. That a channel is said not to stop
+// although it might is no breach; that it reads descriptors of its own chains only, the changes below
+// leave as it is.
+unsafe impl<E: Spoil> Engine for Faulty<E> {
     fn caps(&self) -> &Caps {
         &self.caps
     }
 
     fn descriptors(&self, transfer: &Transfer) -> Descriptors {
-        let native = self.zdma.descriptors(transfer);
+        let native = self.engine.descriptors(transfer);
         if !self.in_pairs || native.src == 0 {
             return native;
         }
@@ -86,82 +152,90 @@ unsafe impl Engine for Faulty<'_> {
     }
 
     fn encode(&self, transfer: &mut Transfer) {
-        self.zdma.encode(transfer);
-        let nr_src = transfer.src().len();
+        self.engine.encode(transfer);
         let (src, dst, Some(chains)) = transfer.encoder() else {
             return;
         };
         if self.in_pairs {
-            let pairs = Pairs::new(src, dst);
-            let src = pairs.clone().map(|pair| Span::new(pair.src, pair.len));
-            self.zdma.link(src, &mut chains.src);
-            let dst = pairs.map(|pair| Span::new(pair.dst, pair.len));
-            self.zdma.link(dst, &mut chains.dst);
+            self.engine.link_pairs(Pairs::new(src, dst), chains);
         }
-        let Some(first) = chains.src.bytes(0) else {
-            return;
-        };
-        match nr_src {
-            HALTS | STICKS => first[CTRL] = first[CTRL] & !CMD_MASK | CMD_HALT,
-            FAULTS => first[NEXT] |= 4,
+        match src.len() {
+            HALTS | STICKS => self.engine.halt(chains),
+            FAULTS => self.engine.misdirect(chains),
             _ => {}
         }
     }
 
     unsafe fn start(&self, transfer: &Transfer) {
-        let sticks = transfer.src().len() == STICKS;
-        self.stuck.store(sticks, ordering::Relaxed);
+        let spans = transfer.src().len();
+        self.halted
+            .store(matches!(spans, HALTS | STICKS), ordering::Relaxed);
+        self.stuck.store(spans == STICKS, ordering::Relaxed);
         // SAFETY: The caller promises the same.
-        unsafe { self.zdma.start(transfer) };
+        unsafe { self.engine.start(transfer) };
     }
 
     fn acknowledge(&self) -> Outcome {
-        self.zdma.acknowledge()
+        self.engine.acknowledge()
     }
 
     fn bytes_done(&self, transfer: &Transfer) -> u64 {
-        self.zdma.bytes_done(transfer)
+        if self.halted.load(ordering::Relaxed) {
+            self.engine.bytes_halted(transfer)
+        } else {
+            self.engine.bytes_done(transfer)
+        }
     }
 
     fn quiesce(&self, bytes: u64) -> Result<Rest> {
         if self.stuck.load(ordering::Relaxed) {
             return Err(ETIMEDOUT);
         }
-        self.zdma.quiesce(bytes)
+        self.engine.quiesce(bytes)
     }
 }
 
-/// A channel with ZDMA's own lists.
-pub(crate) fn attach<'bound>(
+/// A ZDMA channel with its own lists.
+pub(crate) fn zdma<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    let zdma = Zdma::new(pdev)?;
-    let caps = *zdma.caps();
-    new(zdma, caps, false)
+    new(Zdma::new(pdev)?, None, false)
 }
 
-/// A channel with a list of pairs and short spans.
-pub(crate) fn attach_in_pairs<'bound>(
+/// A ZDMA channel with a list of pairs and short spans.
+pub(crate) fn zdma_in_pairs<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    let zdma = Zdma::new(pdev)?;
-    let caps = Caps {
-        max_span: SHORT,
-        ..*zdma.caps()
-    };
-    new(zdma, caps, true)
+    new(Zdma::new(pdev)?, Some(SHORT), true)
 }
 
-fn new<'bound>(
-    zdma: Zdma<'bound>,
-    caps: Caps,
+/// A channel of the BCM2835.
+pub(crate) fn bcm2835<'bound>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>> {
+    new(Bcm2835::new(pdev)?, None, false)
+}
+
+/// The same with short spans.
+pub(crate) fn bcm2835_short<'bound>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>> {
+    new(Bcm2835::new(pdev)?, Some(SHORT), false)
+}
+
+fn new<'bound, E: Spoil + 'bound>(
+    engine: E,
+    max_span: Option<u64>,
     in_pairs: bool,
 ) -> Result<KBox<dyn Engine + 'bound>> {
+    let mut caps = *engine.caps();
+    caps.max_span = max_span.unwrap_or(caps.max_span);
     Ok(KBox::new(
         Faulty {
-            zdma,
+            engine,
             caps,
             in_pairs,
+            halted: Atomic::new(false),
             stuck: Atomic::new(false),
         },
         GFP_KERNEL,

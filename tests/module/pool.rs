@@ -318,12 +318,20 @@ pub(crate) struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-pool-test"),
-        Compatible {
-            attach: faulty::attach
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-pool-test"),
+            Compatible {
+                attach: faulty::zdma
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-pool-test"),
+            Compatible {
+                attach: faulty::bcm2835
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

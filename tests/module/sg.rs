@@ -15,7 +15,6 @@ use kernel::{
         ToDevice, //
     },
     of,
-    page::PAGE_SIZE,
     prelude::*,
     ThisModule, //
 };
@@ -73,15 +72,15 @@ fn holds_pattern(buffers: &Buffers) -> bool {
         .eq(pattern().take(buffers.iter().map(<[u8]>::len).sum()))
 }
 
-/// Two lists of as many buffers, and of a byte each.
-fn two_bytes<'a>(
+/// Two lists of a word each.
+fn two_words<'a>(
     dev: &'a Device<Bound>,
     from: DataDirection,
     to: DataDirection,
 ) -> Result<(DeviceBuffers<'a>, DeviceBuffers<'a>)> {
     Ok((
-        Buffers::new(&[1])?.map(dev, from)?,
-        Buffers::new(&[1])?.map(dev, to)?,
+        Buffers::new(&[4])?.map(dev, from)?,
+        Buffers::new(&[4])?.map(dev, to)?,
     ))
 }
 
@@ -95,23 +94,36 @@ fn moves(dev: &Device<Bound>, client: &Client, src: &[usize], dst: &[usize]) -> 
 
 /// Lists that are cut differently; none has as few spans as those that are spoilt.
 fn differently_cut_lists(dev: &Device<Bound>, client: &Client) -> Result<bool> {
-    Ok(moves(dev, client, &[20001], &[1, 2, 3, 19995])?
-        && moves(dev, client, &[1; 256], &[256])?
-        && moves(dev, client, &[1; 256], &[1; 256])?
-        && moves(dev, client, &[PAGE_SIZE; 5], &[5 * PAGE_SIZE - 1, 1])?
-        && moves(
-            dev,
-            client,
-            &[4000, 100, 5000, 1092, 7],
-            &[97, 6143, 3952, 7],
-        )?)
+    let unit = client.alignment();
+    let moves = |src: &[usize], dst: &[usize]| -> Result<bool> {
+        let scale = |list: &[usize]| -> Result<KVec<usize>> {
+            let mut scaled = KVec::with_capacity(list.len(), GFP_KERNEL)?;
+            for len in list {
+                scaled.push(len * unit, GFP_KERNEL)?;
+            }
+            Ok(scaled)
+        };
+        moves(dev, client, &scale(src)?, &scale(dst)?)
+    };
+    Ok(moves(&[15001], &[1, 2, 3, 14995])?
+        && moves(&[1; 256], &[256])?
+        && moves(&[1; 256], &[1; 256])?
+        && moves(&[1024; 5], &[5119, 1])?
+        && moves(&[2000, 100, 5000, 1092, 7], &[97, 4143, 3952, 7])?)
 }
 
 /// As long as a span may be, and one more: that is two.
 fn longest_span(dev: &Device<Bound>, client: &Client) -> Result<bool> {
-    Ok(moves(dev, client, &[3001], &[3001])?
-        && moves(dev, client, &[3001; 5], &[3002, 12003])?
-        && moves(dev, client, &[3002, 3001, 3001, 3001], &[12005])?)
+    // CAST: A small number.
+    let (most, unit) = (faulty::SHORT as usize, client.alignment());
+    Ok(moves(dev, client, &[most], &[most])?
+        && moves(dev, client, &[most; 5], &[most + unit, 4 * most - unit])?
+        && moves(
+            dev,
+            client,
+            &[most + unit, most, most, most],
+            &[4 * most + unit],
+        )?)
 }
 
 fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
@@ -155,7 +167,7 @@ fn bad_buffers(dev: &Device<Bound>) -> Result<bool> {
 /// What is refused comes back, and can be used.
 fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     for (from, to) in [(FromDevice, FromDevice), (ToDevice, ToDevice)] {
-        let (src, dst) = two_bytes(dev, from, to)?;
+        let (src, dst) = two_words(dev, from, to)?;
         let Err(rejected) = client.transfer(src, dst) else {
             return Ok(false);
         };
@@ -164,13 +176,13 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
         }
     }
 
-    let (_, dst) = two_bytes(dev, ToDevice, FromDevice)?;
-    let src = patterned(&[1, 1])?.map(dev, ToDevice)?;
+    let (_, dst) = two_words(dev, ToDevice, FromDevice)?;
+    let src = patterned(&[4, 4])?.map(dev, ToDevice)?;
     let Err(unequal) = client.transfer(src, dst) else {
         return Ok(false);
     };
 
-    let (mut src, dst) = two_bytes(dev, ToDevice, FromDevice)?;
+    let (mut src, dst) = two_words(dev, ToDevice, FromDevice)?;
     let _ = src.addresses().count();
     let Err(known) = client.transfer(src, dst) else {
         return Ok(false);
@@ -183,7 +195,7 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     // CAST: A small number.
     let long = [
         MAX_JOB_BYTES as usize / 4,
-        MAX_JOB_BYTES as usize * 3 / 4 + 1,
+        MAX_JOB_BYTES as usize * 3 / 4 + 4,
     ];
     let src = Buffers::new(&long)?.map(dev, ToDevice);
     let dst = Buffers::new(&long)?.map(dev, FromDevice);
@@ -210,6 +222,9 @@ fn paused_engine_times_out(dev: &Device<Bound>, client: &Client) -> Result<bool>
 }
 
 fn bus_error_is_reported(dev: &Device<Bound>, client: &Client) -> Result<bool> {
+    if !client.has_fault_irq() {
+        return Err(EOPNOTSUPP);
+    }
     let src = patterned(&[16; faulty::FAULTS])?.map(dev, ToDevice)?;
     let dst = Buffers::new(&[48])?.map(dev, FromDevice)?;
     let Err(bad) = client.transfer(src, dst) else {
@@ -264,12 +279,20 @@ pub(crate) struct Driver;
 kernel::of_device_table!(
     OF_TABLE,
     Compatible,
-    [(
-        of::DeviceId::new(c"ferrodma,zynqmp-sg-test"),
-        Compatible {
-            attach: faulty::attach_in_pairs
-        }
-    )]
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-sg-test"),
+            Compatible {
+                attach: faulty::zdma_in_pairs
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-sg-test"),
+            Compatible {
+                attach: faulty::bcm2835_short
+            }
+        ),
+    ]
 );
 
 impl ChannelDriver for Driver {

@@ -81,6 +81,7 @@ static CAPS: Caps = Caps {
     max_transfer: u32::MAX as u64 & !3,
     alignment: 4,
     fill: false,
+    fault_irq: false,
     layout: DescriptorLayout {
         size: size_of::<ControlBlock>(),
         align: size_of::<ControlBlock>(),

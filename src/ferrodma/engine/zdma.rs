@@ -83,6 +83,7 @@ static CAPS: Caps = Caps {
     max_transfer: u32::MAX as u64,
     alignment: 1,
     fill: true,
+    fault_irq: true,
     layout: DescriptorLayout {
         size: size_of::<Descriptor>(),
         align: size_of::<Descriptor>(),
