@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compile the overlays, and merge those of BOARD onto its tree: build/dtbs/<board>.dtb for use and
+# Compile the overlays, and merge those of each machine onto its tree: build/dtbs/<board>.dtb for use and
 # build/dtbs/<board>-faults.dtb for the tests. A warning of dtc is an error. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
@@ -33,25 +33,32 @@ for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/overlays/*.dtso; do
 	overlay "$source"
 done
 
-machine=$TOP/tests/machines/$BOARD
-[ -r "$machine" ] || die "no machine is called $BOARD; there are:" "$(cd "$TOP/tests/machines" && echo BOARD=*)"
-base=$(sed -n 's/^dtb = //p' "$machine")
-case $base in
-machine)
-	base=$out/$BOARD.base
-	# shellcheck disable=SC2046 # the arguments are words
-	qemu-system-aarch64 $(sed -n 's/^qemu = //p' "$machine") -M "dumpdtb=$base" -display none >"$out/qemu.log" 2>&1 || {
-		cat "$out/qemu.log" >&2
-		die "QEMU does not write the device tree of $BOARD"
-	}
-	;;
-*) base=$kernel/guest/dtbs/$base ;;
-esac
+# merge <board>: the overlays of a machine, one upon the other.
+merge() {
+	_machine=$TOP/tests/machines/$1
+	[ -r "$_machine" ] || die "no machine is called $1; there are:" "$(cd "$TOP/tests/machines" && echo BOARD=*)"
+	_base=$(sed -n 's/^dtb = //p' "$_machine")
+	case $_base in
+	machine)
+		_base=$out/$1.base
+		# shellcheck disable=SC2046 # the arguments are words
+		qemu-system-aarch64 $(sed -n 's/^qemu = //p' "$_machine") -M "dumpdtb=$_base" -display none \
+			>"$out/qemu.log" 2>&1 || {
+			cat "$out/qemu.log" >&2
+			die "QEMU does not write the device tree of $1"
+		}
+		;;
+	*) _base=$kernel/guest/dtbs/$_base ;;
+	esac
+	# What QEMU lacks of the board comes first, what only the tests want last.
+	if [ -e "$out/$1-machine.dtbo" ]; then
+		fdtoverlay -i "$_base" -o "$out/$1.base" "$out/$1-machine.dtbo"
+		_base=$out/$1.base
+	fi
+	fdtoverlay -i "$_base" -o "$out/$1.dtb" "$out/$1.dtbo"
+	fdtoverlay -i "$out/$1.dtb" -o "$out/$1-faults.dtb" "$out/$1-faults.dtbo"
+}
 
-fdtoverlay -i "$base" -o "$out/$BOARD.dtb" "$out/$BOARD.dtbo"
-faults=$out/$BOARD-faults
-if [ -e "$faults.dtbo" ]; then
-	fdtoverlay -i "$out/$BOARD.dtb" -o "$faults.dtb" "$faults.dtbo"
-else
-	cp "$out/$BOARD.dtb" "$faults.dtb"
-fi
+for machine in "$TOP"/tests/machines/*; do
+	merge "${machine##*/}"
+done

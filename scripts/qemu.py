@@ -37,6 +37,11 @@ def machine(board):
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def machines():
+    """The boards that can be booted."""
+    return sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
+
+
 def command(board, kernel, mode, append="", dtb=None, serial=()):
     """The QEMU command for a machine; `dtb` is a name in build/dtbs."""
     config = machine(board)
