@@ -12,7 +12,6 @@ TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 
 CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrodma}
 BUILD=$TOP/build
-BOARD=${BOARD:-amd-versal-virt}
 V=${V:-0}
 
 # Everything below calls make afresh with its own variables.

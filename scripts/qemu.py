@@ -37,9 +37,13 @@ def machine(board):
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def machines():
-    """The boards that can be booted."""
-    return sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
+def boards(default=None):
+    """The machines to boot: what BOARD names, else the default, else all there are."""
+    every = sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
+    asked = os.environ.get("BOARD") or default
+    if asked and asked not in every:
+        raise SystemExit(f"ferrodma: no machine is called {asked}; there are: {' '.join(every)}")
+    return [asked] if asked else every
 
 
 def command(board, kernel, mode, append="", dtb=None, serial=()):
