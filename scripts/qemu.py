@@ -42,7 +42,7 @@ def boards(default=None):
     every = sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
     asked = os.environ.get("BOARD") or default
     if asked and asked not in every:
-        raise SystemExit(f"ferrodma: no machine is called {asked}; there are: {' '.join(every)}")
+        raise LookupError(f"no machine is called {asked}; there are: {' '.join(every)}")
     return [asked] if asked else every
 
 
