@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme]...: all of them where none is named. A warning is an error. Runs
-# with the toolchain, on modules that are built; dtc's warnings are errors whenever overlays are compiled.
+# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs]...: all of them where none is named. A warning is an
+# error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
+# are compiled.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 make_cache
-[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme
+[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme bindings dtbs
 cd "$TOP"
 
 for lint; do
@@ -24,6 +25,8 @@ for lint; do
 	clippy) OUT=$BUILD/clippy "$TOP/scripts/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
 	modinfo) "$TOP/scripts/modinfo.sh" ;;
 	readme) "$TOP/scripts/readme.sh" ;;
+	bindings) "$TOP/scripts/bindings.sh" schemas ;;
+	dtbs) "$TOP/scripts/bindings.sh" trees ;;
 	*) die "no lint is called $lint" ;;
 	esac
 done
