@@ -2,7 +2,7 @@
 #
 # The front door. kbuild reads Kbuild instead; what the targets do is in scripts/.
 
-# make check runs all machines where none is named; else this is the one.
+# make check runs all machines where none is named.
 V ?= 0
 export BOARD V
 
@@ -17,9 +17,9 @@ help:
 	@echo 'make check          build and run the whole suite, on every machine unless BOARD names one'
 	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
-	@echo 'make dtbs           build/dtbs: the overlays, and the trees of the machines with theirs merged'
+	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
 	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'
-	@echo 'make lint           shellcheck, rustfmt, clippy, dtc, dt-schema and modinfo; every warning is an error'
+	@echo 'make lint           shellcheck, rustfmt, clippy, dtc and modinfo, where every warning is an error'
 	@echo 'make rust-analyzer  rust-project.json for an editor'
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compile the overlays, and merge those of each machine onto its tree: build/dtbs/<board>.dtb for use and
-# build/dtbs/<board>-faults.dtb for the tests. A warning of dtc is an error. Runs with the toolchain.
+# Compile the overlays, and merge each board's onto its tree: build/dtbs/<board>.dtb for use on the board,
+# build/dtbs/<board>-machine.dtb for QEMU, and build/dtbs/<board>-faults.dtb for the tests. The tree is that of the machine of this name, or for a board that QEMU
+# cannot boot the one that the head of its overlay names. A warning of dtc is an error. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -12,6 +13,9 @@ kernel=$("$TOP/scripts/kernel.sh")
 out=$BUILD/dtbs
 lock_build
 mkdir -p "$out"
+
+# What is not made anew is not to be found.
+rm -f -- "$out"/*.dtb "$out"/*.dtbo
 
 # overlay <source>: compile it, by way of the C preprocessor as the kernel does, to build/dtbs/<name>.dtbo.
 overlay() {
@@ -33,31 +37,47 @@ for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/overlays/*.dtso; do
 	overlay "$source"
 done
 
-# merge <board>: the overlays of a machine, one upon the other.
-merge() {
+# base <board>: build/dtbs/<board>.base, the tree that its overlay is for.
+base() {
 	_machine=$TOP/tests/machines/$1
-	_base=$(sed -n 's/^dtb = //p' "$_machine")
-	case $_base in
+	if [ -e "$_machine" ]; then
+		_tree=$(sed -n 's/^dtb = //p' "$_machine")
+	else
+		_tree=$(sed -n 's/^ \* Tree: //p' "$TOP/dts/overlays/$1.dtso")
+	fi
+	case $_tree in
+	"") die "no machine is called $1, and dts/overlays/$1.dtso has no line \" * Tree: <file of Debian>\"" ;;
 	machine)
-		_base=$out/$1.base
 		# shellcheck disable=SC2046 # the arguments are words
-		qemu-system-aarch64 $(sed -n 's/^qemu = //p' "$_machine") -M "dumpdtb=$_base" -display none \
+		qemu-system-aarch64 $(sed -n 's/^qemu = //p' "$_machine") -M "dumpdtb=$out/$1.base" -display none \
 			>"$out/qemu.log" 2>&1 || {
 			cat "$out/qemu.log" >&2
 			die "QEMU does not write the device tree of $1"
 		}
 		;;
-	*) _base=$kernel/guest/dtbs/$_base ;;
+	*)
+		[ -e "$kernel/guest/dtbs/$_tree" ] || die "Debian ships no $_tree, which $1 is to be merged onto"
+		cp "$kernel/guest/dtbs/$_tree" "$out/$1.base"
+		;;
 	esac
-	# What QEMU lacks of the board comes first, what only the tests want last.
-	if [ -e "$out/$1-machine.dtbo" ]; then
-		fdtoverlay -i "$_base" -o "$out/$1.base" "$out/$1-machine.dtbo"
-		_base=$out/$1.base
-	fi
-	fdtoverlay -i "$_base" -o "$out/$1.dtb" "$out/$1.dtbo"
-	fdtoverlay -i "$out/$1.dtb" -o "$out/$1-faults.dtb" "$out/$1-faults.dtbo"
 }
 
-for machine in "$TOP"/tests/machines/*; do
-	merge "${machine##*/}"
+# merge <tree> <overlay> <result>
+merge() {
+	fdtoverlay -i "$1" -o "$3" "$2" || die "${2##*/} does not apply to ${1##*/}"
+}
+
+for source in "$TOP"/dts/overlays/*.dtso; do
+	board=$(basename "$source" .dtso)
+	tree=$out/$board
+	base "$board"
+	merge "$tree.base" "$tree.dtbo" "$tree.dtb"
+	[ -e "$TOP/tests/machines/$board" ] || continue
+	# What QEMU lacks of the board, and what only the tests want.
+	if [ -e "$tree-machine.dtbo" ]; then
+		merge "$tree.dtb" "$tree-machine.dtbo" "$tree-machine.dtb"
+	else
+		cp "$tree.dtb" "$tree-machine.dtb"
+	fi
+	merge "$tree-machine.dtb" "$tree-faults.dtbo" "$tree-faults.dtb"
 done

@@ -52,7 +52,7 @@ def command(board, kernel, mode, append="", dtb=None, serial=()):
     line = f"console={config['console']} loglevel=7 panic=-1 FERRODMA_MODE={mode} FERRODMA_VERDICT={config['verdict']}"
     args = ["qemu-system-aarch64", *shlex.split(config["qemu"])]
     args += ["-kernel", str(kernel / "guest" / "vmlinuz"), "-initrd", str(BUILD / "initramfs.cpio")]
-    args += ["-dtb", str(BUILD / "dtbs" / f"{dtb or board}.dtb"), "-append", f"{line} {append}".strip()]
+    args += ["-dtb", str(BUILD / "dtbs" / f"{dtb or board + '-machine'}.dtb"), "-append", f"{line} {append}".strip()]
     args += ["-display", "none", "-no-reboot"]
     for port in serial:
         args += ["-serial", port]
