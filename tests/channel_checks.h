@@ -38,6 +38,12 @@ static inline size_t unit(const struct channel *c)
 	return c->info.alignment ?: 1;
 }
 
+/* What an address of a job of this channel is a multiple of. */
+static inline size_t address_unit(const struct channel *c)
+{
+	return c->info.address_alignment ?: 1;
+}
+
 /* The most segments to test with; lists of struct job hold no more. */
 static inline uint32_t most_segments(const struct channel *c)
 {

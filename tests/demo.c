@@ -140,7 +140,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 		n = MESSAGES + random_below(state, MESSAGES);
 	if (n > c->info.max_segments)
 		n = c->info.max_segments;
-	slot = room / n;
+	slot = room / n / unit * unit;
 	first = random_below(state, n);
 	for (*nr = 0; *nr < n;) {
 		uint32_t rest = n - *nr - 1;
@@ -155,7 +155,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 			most = len - rest * unit;
 		if (rest)
 			piece = least + random_below(state, (most - least) / unit + 1) * unit;
-		job_add(c, list, nr, off + (first + *nr) % n * slot / unit * unit + unit, piece);
+		job_add(c, list, nr, off + (first + *nr) % n * slot + unit, piece);
 		len -= piece;
 	}
 }

@@ -45,7 +45,8 @@ TEST_F(channel, info_names_the_function_and_an_engine)
 	ASSERT_GE(FERRODMA_FUNCTION_POOL, info->function);
 	EXPECT_STREQ(functions[info->function], variant->function);
 	EXPECT_NE(0, info->engine);
-	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_FILL | FERRODMA_INFO_DEAD));
+	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_FILL | FERRODMA_INFO_DEAD |
+				     FERRODMA_INFO_FAULT_IRQ));
 	EXPECT_EQ(0, info->flags & FERRODMA_INFO_DEAD);
 }
 
@@ -62,6 +63,10 @@ TEST_F(channel, info_has_limits_that_allow_work)
 	EXPECT_GE(64, info->address_bits);
 	EXPECT_NE(0, info->address_alignment);
 	EXPECT_EQ(0, info->address_alignment & (info->address_alignment - 1));
+	EXPECT_LE(info->address_alignment, info->alignment);
+	/* A job between buffers of the driver may be anywhere in them. */
+	if (info->function != FERRODMA_FUNCTION_SG)
+		EXPECT_EQ(1, info->address_alignment);
 }
 
 TEST_F(channel, info_has_a_buffer_only_where_the_function_has_one)

@@ -10,6 +10,9 @@
 #include "pins.h"
 #include "user_memory.h"
 
+/* A variable that is a piece of a job where addresses must be aligned. */
+#define ALIGNED	__attribute__((aligned(64)))
+
 /* Whether the kernel bounces all that a device reads and writes; its room for that is small. */
 static inline bool all_is_bounced(void)
 {
@@ -43,20 +46,24 @@ static inline void expect_pins_refused(struct __test_metadata *_metadata,
 
 /*
  * Fails the test unless a job copies from the middle of @len bytes to the middle
- * of @len others, from an odd place to an odd place, and changes no other byte.
+ * of @len others, from an odd place to an odd place, as far as the channel has
+ * any, and changes no other byte.
  */
 static inline void expect_copies(struct __test_metadata *_metadata, const struct channel *c,
 				 uint8_t *to, const uint8_t *from, size_t len)
 {
 	enum { FROM = 61, TO = 93, LESS = 200 };
+	const uint8_t *src = from + FROM - (uintptr_t)(from + FROM) % address_unit(c);
+	uint8_t *dst = to + TO - (uintptr_t)(to + TO) % address_unit(c);
+	size_t n = len - LESS - (len - LESS) % unit(c);
 	uint8_t *model = malloc(len);
 	struct job j;
 
 	ASSERT_TRUE(model != NULL);
 	pattern_fill(to, len, SEED + 1);
 	memcpy(model, to, len);
-	memcpy(model + TO, from + FROM, len - LESS);
-	job_move(&j, to + TO, from + FROM, len - LESS);
+	memcpy(model + (dst - to), src, n);
+	job_move(&j, dst, src, n);
 	expect_runs(_metadata, c, &j);
 	EXPECT_EQ(-1, area_differs(to, model, len));
 	EXPECT_EQ(0, pinned_kb());

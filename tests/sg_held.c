@@ -376,8 +376,9 @@ TEST_F(held, queued_jobs_are_charged_each_page_of_each_segment)
 
 	ASSERT_EQ(1, queue_copy(&self->c, self->dst, self->src, self->len));
 	EXPECT_EQ(self->kb + 2 * PAGES * kb, pinned_kb());
-	/* One page, and two of which there is a byte each. */
-	ASSERT_EQ(2, queue_copy(&self->c, self->dst + page_size() - 1, self->src, 2));
+	/* One page, and two of which there is a unit each. */
+	ASSERT_EQ(2, queue_copy(&self->c, self->dst + page_size() - unit(&self->c), self->src,
+				2 * unit(&self->c)));
 	EXPECT_EQ(self->kb + (2 * PAGES + 3) * kb, pinned_kb());
 	EXPECT_EQ(self->held + pinned_kb() / kb, pins_held());
 	end_pause(_metadata, self);
@@ -427,7 +428,7 @@ TEST_F(held, submit_that_finds_the_queue_full_pins_nothing)
 	long kb;
 
 	for (uint32_t i = 0; i < self->c.info.queue_depth; i++)
-		ASSERT_NE(0, queue_copy(&self->c, self->dst, self->src, 1));
+		ASSERT_NE(0, queue_copy(&self->c, self->dst, self->src, unit(&self->c)));
 	kb = pinned_kb();
 	ASSERT_EQ(0, set_nonblock(&self->c));
 	EXPECT_EQ(0, queue_copy(&self->c, self->dst, self->src, self->len));

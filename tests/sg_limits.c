@@ -71,10 +71,10 @@ TEST_F(channel, job_of_one_page_more_is_ENOMEM_and_leaves_nothing)
 	ASSERT_EQ(0, drop_ipc_lock());
 	ASSERT_EQ(0, limit_pages(PAGES));
 	pattern_fill(src, PAGES * page, SEED);
-	/* One page more on either side, by one byte. */
-	job_move(j, dst, src + 1, half * page);
+	/* One page more on either side, by as little as can be. */
+	job_move(j, dst, src + address_unit(&self->c), half * page);
 	expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
-	job_move(j, dst + page - 1, src, half * page);
+	job_move(j, dst + page - address_unit(&self->c), src, half * page);
 	expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
 	EXPECT_EQ(-1, value_differs(dst, PAGES * page, 0));
 	job_pages(j, dst, src, half);
@@ -135,9 +135,9 @@ TEST_F(channel, fill_counts_its_destination_only)
 	job_init(j);
 	j->submit.flags = FERRODMA_SUBMIT_FILL;
 	j->submit.src = 0x35;
-	job_to(j, p + 1, PAGES * page_size());
+	job_to(j, p + address_unit(&self->c), PAGES * page_size());
 	expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
-	j->dst[0].addr--;
+	j->dst[0].addr -= address_unit(&self->c);
 	expect_runs(_metadata, &self->c, j);
 	EXPECT_EQ(-1, value_differs(p, PAGES * page_size(), 0x35));
 	EXPECT_EQ(0, p[PAGES * page_size()]);
@@ -147,7 +147,7 @@ TEST_F(channel, limit_of_nothing_leaves_nothing)
 {
 	ASSERT_EQ(0, drop_ipc_lock());
 	ASSERT_EQ(0, limit_pages(0));
-	job_move(&self->job, self->c.mem + 100, self->c.mem, 1);
+	job_move(&self->job, self->c.mem + 100, self->c.mem, unit(&self->c));
 	expect_pins_refused(_metadata, &self->c, &self->job, -ENOMEM);
 }
 
@@ -247,7 +247,7 @@ TEST_F(channel, as_many_segments_as_can_be_each_in_a_page_of_its_own)
 TEST_F(channel, as_many_segments_as_can_be_each_across_the_end_of_a_page)
 {
 	uint32_t n = most_segments(&self->c) / 2;
-	size_t page = page_size();
+	size_t page = page_size(), a = address_unit(&self->c), len = 12 * a;
 	uint8_t *src = new_pages(2 * n), *dst = new_pages(2 * n);
 	struct job *j = &self->job;
 
@@ -255,52 +255,55 @@ TEST_F(channel, as_many_segments_as_can_be_each_across_the_end_of_a_page)
 	pattern_fill(src, 2 * n * page, SEED);
 	job_init(j);
 	for (uint32_t i = 0; i < n; i++) {
-		job_from(j, src + (2 * i + 1) * page - 5, 12);
-		job_to(j, dst + (2 * (n - i) - 1) * page - 7, 12);
+		job_from(j, src + (2 * i + 1) * page - 5 * a, len);
+		job_to(j, dst + (2 * (n - i) - 1) * page - 7 * a, len);
 	}
 	expect_runs(_metadata, &self->c, j);
 	for (uint32_t i = 0; i < n; i++)
-		ASSERT_EQ(0, memcmp(dst + (2 * (n - i) - 1) * page - 7,
-				    src + (2 * i + 1) * page - 5, 12));
+		ASSERT_EQ(0, memcmp(dst + (2 * (n - i) - 1) * page - 7 * a,
+				    src + (2 * i + 1) * page - 5 * a, len));
 	EXPECT_EQ(0, pinned_kb());
 }
 
-TEST_F(channel, bytes_one_by_one)
+/* Bytes, where a segment can be as short. */
+TEST_F(channel, units_one_by_one)
 {
 	uint32_t n = most_segments(&self->c);
+	size_t u = unit(&self->c);
 	uint8_t *dst = new_pages(2);
 	struct job *j = &self->job;
 
 	ASSERT_TRUE(dst != NULL);
 	job_init(j);
 	for (uint32_t i = 0; i < n; i++) {
-		job_from(j, self->c.mem + 3 * i, 1);
-		job_to(j, dst + (n - i) * 5, 1);
+		job_from(j, self->c.mem + 3 * i * u, u);
+		job_to(j, dst + (n - i) * 5 * u, u);
 	}
 	expect_runs(_metadata, &self->c, j);
 	for (uint32_t i = 0; i < n; i++) {
-		ASSERT_EQ(self->c.mem[3 * i], dst[(n - i) * 5]);
-		ASSERT_EQ(-1, value_differs(dst + (n - i) * 5 + 1, 4, 0));
+		ASSERT_EQ(0, memcmp(dst + (n - i) * 5 * u, self->c.mem + 3 * i * u, u));
+		ASSERT_EQ(-1, value_differs(dst + (n - i) * 5 * u + u, 4 * u, 0));
 	}
-	EXPECT_EQ(-1, value_differs(dst, 5, 0));
+	EXPECT_EQ(-1, value_differs(dst, 5 * u, 0));
 }
 
-TEST_F(channel, one_byte_gathered_with_a_long_piece)
+TEST_F(channel, one_unit_gathered_with_a_long_piece)
 {
-	size_t page = page_size();
+	size_t page = page_size(), u = unit(&self->c);
+	const uint8_t *one = self->c.mem + 77 * u, *piece = self->c.mem + 100 * u;
 	uint8_t *dst = new_pages(10);
 	struct job *j = &self->job;
 
 	ASSERT_TRUE(dst != NULL);
 	job_init(j);
-	job_from(j, self->c.mem + 77, 1);
-	job_from(j, self->c.mem + 100, 8 * page);
-	job_to(j, dst + 3, 8 * page);
-	job_to(j, dst + 9 * page, 1);
+	job_from(j, one, u);
+	job_from(j, piece, 8 * page);
+	job_to(j, dst + 3 * u, 8 * page);
+	job_to(j, dst + 9 * page, u);
 	expect_runs(_metadata, &self->c, j);
-	EXPECT_EQ(self->c.mem[77], dst[3]);
-	EXPECT_EQ(-1, area_differs(dst + 4, self->c.mem + 100, 8 * page - 1));
-	EXPECT_EQ(self->c.mem[100 + 8 * page - 1], dst[9 * page]);
+	EXPECT_EQ(0, memcmp(dst + 3 * u, one, u));
+	EXPECT_EQ(-1, area_differs(dst + 4 * u, piece, 8 * page - u));
+	EXPECT_EQ(0, memcmp(dst + 9 * page, piece + 8 * page - u, u));
 }
 
 /* Bytes */
@@ -310,13 +313,13 @@ TEST_F(channel, more_than_max_job_bytes_is_EMSGSIZE_whether_it_is_there_or_not)
 	uint64_t most = self->c.info.max_job_bytes;
 	struct job *j = &self->job;
 
-	job_move(j, self->c.mem, self->c.mem, most + 1);
+	job_move(j, self->c.mem, self->c.mem, most + unit(&self->c));
 	j->src[0].addr = UNMAPPED_ADDR;
 	j->dst[0].addr = UNMAPPED_ADDR + 2 * most;
 	expect_pins_refused(_metadata, &self->c, j, -EMSGSIZE);
 	/* The sum counts. */
 	j->src[0].len = most;
-	job_from(j, self->c.mem, 1);
+	job_from(j, self->c.mem, unit(&self->c));
 	expect_pins_refused(_metadata, &self->c, j, -EMSGSIZE);
 	/* As much as may be is not too much, though it is not there. */
 	job_move(j, self->c.mem, self->c.mem, most);

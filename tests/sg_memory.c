@@ -16,7 +16,7 @@ ON_CHANNEL(sg, 0);
 
 TEST_F(channel, an_address_is_one_of_the_program)
 {
-	static uint8_t from[] = "The quick brown fox", to[sizeof(from)];
+	static ALIGNED uint8_t from[] = "The quick brown fox", to[sizeof(from)];
 
 	EXPECT_EQ(0, self->c.info.buffer_size);
 	job_move(&self->job, to, from, sizeof(from));
@@ -51,19 +51,19 @@ static void expect_places(struct __test_metadata *_metadata, const struct channe
 
 TEST_F(channel, every_offset_in_a_page_is_right_in_source_and_destination)
 {
-	size_t page = page_size();
+	size_t page = page_size(), a = address_unit(&self->c), n = page / a;
 	uint8_t *mem = new_pages(6), *model = calloc(3, page);
 
 	ASSERT_TRUE(mem && model);
 	pattern_fill(mem, 3 * page, SEED);
-	for (size_t i = 0; i < page; i++)
-		expect_places(_metadata, &self->c, mem, model, i * STRIDE % page, i,
-			      1 + i % 71);
+	for (size_t i = 0; i < n; i++)
+		expect_places(_metadata, &self->c, mem, model, i * STRIDE % n * a, i * a,
+			      (1 + i % 71) * unit(&self->c));
 }
 
 TEST_F(channel, every_distance_from_the_end_of_a_page_is_right)
 {
-	size_t page = page_size();
+	size_t page = page_size(), a = address_unit(&self->c), u = unit(&self->c);
 	uint8_t *mem = new_pages(6), *model = calloc(3, page);
 
 	ASSERT_TRUE(mem && model);
@@ -71,27 +71,28 @@ TEST_F(channel, every_distance_from_the_end_of_a_page_is_right)
 	/* Both ends of both sides come to lie on, before and behind the end of a page. */
 	for (size_t i = 0; i < 20; i++) {
 		for (size_t k = 0; k < 20; k++) {
-			expect_places(_metadata, &self->c, mem, model, page - 10 + i,
-				      page - 10 + k, 10);
-			expect_places(_metadata, &self->c, mem, model, page - 10 + k,
-				      page - 10 + i, page);
+			expect_places(_metadata, &self->c, mem, model, page - 10 * a + i * a,
+				      page - 10 * a + k * a, 10 * u);
+			expect_places(_metadata, &self->c, mem, model, page - 10 * a + k * a,
+				      page - 10 * a + i * a, page);
 		}
 	}
 }
 
 TEST_F(channel, lengths_around_whole_pages_are_right)
 {
-	size_t page = page_size();
+	size_t page = page_size(), a = address_unit(&self->c), u = unit(&self->c), len;
 	uint8_t *mem = new_pages(6), *model = calloc(3, page);
 
 	ASSERT_TRUE(mem && model);
 	pattern_fill(mem, 3 * page, SEED);
 	for (size_t pages = 1; pages <= 2; pages++) {
-		for (size_t len = pages * page - 3; len <= pages * page + 3; len++) {
+		for (len = pages * page - 3 * u; len <= pages * page + 3 * u; len += u) {
 			for (size_t at = 0; at < 5; at++) {
-				expect_places(_metadata, &self->c, mem, model, at, 4 - at, len);
+				expect_places(_metadata, &self->c, mem, model, at * a,
+					      (4 - at) * a, len);
 				expect_places(_metadata, &self->c, mem, model,
-					      3 * page - len - at, at, len);
+					      3 * page - len - at * a, at * a, len);
 			}
 		}
 	}
@@ -149,7 +150,7 @@ TEST_F(channel, one_segment_may_be_in_mappings_of_several_kinds)
 
 TEST_F(channel, fill_of_every_part_of_a_page)
 {
-	size_t page = page_size();
+	size_t page = page_size(), a = address_unit(&self->c), u = unit(&self->c);
 	uint8_t *p = new_pages(3), *model = calloc(3, page);
 	struct job *j = &self->job;
 
@@ -157,7 +158,7 @@ TEST_F(channel, fill_of_every_part_of_a_page)
 		SKIP(return, "the engine cannot fill");
 	ASSERT_TRUE(p && model);
 	for (size_t i = 0; i < 128; i++) {
-		size_t at = i * STRIDE % (2 * page), len = 1 + i * 37 % page;
+		size_t at = i * STRIDE % (2 * page / a) * a, len = (1 + i * 37 % (page / u)) * u;
 
 		job_init(j);
 		j->submit.flags = FERRODMA_SUBMIT_FILL;
@@ -203,7 +204,7 @@ TEST_F(channel, shared_mapping_of_a_file_is_usable_and_is_the_file)
 
 TEST_F(channel, private_mapping_of_a_file_is_usable_and_not_the_file)
 {
-	size_t page = page_size(), len = 5 * page;
+	size_t page = page_size(), len = 5 * page, at = 9 * address_unit(&self->c);
 	int fd = new_file(5);
 	uint8_t *shared, *private, *own = new_pages(1);
 
@@ -215,10 +216,10 @@ TEST_F(channel, private_mapping_of_a_file_is_usable_and_not_the_file)
 	/* A page that is the file's still, and then is not. */
 	expect_copies(_metadata, &self->c, own, private, page);
 	pattern_fill(own, page, SEED + 7);
-	job_move(&self->job, private + 9, own, page);
+	job_move(&self->job, private + at, own, page);
 	expect_runs(_metadata, &self->c, &self->job);
-	EXPECT_EQ(-1, pattern_differs(private + 9, page, SEED + 7));
-	EXPECT_EQ(-1, area_differs(private, shared, 9));
+	EXPECT_EQ(-1, pattern_differs(private + at, page, SEED + 7));
+	EXPECT_EQ(-1, area_differs(private, shared, at));
 	expect_usable(_metadata, &self->c, private, len);
 	EXPECT_EQ(-1, pattern_differs(shared, len, SEED));
 }
@@ -351,7 +352,7 @@ TEST_F(channel, locked_memory_is_usable)
 }
 
 /* What only has to be read. */
-static const uint8_t constants[3 * 4096] = {
+static const ALIGNED uint8_t constants[3 * 4096] = {
 	[0 ... 4095] = 0x11, [4096 ... 8191] = 0x22, [8192 ... 12287] = 0x33,
 };
 
@@ -388,29 +389,29 @@ TEST_F(channel, mapping_of_a_file_that_may_only_be_read_can_be_a_source)
 
 TEST_F(channel, source_that_nobody_has_touched_is_zero)
 {
-	size_t page = page_size();
+	size_t page = page_size(), edge = 10 * address_unit(&self->c);
 	uint8_t *src = new_pages(3), *dst = new_pages(3);
 
 	ASSERT_TRUE(src && dst);
 	memset(dst, 0xee, 3 * page);
-	job_move(&self->job, dst + 10, src + 10, 3 * page - 20);
+	job_move(&self->job, dst + edge, src + edge, 3 * page - 2 * edge);
 	expect_runs(_metadata, &self->c, &self->job);
-	EXPECT_EQ(-1, value_differs(dst + 10, 3 * page - 20, 0));
-	EXPECT_EQ(-1, value_differs(dst, 10, 0xee));
-	EXPECT_EQ(-1, value_differs(dst + 3 * page - 10, 10, 0xee));
+	EXPECT_EQ(-1, value_differs(dst + edge, 3 * page - 2 * edge, 0));
+	EXPECT_EQ(-1, value_differs(dst, edge, 0xee));
+	EXPECT_EQ(-1, value_differs(dst + 3 * page - edge, edge, 0xee));
 }
 
 TEST_F(channel, destination_that_nobody_has_touched_is_made)
 {
-	size_t page = page_size();
+	size_t page = page_size(), edge = 10 * address_unit(&self->c);
 	uint8_t *dst = new_pages(3);
 
 	ASSERT_TRUE(dst != NULL);
-	job_move(&self->job, dst + 10, self->c.mem, 3 * page - 20);
+	job_move(&self->job, dst + edge, self->c.mem, 3 * page - 2 * edge);
 	expect_runs(_metadata, &self->c, &self->job);
-	EXPECT_EQ(-1, pattern_differs(dst + 10, 3 * page - 20, SEED));
-	EXPECT_EQ(-1, value_differs(dst, 10, 0));
-	EXPECT_EQ(-1, value_differs(dst + 3 * page - 10, 10, 0));
+	EXPECT_EQ(-1, pattern_differs(dst + edge, 3 * page - 2 * edge, SEED));
+	EXPECT_EQ(-1, value_differs(dst, edge, 0));
+	EXPECT_EQ(-1, value_differs(dst + 3 * page - edge, edge, 0));
 }
 
 /* Before it is written, such memory is the one page of zeros that all programs share. */
@@ -598,7 +599,7 @@ TEST_F(channel, last_segment_of_many_that_is_write_protected_is_EFAULT)
 	job_init(j);
 	job_from(j, self->c.mem, n * 16);
 	for (uint32_t i = 0; i < n; i++)
-		job_to(j, p + i * page + i, 16);
+		job_to(j, p + i * page + i * address_unit(&self->c), 16);
 	expect_pins_refused(_metadata, &self->c, j, -EFAULT);
 	EXPECT_EQ(-1, pattern_differs(p, n * page, SEED + 1));
 }
@@ -624,7 +625,7 @@ TEST_F(channel, mapping_of_a_file_that_may_only_be_read_as_a_destination_is_EFAU
 	for (int i = 0; i < ARRAY_SIZE(flags); i++) {
 		p = map_pages(2, PROT_READ, flags[i], fd);
 		ASSERT_TRUE(p != NULL);
-		job_move(&self->job, p + 10, self->c.mem, page);
+		job_move(&self->job, p + 10 * address_unit(&self->c), self->c.mem, page);
 		expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 		EXPECT_EQ(-1, pattern_differs(p, 2 * page, SEED + 1));
 		EXPECT_EQ(-1, pattern_differs(written, 2 * page, SEED + 1));
@@ -686,8 +687,8 @@ static void expect_hole_in_segment(struct __test_metadata *_metadata,
 		if (at != 0)
 			EXPECT_EQ(-1, pattern_differs(p, page, SEED + 1));
 		if (at == 0) {
-			/* Only the first byte of the segment is in the hole. */
-			job_move(&j, p + page - 1, c->mem, page);
+			/* Only the first byte of the segment is in the hole, or the first few. */
+			job_move(&j, p + page - address_unit(c), c->mem, page);
 			expect_pins_refused(_metadata, c, &j, -EFAULT);
 		}
 		munmap(p, 3 * page);
@@ -782,11 +783,13 @@ TEST_F(channel, addresses_that_no_program_has_are_EFAULT)
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint64_t addr = bad[i] - bad[i] % address_unit(&self->c);
+
 		job_move(&self->job, self->c.mem, self->c.mem + page, page);
-		self->job.src[0].addr = bad[i];
+		self->job.src[0].addr = addr;
 		expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 		job_move(&self->job, self->c.mem, self->c.mem + page, page);
-		self->job.dst[0].addr = bad[i];
+		self->job.dst[0].addr = addr;
 		expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 	}
 }
@@ -806,7 +809,7 @@ TEST_F(channel, segment_that_leaves_the_address_space_is_EFAULT)
 	job_move(&self->job, self->c.mem, self->c.mem, 64);
 	self->job.src[0].addr = UINT64_MAX - 63;
 	expect_pins_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
-	self->job.src[0].addr = UINT64_MAX - 64;
+	self->job.src[0].addr -= address_unit(&self->c);
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 }
 

@@ -170,7 +170,8 @@ static void expect_weathers(struct __test_metadata *_metadata, FIXTURE_DATA(race
 			    void (*change)(struct storm *, unsigned int), bool may_refuse)
 {
 	const struct channel *c = &self->c;
-	size_t half = c->size / 2, page = page_size();
+	size_t half = c->size / 2, size = PAGES * page_size();
+	size_t u = unit(c), a = address_unit(c);
 	uint64_t state = now_ns();
 	struct storm storm, neighbour;
 	int refused = 0, i;
@@ -180,8 +181,8 @@ static void expect_weathers(struct __test_metadata *_metadata, FIXTURE_DATA(race
 	start(_metadata, &storm, change);
 	/* On until one runs: where nothing is mapped most of the time, that takes luck. */
 	for (i = 0; i < JOBS || (refused == i && i < 100 * JOBS); i++) {
-		size_t len = 1 + random_below(&state, PAGES * page);
-		size_t at = random_below(&state, PAGES * page - len + 1);
+		size_t len = (1 + random_below(&state, size / u)) * u;
+		size_t at = random_below(&state, (size - len) / a + 1) * a;
 		int ret;
 
 		job_move(&self->job, storm.p + at, c->mem, len);
@@ -247,19 +248,19 @@ static void start_forking(struct __test_metadata *_metadata, struct storm *s)
 TEST_F(races, data_are_the_parent_s_while_it_forks)
 {
 	const struct channel *c = &self->c;
-	size_t page = page_size(), len = 3 * page;
+	size_t page = page_size(), len = 3 * page, a = address_unit(c);
 	uint8_t *dst = new_pages(4);
 	struct storm storm;
 
 	ASSERT_TRUE(dst != NULL);
 	start_forking(_metadata, &storm);
 	for (int i = 0; i < JOBS; i++) {
-		size_t at = i % page;
+		size_t at = i * a % page;
 
 		memset(dst, i, 4 * page);
-		job_move(&self->job, dst + at, c->mem + i, len);
+		job_move(&self->job, dst + at, c->mem + i * a, len);
 		ASSERT_EQ(0, job_run(c, &self->job));
-		ASSERT_EQ(-1, area_differs(dst + at, c->mem + i, len)) TH_LOG("job %d", i);
+		ASSERT_EQ(-1, area_differs(dst + at, c->mem + i * a, len)) TH_LOG("job %d", i);
 		ASSERT_EQ(-1, value_differs(dst, at, i));
 		ASSERT_EQ(-1, value_differs(dst + at + len, page - at, i));
 	}

@@ -278,21 +278,76 @@ TEST_F(channel, more_than_max_job_bytes_is_refused)
 	expect_refused(_metadata, &self->c, j, -EMSGSIZE);
 }
 
-TEST_F(channel, a_misaligned_segment_is_refused)
+TEST_F(channel, a_misaligned_length_is_refused)
 {
+	struct job *j = &self->job;
 	size_t u = unit(&self->c);
 
 	if (u == 1)
-		SKIP(return, "every address and length is aligned for this engine");
-	good_job(&self->job, &self->c);
-	self->job.src[0].addr += u / 2;
-	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
-	good_job(&self->job, &self->c);
-	self->job.dst[0].addr += u / 2;
-	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
-	good_job(&self->job, &self->c);
-	self->job.src[0].len = self->job.dst[0].len = u / 2;
-	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		SKIP(return, "every length is aligned for this engine");
+	for (size_t odd = 1; odd < u; odd++) {
+		for (int units = 0; units < 2; units++) {
+			good_job(j, &self->c);
+			j->src[0].len = j->dst[0].len = units * u + odd;
+			expect_refused(_metadata, &self->c, j, -EINVAL);
+			job_fill(j, &self->c, 5, 0, units * u + odd);
+			if (self->c.info.flags & FERRODMA_INFO_FILL)
+				expect_refused(_metadata, &self->c, j, -EINVAL);
+		}
+		if (self->c.info.max_segments < 2)
+			continue;
+		/* Also where what is odd adds up to whole units, on either side or both. */
+		for (int side = 1; side < 4; side++) {
+			good_job(j, &self->c);
+			if (side & 1) {
+				j->src[0].len = u + odd;
+				job_add(&self->c, j->src, &j->submit.nr_src, 8 * u,
+					3 * u - odd);
+			}
+			if (side & 2) {
+				j->dst[0].len = u + odd;
+				job_add(&self->c, j->dst, &j->submit.nr_dst,
+					self->c.size / 2 + 8 * u, 3 * u - odd);
+			}
+			expect_refused(_metadata, &self->c, j, -EINVAL);
+		}
+	}
+}
+
+TEST_F(channel, a_misaligned_address_is_refused)
+{
+	size_t a = address_unit(&self->c);
+
+	if (a == 1)
+		SKIP(return, "every address is aligned for this channel");
+	for (size_t odd = 1; odd < a; odd++) {
+		good_job(&self->job, &self->c);
+		self->job.src[0].addr += odd;
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		good_job(&self->job, &self->c);
+		self->job.dst[0].addr += odd;
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		self->job.src[0].addr += odd;
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		job_fill(&self->job, &self->c, 5, odd, 4 * unit(&self->c));
+		if (self->c.info.flags & FERRODMA_INFO_FILL)
+			expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	}
+}
+
+/* Lengths may have to be aligned where addresses need not be. */
+TEST_F(channel, every_address_that_is_aligned_is_accepted)
+{
+	size_t a = address_unit(&self->c), u = unit(&self->c);
+	uint64_t to = self->c.size / 2;
+
+	for (size_t i = 0; i < 16; i++) {
+		make_pattern(&self->c, SEED + i);
+		job_copy(&self->job, &self->c, i * a, to + (15 - i) * a, 4 * u);
+		expect_runs(_metadata, &self->c, &self->job);
+		EXPECT_EQ(0, memcmp(self->c.mem + i * a, self->c.mem + to + (15 - i) * a,
+				    4 * u));
+	}
 }
 
 TEST_F(channel, a_time_limit_beyond_an_hour_is_refused)
