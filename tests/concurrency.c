@@ -51,6 +51,8 @@ static void work(struct worker *w)
 		memset(dst, w->id, half);
 		job_copy(&j, c, w->off, w->off + (dst - src) + at, n);
 		j.submit.user_data = seed;
+		/* Hardware may be slow, and the machine busy with others. */
+		j.submit.timeout_ns = 20 * NSEC_PER_SEC;
 		ret = job_run(c, &j);
 		if (ret)
 			snprintf(w->failure, sizeof(w->failure), "job: %s", strerror(-ret));

@@ -65,8 +65,11 @@ static bool holds(ssize_t differs_at, const char *else_what)
 static bool run(const struct channel *c, struct job *j, const char *what, uint64_t len)
 {
 	const struct ferrodma_completion *record = &j->submit.completion;
-	int ret = job_run(c, j);
+	int ret;
 
+	/* More than enough where hardware is slow. */
+	j->submit.timeout_ns = 20 * NSEC_PER_SEC;
+	ret = job_run(c, j);
 	if (ret || record->bytes != len) {
 		printf("  FAILED     %s: %s, %llu of %llu bytes\n", what, strerror(-ret),
 		       (unsigned long long)record->bytes, (unsigned long long)len);

@@ -344,6 +344,8 @@ static int load(const char *function, int number, int part, const atomic_int *st
 		off = part * 2 * len;
 		pattern_fill(c.mem + off, len, now_ns() / 64);
 		job_copy(&j, &c, off, off + len, len);
+		/* Hardware may be slow, and the machine busy with others. */
+		j.submit.timeout_ns = 20 * NSEC_PER_SEC;
 		ret = job_run(&c, &j);
 		if (ret == -ENODEV) {
 			channel_close(&c);
