@@ -17,22 +17,25 @@
 #define JOBS		(ALL_JOBS / 2 / WORKERS)
 
 /* Bytes of memory of one thread, and how it is mapped: in parts of different kinds. */
-#define ARENA		(256UL << 10)
-#define PART		(32UL << 10)
+#define ARENA		(1UL << 20)
+#define PART		(128UL << 10)
 
 /* Longest of the jobs, and most segments in one of their lists. */
 #define MOST_BYTES	8192
 #define MOST_SEGS	64
 
 /* Jobs after which all of memory is compared, and gets new contents. */
-#define ROUND		500
+#define ROUND		2000
+
+/* No job may fail because the machine is busy with others. */
+#define LIMIT_NS	(60 * NSEC_PER_SEC)
 
 /*
  * Jobs in the queue at a time. What one of them writes the others neither read
  * nor write: its destination is in a slice of one half of memory that no other
  * has, and the sources are in the other half.
  */
-#define BATCH		8
+#define BATCH		32
 #define HALF		(ARENA / 2)
 #define SLICE		(HALF / BATCH)
 
@@ -45,6 +48,8 @@ struct worker {
 	uint8_t *mem, *model;
 	uint64_t state, seed;
 	int id;
+	/* What all addresses and lengths are multiples of. */
+	size_t unit;
 	/* Which half of memory has the sources. */
 	bool flip;
 	struct job job[BATCH];
@@ -100,15 +105,16 @@ static uint8_t *new_arena(void)
 	return p;
 }
 
-/* A number of bytes, of which small ones are more likely. */
-static size_t random_size(uint64_t *state)
+/* A number of bytes of which small ones are more likely, in units. */
+static size_t random_size(struct worker *w)
 {
 	static const size_t most[] = { 16, 64, 64, 256, 256, 1024, 4096, MOST_BYTES };
+	size_t bytes = most[random_below(&w->state, ARRAY_SIZE(most))];
 
-	return 1 + random_below(state, most[random_below(state, ARRAY_SIZE(most))]);
+	return 1 + random_below(&w->state, bytes / w->unit);
 }
 
-/* A number of segments for @len bytes: mostly one to eight, seldom more. */
+/* A number of segments for @len units: mostly one to eight, seldom more. */
 static uint32_t random_count(uint64_t *state, size_t len)
 {
 	uint64_t most = random_below(state, 32) ? 1 + random_below(state, 8) : MOST_SEGS;
@@ -117,8 +123,8 @@ static uint32_t random_count(uint64_t *state, size_t len)
 	return n < len ? n : len;
 }
 
-/* Cuts @len into @n lengths, none of them zero. */
-static void random_cut(uint64_t *state, struct ferrodma_seg *seg, uint32_t n, size_t len)
+/* Cuts @len units into @n lengths, none of them zero. */
+static void random_cut(struct worker *w, struct ferrodma_seg *seg, uint32_t n, size_t len)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		size_t rest = n - i - 1, most = len - rest;
@@ -126,8 +132,9 @@ static void random_cut(uint64_t *state, struct ferrodma_seg *seg, uint32_t n, si
 		/* At most twice what would be fair, or the last ones have nothing. */
 		if (rest && most > 2 * (len / (rest + 1)) + 1)
 			most = 2 * (len / (rest + 1)) + 1;
-		seg[i].len = rest ? 1 + random_below(state, most) : len;
-		len -= seg[i].len;
+		most = rest ? 1 + random_below(&w->state, most) : len;
+		seg[i].len = most * w->unit;
+		len -= most;
 	}
 }
 
@@ -139,7 +146,7 @@ static void random_cut(uint64_t *state, struct ferrodma_seg *seg, uint32_t n, si
 static void random_job(struct worker *w, int i, bool alone)
 {
 	uint64_t *state = &w->state;
-	size_t len = random_size(state), gap, at, window = len;
+	size_t u = w->unit, len = random_size(w), gap, at, window = len * u;
 	size_t src = alone ? 0 : w->flip * HALF, src_len = alone ? ARENA : HALF;
 	size_t dst = alone ? 0 : HALF - src + i * SLICE, dst_len = alone ? ARENA : SLICE;
 	struct job *j = &w->job[i];
@@ -147,12 +154,12 @@ static void random_job(struct worker *w, int i, bool alone)
 	job_init(j);
 	j->submit.nr_src = random_count(state, len);
 	j->submit.nr_dst = random_count(state, len);
-	random_cut(state, j->src, j->submit.nr_src, len);
-	random_cut(state, j->dst, j->submit.nr_dst, len);
+	random_cut(w, j->src, j->submit.nr_src, len);
+	random_cut(w, j->dst, j->submit.nr_dst, len);
 
-	gap = random_below(state, 3) ? random_below(state, 100) : 0;
+	gap = random_below(state, 3) ? random_below(state, 100 / u) * u : 0;
 	window += gap * j->submit.nr_dst;
-	w->low[i] = at = dst + random_below(state, dst_len - window + 1);
+	w->low[i] = at = dst + random_below(state, (dst_len - window) / u + 1) * u;
 	w->high[i] = at + window;
 	for (uint32_t k = 0; k < j->submit.nr_dst; k++) {
 		j->dst[k].addr = (uintptr_t)w->mem + at;
@@ -167,10 +174,11 @@ static void random_job(struct worker *w, int i, bool alone)
 	}
 	for (uint32_t k = 0; k < j->submit.nr_src; k++) {
 		do {
-			at = src + random_below(state, src_len - j->src[k].len + 1);
+			at = src + random_below(state, (src_len - j->src[k].len) / u + 1) * u;
 		} while (at < w->high[i] && at + j->src[k].len > w->low[i]);
 		j->src[k].addr = (uintptr_t)w->mem + at;
 	}
+	j->submit.timeout_ns = LIMIT_NS;
 	j->submit.user_data = random_below(state, UINT64_MAX);
 }
 
@@ -247,16 +255,15 @@ static bool run_jobs(struct worker *w, int job, int n)
 	if (n == 1)
 		return check_record(w, job, 0, &w->job[0].submit.completion) &&
 		       check_bytes(w, job, 0);
-	for (int got = 0; got < n; got += ret) {
-		ret = read_records(&w->c, record, n - got);
-		if (ret <= 0)
-			return fail(w, job + got, "read", ret);
-		for (int i = 0; i < ret; i++)
-			if (!check_record(w, job + got + i, got + i, &record[i]))
-				return false;
-	}
+	/* When the last has ended so have all, and one call has their records. */
+	ret = take_within(&w->c, w->job[n - 1].submit.cookie, 0, &record[n - 1]);
+	if (ret)
+		return fail(w, job + n - 1, "wait", ret);
+	ret = read_records(&w->c, record, n - 1);
+	if (ret != n - 1)
+		return fail(w, job, "read", ret);
 	for (int i = 0; i < n; i++)
-		if (!check_bytes(w, job + i, i))
+		if (!check_record(w, job + i, i, &record[i]) || !check_bytes(w, job + i, i))
 			return false;
 	return true;
 }
@@ -271,6 +278,7 @@ static void refill(struct worker *w)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
+	uint32_t most = w->c.info.queue_depth < BATCH ? w->c.info.queue_depth : BATCH;
 	int next = 0;
 
 	for (int job = 0; job < JOBS;) {
@@ -310,6 +318,9 @@ static struct worker *new_worker(int id, int number, uint64_t seed)
 	w->model = malloc(ARENA);
 	if (!w->mem || !w->model || channel_open(&w->c, "sg", number, 0))
 		return NULL;
+	w->unit = unit(&w->c);
+	if (w->unit < address_unit(&w->c))
+		w->unit = address_unit(&w->c);
 	return w;
 }
 
