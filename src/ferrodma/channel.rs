@@ -61,11 +61,7 @@ use crate::{
         now,
         Job, //
     },
-    lent::{
-        Lent,
-        Patience,
-        Progress, //
-    },
+    lent::Progress,
     queue::{
         ClientId,
         Phase,
@@ -78,6 +74,8 @@ use crate::{
     uapi,
     watchdog::Watchdog, //
 };
+
+mod ending;
 
 /// Jobs that one client may have, records that were not taken included.
 pub(crate) const QUEUE_DEPTH: usize = 64;
@@ -321,114 +319,6 @@ impl Channel {
         // queue. The job owns all that the transfer names, and is the running one until hardware is
         // done with it or has been stopped; failing that, it is leaked.
         unsafe { hw.engine.start(&job.transfer) };
-    }
-
-    /// Ends a job that hardware does not work on.
-    fn complete(&self, state: &mut State, mut job: KBox<Job>, status: i32, bytes: u64) {
-        let time = now();
-        if status == 0 {
-            job.progress = Progress::Finished;
-        }
-        job.record.status = status;
-        job.record.bytes = bytes;
-        // CAST: The time since boot is positive.
-        job.record.complete_ns = time as u64;
-        state.stats.count(
-            status,
-            bytes,
-            job.record.complete_ns.saturating_sub(job.record.submit_ns),
-        );
-
-        if job.lent.needs_settling() {
-            state.unsettled += 1;
-        } else {
-            if let Lent::Coherent(_) = job.lent {
-                job.lent = Lent::Nothing;
-            }
-            if let Some(chains) = job.transfer.chains.take() {
-                // What is left is freed.
-                let _ = state.keep(chains);
-            }
-        }
-        // All go the same way, so that records stay in order.
-        if self.addresses != Addresses::BufferOffsets && !job.waited {
-            // There is room for all jobs.
-            let _ = state.queue.park(job);
-            self.finisher.schedule();
-        } else {
-            self.deliver(state, job);
-        }
-    }
-
-    /// Lets the record of a job be taken.
-    fn deliver(&self, state: &mut State, job: KBox<Job>) {
-        // Whoever is woken takes the lock before looking, and so finds the job delivered.
-        if job.waited {
-            job.wake.complete();
-        } else {
-            let id = job.client;
-            if let Some(signals) = state.queue.signals(id) {
-                signals.changed.notify_all();
-            }
-        }
-        // A client is removed after its jobs.
-        let _ = state.queue.deliver(job);
-    }
-
-    /// Gives back the memory of a job that has ended, unless [`Channel::complete`] has. May sleep, as
-    /// `patience` says.
-    ///
-    /// # Safety
-    ///
-    /// The job has ended, and comes from this channel. It is settled once.
-    pub(crate) unsafe fn settle(&self, job: &mut Job, patience: Patience) {
-        if job.lent.needs_settling() {
-            // SAFETY: The job has ended, so hardware does not access its memory. It is one of
-            // `unsettled`, for which unbind waits.
-            unsafe { job.lent.unmap(&job.request, job.progress) };
-            let chains = job.transfer.chains.take().map(|mut chains| {
-                chains.trim(SPARE_DESCRIPTORS);
-                chains
-            });
-            let mut state = self.state.lock();
-            if let Some(left) = chains.and_then(|chains| state.keep(chains)) {
-                // This is memory of the device too, so it is freed before unbind can go on.
-                drop(state);
-                drop(left);
-                state = self.state.lock();
-            }
-            state.unsettled -= 1;
-            if state.unsettled == 0 && state.queue.phase() == Phase::Gone {
-                self.settled.notify_all();
-            }
-            drop(state);
-            self.announce_blocks();
-        }
-        job.lent.release(patience);
-        job.transfer.clear(None);
-    }
-
-    /// Tells those who were told that there are not enough blocks that some are back.
-    fn announce_blocks(&self) {
-        if self.stock.as_ref().is_some_and(|stock| stock.was_short()) {
-            for signals in self.state.lock().queue.all_signals() {
-                signals.changed.notify_all();
-            }
-        }
-    }
-
-    /// Called by the finisher: settles the jobs that nobody waits for, and delivers them.
-    pub(crate) fn finish_parked(&self) {
-        loop {
-            let Some(mut job) = self.state.lock().queue.unpark() else {
-                return;
-            };
-            // One job that waits for user space would hold up those of all others. What it leaves is
-            // done by whoever takes the record.
-            // SAFETY: The job has ended, and is nowhere else.
-            unsafe { self.settle(&mut job, Patience::Hurry) };
-            self.deliver(&mut self.state.lock(), job);
-        }
     }
 
     /// The interrupt handler.

@@ -2,11 +2,7 @@
 
 //! A user of a channel: an open file, or kernel code.
 
-use core::mem::ManuallyDrop;
-
 use kernel::{
-    dma::DataDirection,
-    error::to_result,
     prelude::*,
     static_lock_class,
     sync::{
@@ -27,32 +23,25 @@ use crate::{
         Wait, //
     },
     job::Job,
-    lent::{
-        Lent,
-        Patience, //
-    },
-    pool::Block,
+    lent::Patience,
     queue::{
         ClientId,
         Phase,
         Reserved, //
     },
     request::Request,
-    streaming::{
-        DeviceBuffers,
-        Rejected,
-        SyncedBuffers, //
-    },
     uapi::{
         self,
-        Record,
-        Seg, //
+        Record, //
     }, //
 };
 
-/// TIMEOUT: How much longer than a job's own limit kernel code waits for its record before it cancels
-/// the job itself: because others' jobs take too long, or the watchdog does not run.
-const GRACE: Delta = Delta::from_secs(10);
+mod in_kernel;
+
+pub use self::in_kernel::{
+    BlockPair,
+    DevicePair, //
+};
 
 /// What a client's sleepers wait for.
 pub(crate) struct Signals {
@@ -418,214 +407,7 @@ impl Client {
     pub(crate) fn cancel(&self, cookie: u64) -> Result {
         self.channel.cancel(self.id, cookie)
     }
-
-    /// Copies what `src` gathers to where `dst` scatters it, and waits until it is done. For kernel
-    /// code; what an address is, the channel's function says, as for user space.
-    ///
-    /// # Errors
-    ///
-    /// Those of `FERRODMA_IOC_SUBMIT`, and those that its completion record may hold.
-    pub fn copy(&self, src: &[Seg], dst: &[Seg]) -> Result<u64> {
-        self.run(src, dst, None)
-    }
-
-    /// Fills what `dst` says with `value`, and waits until it is done. See [`Client::copy`].
-    pub fn fill(&self, value: u8, dst: &[Seg]) -> Result<u64> {
-        self.run(&[], dst, Some(value))
-    }
-
-    fn run(&self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result<u64> {
-        let options = Options {
-            waited: true,
-            timeout: Delta::ZERO,
-            user_data: 0,
-        };
-        let ticket = self.submit(&options, false, |request| {
-            request.clear(fill);
-            request.reserve(src.len(), dst.len())?;
-            src.iter().try_for_each(|seg| request.push_src(*seg))?;
-            dst.iter().try_for_each(|seg| request.push_dst(*seg))
-        })?;
-        self.wait_ended(&ticket);
-        let record = self.take_submitted(&ticket)?;
-        match record.status {
-            0 => Ok(record.bytes),
-            errno => Err(Error::from_errno(errno)),
-        }
-    }
-
-    /// Waits until a job has ended.
-    fn wait_ended(&self, ticket: &Ticket) {
-        let limit = self.channel.timeout + GRACE;
-        if ticket.wake.wait_timeout(limit) == Wait::TimedOut {
-            // Whatever this says, the job has ended when it returns.
-            let _ = self.channel.cancel(self.id, ticket.cookie);
-        }
-    }
-
-    /// Copies what is in `src` to `dst`, waits until it is done, and gives both back to the CPU. The
-    /// lists may be cut differently. Works on a channel of any function.
-    ///
-    /// # Errors
-    ///
-    /// EINVAL: the lists have not the same number of bytes, or not the directions for this;
-    /// misalignment; they are mapped for another device than the channel's; somebody was told their
-    /// addresses. EMSGSIZE: too many bytes. ECANCELED: others' jobs took too long. ERESTARTSYS: a
-    /// signal came before there was room in the queue. ENODEV, EIO, ENOMEM, ETIMEDOUT as for
-    /// [`Client::copy`]. The device does not work on the buffers then, and they can be used again;
-    /// none are given back if it does not stop.
-    pub fn transfer<'a>(
-        &self,
-        mut src: DeviceBuffers<'a>,
-        mut dst: DeviceBuffers<'a>,
-    ) -> Result<(SyncedBuffers<'a>, SyncedBuffers<'a>), Rejected<Option<DevicePair<'a>>>> {
-        let prepared = self
-            .check_buffers(&mut src, &mut dst)
-            .and_then(|()| self.reserve(false));
-        let mut job = match prepared {
-            Ok(job) => job,
-            Err(error) => {
-                return Err(Rejected {
-                    error,
-                    value: Some((src, dst)),
-                })
-            }
-        };
-        job.lent = Lent::lend(src, dst);
-        let (result, mut lent) = self.run_lent(job);
-        // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
-        // the arguments. Those that hardware may still access are not with the job any more.
-        let buffers = unsafe { lent.give_back() };
-        match (result, buffers) {
-            (Ok(()), Some((src, dst))) => {
-                // SAFETY: As above.
-                Ok(unsafe { (src.sync_for_cpu(), dst.sync_for_cpu()) })
-            }
-            (result, value) => Err(Rejected {
-                error: result.err().unwrap_or(EIO),
-                value,
-            }),
-        }
-    }
-
-    /// Copies what is in the blocks `src` to the blocks `dst`, one after the other, and waits until it
-    /// is done. There are as many of both, and they are of one size. Works on a channel of any
-    /// function.
-    ///
-    /// # Errors
-    ///
-    /// EINVAL: there are none, or not as many of both; they are not of the channel's device or not of
-    /// one size. Otherwise as for [`Client::transfer`].
-    pub fn transfer_blocks(
-        &self,
-        src: KVec<Block>,
-        dst: KVec<Block>,
-    ) -> Result<BlockPair, Rejected<Option<BlockPair>>> {
-        let prepared = check_blocks(&src, &dst).and_then(|()| self.reserve(false));
-        let mut job = match prepared {
-            Ok(job) => job,
-            Err(error) => {
-                return Err(Rejected {
-                    error,
-                    value: Some((src, dst)),
-                })
-            }
-        };
-        job.lent = Lent::Blocks(ManuallyDrop::new((src, dst)));
-        match self.run_lent(job) {
-            (Ok(()), Lent::Blocks(blocks)) => Ok(ManuallyDrop::into_inner(blocks)),
-            (Err(error), Lent::Blocks(blocks)) => Err(Rejected {
-                error,
-                value: Some(ManuallyDrop::into_inner(blocks)),
-            }),
-            (result, _) => Err(Rejected {
-                error: result.err().unwrap_or(EIO),
-                value: None,
-            }),
-        }
-    }
-
-    /// Runs a job whose memory is lent already, and returns what became of it and of the memory.
-    fn run_lent(&self, mut job: KBox<Job>) -> (Result, Lent) {
-        job.request.clear(None);
-        let options = Options {
-            waited: true,
-            timeout: Delta::ZERO,
-            user_data: 0,
-        };
-        let (mut job, result) = match self.submit_filled(&options, job) {
-            Err((error, job)) => (job, Err(error)),
-            Ok(ticket) => {
-                self.wait_ended(&ticket);
-                match self.take_job(&ticket) {
-                    Ok(job) => {
-                        let result = to_result(job.record.status);
-                        (job, result)
-                    }
-                    Err(error) => return (Err(error), Lent::Nothing),
-                }
-            }
-        };
-        let lent = core::mem::take(&mut job.lent);
-        self.recycle(Some(job));
-        (result, lent)
-    }
-
-    fn check_buffers<'a>(
-        &self,
-        src: &mut DeviceBuffers<'a>,
-        dst: &mut DeviceBuffers<'a>,
-    ) -> Result {
-        use DataDirection::*;
-        let limits = self.channel.limits();
-        let mask = u64::from(limits.alignment) - 1;
-        for (buffers, direction) in [(&*src, ToDevice), (&*dst, FromDevice)] {
-            let is_open = buffers
-                .direction()
-                .is_some_and(|d| d == direction || d == Bidirectional);
-            if !is_open || buffers.memory.is_known {
-                return Err(EINVAL);
-            }
-        }
-        let [src, dst] = [src, dst].map(|buffers| {
-            buffers
-                .memory
-                .table
-                .spans()
-                .try_fold(0, |total, span| {
-                    ((span.addr() | span.len()) & mask == 0).then_some(total + span.len())
-                })
-                .ok_or(EINVAL)
-        });
-        let (src, dst) = (src?, dst?);
-        if src != dst {
-            return Err(EINVAL);
-        }
-        if dst > limits.max_job_bytes {
-            return Err(EMSGSIZE);
-        }
-        Ok(())
-    }
 }
-
-/// Checks lists of blocks for [`Client::transfer_blocks`].
-fn check_blocks(src: &[Block], dst: &[Block]) -> Result {
-    let size = src.first().ok_or(EINVAL)?.len();
-    if src.len() != dst.len()
-        || [src, dst]
-            .iter()
-            .any(|list| list.iter().any(|block| block.len() != size))
-    {
-        return Err(EINVAL);
-    }
-    Ok(())
-}
-
-/// Source and destination of [`Client::transfer_blocks`].
-pub type BlockPair = (KVec<Block>, KVec<Block>);
-
-/// Source and destination of [`Client::transfer`].
-pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);
 
 impl Drop for Client {
     fn drop(&mut self) {
