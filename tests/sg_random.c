@@ -282,7 +282,7 @@ static void *work(void *arg)
 	int next = 0;
 
 	for (int job = 0; job < JOBS;) {
-		int n = random_below(&w->state, 8) ? 1 + random_below(&w->state, BATCH) : 1;
+		int n = random_below(&w->state, 8) ? 1 + random_below(&w->state, most) : 1;
 
 		if (n > JOBS - job)
 			n = JOBS - job;
