@@ -7,8 +7,10 @@
 
 use kernel::{
     device::Bound,
+    io::poll::read_poll_timeout,
     platform,
-    prelude::*, //
+    prelude::*,
+    time::Delta, //
 };
 
 use crate::{
@@ -121,3 +123,21 @@ pub unsafe trait Engine: Send + Sync {
 /// state, interrupts enabled in the controller.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;
+
+/// Looks with `look` every `poll` until what it sees is `at_rest`, for `limit`, and then once more:
+/// whoever polls may be kept from it for longer, and hardware is not to blame for that.
+///
+/// # Errors
+///
+/// ETIMEDOUT.
+fn wait_for_rest<T>(
+    mut look: impl FnMut() -> T,
+    at_rest: impl Fn(&T) -> bool,
+    poll: Delta,
+    limit: Delta,
+) -> Result {
+    match read_poll_timeout(|| Ok(look()), &at_rest, poll, limit) {
+        Err(error) if !at_rest(&look()) => Err(error),
+        _ => Ok(()),
+    }
+}

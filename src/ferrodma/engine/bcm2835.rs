@@ -22,7 +22,6 @@ use kernel::{
     device::Bound,
     io::{
         mem::IoMem,
-        poll::read_poll_timeout,
         Io, //
     },
     platform,
@@ -38,6 +37,7 @@ use zerocopy_derive::Immutable;
 use crate::{
     chain::DescriptorLayout,
     engine::{
+        wait_for_rest,
         Caps,
         Descriptors,
         Engine,
@@ -283,8 +283,8 @@ unsafe impl Engine for Bcm2835<'_> {
     fn quiesce(&self, _bytes: u64) -> Result<Rest> {
         // Not active: paused.
         self.io.write_reg(Self::control());
-        let written = read_poll_timeout(
-            || Ok(self.io.read(regs::CS)),
+        let written = wait_for_rest(
+            || self.io.read(regs::CS),
             |cs| !cs.waiting_for_outstanding_writes(),
             QUIESCE_POLL,
             QUIESCE_LIMIT,
@@ -302,8 +302,8 @@ unsafe impl Engine for Bcm2835<'_> {
         self.io.write_reg(regs::CS::zeroed().with_reset(true));
         // The controller's model in QEMU leaves the address.
         self.io.write_reg(regs::CONBLK_AD::zeroed());
-        read_poll_timeout(
-            || Ok((self.io.read(regs::CS), self.io.read(regs::CONBLK_AD))),
+        wait_for_rest(
+            || (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD)),
             |(cs, conblk)| {
                 !cs.active() && !cs.waiting_for_outstanding_writes() && conblk.addr() == 0
             },

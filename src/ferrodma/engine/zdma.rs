@@ -17,7 +17,6 @@ use kernel::{
     },
     io::{
         mem::IoMem,
-        poll::read_poll_timeout,
         register::Array,
         Io, //
     },
@@ -34,6 +33,7 @@ use crate::{
         DescriptorLayout, //
     },
     engine::{
+        wait_for_rest,
         Caps,
         Descriptors,
         Engine,
@@ -379,7 +379,7 @@ unsafe impl Engine for Zdma<'_> {
         self.io
             .write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
         let limit_ms = (bytes / QUIESCE_BYTES_PER_MS).saturating_add(QUIESCE_EXTRA_MS);
-        read_poll_timeout(
+        wait_for_rest(
             || {
                 let status = self.io.read(regs::STATUS);
                 if !status.is_idle() && self.io.read(regs::ISR).dma_pause() {
@@ -388,21 +388,12 @@ unsafe impl Engine for Zdma<'_> {
                     self.io.write_reg(regs::CTRL2::zeroed());
                     self.io.update(regs::CTRL0, |r| r.with_cont(true));
                 }
-                Ok(status)
+                status
             },
             |status| status.is_idle(),
             QUIESCE_POLL,
             Delta::from_millis(i64::try_from(limit_ms).unwrap_or(i64::MAX / 1_000_000)),
-        )
-        .map(|_| ())
-        .or_else(|error| {
-            // Whoever polls may have been kept from the last look.
-            if self.io.read(regs::STATUS).is_idle() {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        })?;
+        )?;
         // A channel that has met an error may be idle and still enabled, and would start again at the
         // next write to a control register.
         self.io.write_reg(regs::CTRL2::zeroed());
