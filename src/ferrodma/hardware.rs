@@ -49,7 +49,7 @@ impl Hardware<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`Lent::map`]; ENOMEM. The job is unmapped again.
+    /// Those of [`Lent::map`]; EMSGSIZE: more than the engine counts; ENOMEM. The job is unmapped again.
     ///
     /// [`Lent::map`]: crate::lent::Lent::map
     pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
@@ -70,6 +70,9 @@ impl Hardware<'_> {
         let transfer = &mut job.transfer;
         transfer.clear(job.request.fill());
         job.lent.map(self, &job.request, transfer)?;
+        if transfer.total() > self.engine.caps().max_transfer {
+            return Err(EMSGSIZE);
+        }
 
         let is_native = self.engine.caps().fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {

@@ -131,14 +131,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// EINVAL: there are none, or not as many of both; they are not of the channel's device or not of
-    /// one size. Otherwise as for [`Client::transfer`].
+    /// EINVAL: there are none, or not as many of both; they are not of the channel's device, not of
+    /// one size, or that is no multiple of [`Client::alignment`]. Otherwise as for [`Client::transfer`].
     pub fn transfer_blocks(
         &self,
         src: KVec<Block>,
         dst: KVec<Block>,
     ) -> Result<BlockPair, Rejected<Option<BlockPair>>> {
-        let prepared = check_blocks(&src, &dst).and_then(|()| self.reserve(false));
+        let prepared =
+            check_blocks(&src, &dst, self.alignment()).and_then(|()| self.reserve(false));
         let mut job = match prepared {
             Ok(job) => job,
             Err(error) => {
@@ -226,9 +227,10 @@ impl Client {
 }
 
 /// Checks lists of blocks for [`Client::transfer_blocks`].
-fn check_blocks(src: &[Block], dst: &[Block]) -> Result {
+fn check_blocks(src: &[Block], dst: &[Block], alignment: usize) -> Result {
     let size = src.first().ok_or(EINVAL)?.len();
-    if src.len() != dst.len()
+    if size % alignment != 0
+        || src.len() != dst.len()
         || [src, dst]
             .iter()
             .any(|list| list.iter().any(|block| block.len() != size))

@@ -247,16 +247,18 @@ unsafe impl Engine for Bcm2835<'_> {
         if !cs.int() {
             return Outcome::NotMine;
         }
-        // Active, as zero would pause what may have been started in the meantime.
+        // Zero would pause what is left of the list. At its end there is nothing left, and whoever is
+        // stopping the channel at this moment is not disturbed.
+        let is_left = self.io.read(regs::CONBLK_AD).addr() != 0;
         self.io.write_reg(
             Self::control()
                 .with_int(true)
                 .with_end(true)
-                .with_active(true),
+                .with_active(is_left),
         );
         if cs.error() || self.io.read(regs::DEBUG).is_fault() {
             Outcome::Fault
-        } else if self.io.read(regs::CONBLK_AD).addr() != 0 {
+        } else if is_left {
             Outcome::Unfinished
         } else {
             Outcome::Done
