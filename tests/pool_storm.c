@@ -77,7 +77,7 @@ static bool sender_init(struct sender *s, const char *function, int number, int 
  */
 static void make_job(struct sender *s, struct flight *f, uint32_t n)
 {
-	size_t most = s->c.info.block_size, slot = most + MARGIN;
+	size_t most = s->c.info.block_size, slot = most + MARGIN, step = unit(&s->c);
 	uint32_t first = random_below(&s->state, n), shift = random_below(&s->state, 2);
 	uint64_t random = random_below(&s->state, UINT64_MAX);
 	static uint8_t stream[MOST * 4096];
@@ -94,7 +94,7 @@ static void make_job(struct sender *s, struct flight *f, uint32_t n)
 		uint64_t r = pattern_word(random, i);
 		uint8_t *p = f->src + i * slot + r % MARGIN;
 
-		len[i] = 1 + (r >> 8) % most;
+		len[i] = step * (1 + (r >> 8) % (most / step));
 		f->job.src[i] = (struct ferrodma_seg){ (uintptr_t)p, len[i] };
 		memcpy(stream + at, p, len[i]);
 		at += len[i];
