@@ -113,7 +113,7 @@ impl Spoil for Bcm2835<'_> {
         }
     }
 
-    /// It has no interrupt for errors, and its model has no errors.
+    /// Its model in QEMU has no errors.
     fn misdirect(&self, _chains: &mut Chains) {}
 
     /// To hardware it was at the end.

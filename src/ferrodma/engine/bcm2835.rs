@@ -59,28 +59,25 @@ const REGS_SIZE: usize = 0x24;
 /// TIMEOUT: A paused channel waits for writes that are under way, a burst at most; the kernel's driver
 /// waits for 10,000 reads of a register. After a reset the channel is idle at once.
 const QUIESCE_LIMIT: Delta = Delta::from_millis(10);
-const QUIESCE_POLL: Delta = Delta::from_micros(1);
-
-/// AXI priorities: below those of the video controller, and higher when a peripheral panics; as
-/// the kernel's driver and the firmware have them.
-const PRIORITY: u32 = 8;
-const PANIC_PRIORITY: u32 = 15;
+const QUIESCE_POLL: Delta = Delta::from_micros(20);
 
 /// A full channel: the length has 30 bits. The limit keeps what follows a cut as well aligned as what
 /// precedes it.
 const MAX_SPAN: u64 = (1 << 30) - 4096;
 
 /// A lite channel: the length has 16 bits.
-const MAX_LITE_SPAN: u64 = 65532;
+const MAX_LITE_SPAN: u64 = (1 << 16) - 4096;
 
 static CAPS: Caps = Caps {
     name: c"bcm2835",
     id: uapi::ENGINE_BCM2835,
     address_bits: 32,
     max_span: MAX_SPAN,
+    // All that its addresses reach.
     max_transfer: u32::MAX as u64 & !3,
     alignment: 4,
     fill: false,
+    // The data sheet says that a read error interrupts, which nobody has seen yet.
     fault_irq: false,
     layout: DescriptorLayout {
         size: size_of::<ControlBlock>(),
@@ -127,9 +124,9 @@ impl ControlBlock {
 pub struct Bcm2835<'bound> {
     io: IoMem<'bound, REGS_SIZE>,
     caps: &'static Caps,
-    /// Where the channel was when it was last stopped: its control block, and bytes left of that.
+    /// Where the channel was when it was last stopped: its control block, and its next write.
     stopped_at: Atomic<u32>,
-    stopped_left: Atomic<u32>,
+    stopped_dst: Atomic<u32>,
 }
 
 impl<'bound> Bcm2835<'bound> {
@@ -137,13 +134,18 @@ impl<'bound> Bcm2835<'bound> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. ETIMEDOUT: the channel is busy and does not stop.
+    /// ENXIO: no registers in the device tree. EBUSY: somebody uses the channel. ETIMEDOUT: it does not
+    /// come to rest.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
-        // The kernel's driver has the whole controller, so the registers are not requested.
+        // The kernel's driver has requested the whole controller, so they cannot be requested here. It
+        // leaves alone what `brcm,dma-channel-mask` does not give it.
         let io = pdev
             .io_request_by_index(0)
             .ok_or(ENXIO)?
             .iomap_sized::<REGS_SIZE>()?;
+        if io.read(regs::CS).active() {
+            return Err(EBUSY);
+        }
         let caps = if io.read(regs::DEBUG).lite() {
             &LITE_CAPS
         } else {
@@ -153,7 +155,7 @@ impl<'bound> Bcm2835<'bound> {
             io,
             caps,
             stopped_at: Atomic::new(0),
-            stopped_left: Atomic::new(0),
+            stopped_dst: Atomic::new(0),
         };
         channel.quiesce(0)?;
         Ok(channel)
@@ -164,8 +166,6 @@ impl<'bound> Bcm2835<'bound> {
         regs::CS::zeroed()
             .with_disdebug(true)
             .with_wait_for_outstanding_writes(true)
-            .with_const_panic_priority::<PANIC_PRIORITY>()
-            .with_const_priority::<PRIORITY>()
     }
 
     /// Clears what DEBUG says of errors, and returns whether there was one.
@@ -184,9 +184,10 @@ pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn 
 }
 
 // SAFETY: The channel reads control blocks and moves data between CS.active being written in
-// `start()` and its end. The interrupt comes when the last control block has ended, which waits for
-// all outstanding writes. `quiesce()` pauses, waits for outstanding writes, and resets the channel;
-// it succeeds only if there is no control block any more.
+// `start()` and its end; nothing else writes it. The interrupt without an error comes when the last
+// control block has ended, which waits for all outstanding writes. `quiesce()` pauses, waits until
+// nothing is outstanding, and resets the channel; it succeeds only if the channel was seen at rest
+// before and after.
 unsafe impl Engine for Bcm2835<'_> {
     fn caps(&self) -> &Caps {
         self.caps
@@ -244,37 +245,36 @@ unsafe impl Engine for Bcm2835<'_> {
 
     fn acknowledge(&self) -> Outcome {
         let cs = self.io.read(regs::CS);
-        if !cs.int() {
+        if !cs.int() && !cs.error() {
             return Outcome::NotMine;
         }
-        // Zero would pause what is left of the list. At its end there is nothing left, and whoever is
-        // stopping the channel at this moment is not disturbed.
-        let is_left = self.io.read(regs::CONBLK_AD).addr() != 0;
-        self.io.write_reg(
-            Self::control()
-                .with_int(true)
-                .with_end(true)
-                .with_active(is_left),
-        );
-        if cs.error() || self.io.read(regs::DEBUG).is_fault() {
+        let fault = self.take_fault();
+        // A channel that has come to its end is not active, and one that has met an error, or that
+        // somebody is stopping at this moment, shall not be.
+        self.io
+            .write_reg(Self::control().with_int(true).with_end(true));
+        if fault || cs.error() {
             Outcome::Fault
-        } else if is_left {
-            Outcome::Unfinished
         } else {
+            // Only the last control block interrupts.
             Outcome::Done
         }
     }
 
     fn bytes_done(&self, transfer: &Transfer) -> u64 {
         let at = self.stopped_at.load(ordering::Relaxed);
-        let left = u64::from(self.stopped_left.load(ordering::Relaxed));
+        let next = u64::from(self.stopped_dst.load(ordering::Relaxed));
         let Some(chains) = transfer.chains() else {
             return 0;
         };
         let mut done = 0;
         for (index, pair) in transfer.pairs().enumerate() {
             if chains.src.address(index) == u64::from(at) {
-                return done + pair.len.saturating_sub(left);
+                // If it is elsewhere, the control block was not begun.
+                return match next.checked_sub(pair.dst) {
+                    Some(written) if written < pair.len => done + written,
+                    _ => done,
+                };
             }
             done += pair.len;
         }
@@ -283,37 +283,44 @@ unsafe impl Engine for Bcm2835<'_> {
     }
 
     fn quiesce(&self, _bytes: u64) -> Result<Rest> {
-        // Not active: paused.
+        // Not active: paused. No abort from here, since that fetches the next control block. A channel
+        // that still writes when it is reset leaves the bus in disorder.
         self.io.write_reg(Self::control());
-        let written = wait_for_rest(
-            || self.io.read(regs::CS),
-            |cs| !cs.waiting_for_outstanding_writes(),
-            QUIESCE_POLL,
-            QUIESCE_LIMIT,
-        );
-        let at = self.io.read(regs::CONBLK_AD).addr();
-        let left = self.io.read(regs::TXFR_LEN).len();
-        self.stopped_at.store(at, ordering::Relaxed);
-        self.stopped_left.store(left.get(), ordering::Relaxed);
-        // A channel that still writes when it is reset leaves the bus in disorder.
-        written?;
-
-        let fault = self.take_fault();
-        self.io
-            .write_reg(regs::CS::zeroed().with_abort(true).with_disdebug(true));
-        self.io.write_reg(regs::CS::zeroed().with_reset(true));
-        // The controller's model in QEMU leaves the address.
-        self.io.write_reg(regs::CONBLK_AD::zeroed());
         wait_for_rest(
-            || (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD)),
-            |(cs, conblk)| {
-                !cs.active() && !cs.waiting_for_outstanding_writes() && conblk.addr() == 0
+            || {
+                (
+                    self.io.read(regs::CS),
+                    self.io.read(regs::CONBLK_AD),
+                    self.io.read(regs::DEBUG),
+                )
+            },
+            |(cs, conblk, debug)| {
+                // A channel that has nothing to do need not be paused.
+                (cs.paused() || conblk.addr() == 0)
+                    && !cs.waiting_for_outstanding_writes()
+                    && debug.outstanding_writes().get() == 0
             },
             QUIESCE_POLL,
             QUIESCE_LIMIT,
         )?;
+        let at = self.io.read(regs::CONBLK_AD).addr();
+        let next = self.io.read(regs::DEST_AD).addr();
+        self.stopped_at.store(at, ordering::Relaxed);
+        self.stopped_dst.store(next, ordering::Relaxed);
+
+        let fault = self.take_fault();
+        self.io.write_reg(regs::CS::zeroed().with_reset(true));
+        // It clears these, and need not clear CONBLK_AD.
+        wait_for_rest(
+            || (self.io.read(regs::CS), self.io.read(regs::NEXTCONBK)),
+            |(cs, next)| !cs.active() && !cs.waiting_for_outstanding_writes() && next.addr() == 0,
+            QUIESCE_POLL,
+            QUIESCE_LIMIT,
+        )?;
+        self.io.write_reg(regs::CONBLK_AD::zeroed());
         self.io
             .write_reg(regs::CS::zeroed().with_int(true).with_end(true));
+        self.take_fault();
         Ok(if fault { Rest::Fault } else { Rest::Quiet })
     }
 }

@@ -11,19 +11,16 @@ register! {
     pub(super) CS(u32) @ 0x00 {
         /// Resets the channel; clears itself.
         31:31   reset => bool;
-        /// Goes on with the next control block.
-        30:30   abort => bool;
         /// Does not stop where a debugger stops the CPU.
         29:29   disdebug => bool;
         /// The end of the last control block is reported when all its writes are acknowledged.
         28:28   wait_for_outstanding_writes => bool;
-        /// AXI priority while a panic is signalled, and else.
-        23:20   panic_priority;
-        19:16   priority;
         /// The bus or the channel has reported an error; see DEBUG.
         8:8     error => bool;
-        /// Paused, and waits for the last write to be acknowledged.
+        /// Transfers nothing, and waits for the last write to be acknowledged.
         6:6     waiting_for_outstanding_writes => bool;
+        /// Transfers nothing: is not active, or waits.
+        4:4     paused => bool;
         /// A control block has ended that says so. Cleared by writing one.
         2:2     int => bool;
         /// A control block has ended. Cleared by writing one.
@@ -37,15 +34,22 @@ register! {
         31:0    addr => u32;
     }
 
-    /// Bytes that are left of the control block.
-    pub(super) TXFR_LEN(u32) @ 0x14 {
-        29:0    len;
+    /// Bus address that is written next.
+    pub(super) DEST_AD(u32) @ 0x10 {
+        31:0    addr => u32;
+    }
+
+    /// Bus address of the control block behind it; 0 if there is none.
+    pub(super) NEXTCONBK(u32) @ 0x1c {
+        31:0    addr => u32;
     }
 
     /// State for people, and errors.
     pub(super) DEBUG(u32) @ 0x20 {
         /// A channel of the reduced kind, with lengths of 16 bits.
         28:28   lite => bool;
+        /// Writes that are not acknowledged yet.
+        7:4     outstanding_writes;
         /// The bus has answered a read with an error. Cleared by writing one, as the others.
         2:2     read_error => bool;
         /// The FIFO has had an error.
