@@ -403,8 +403,8 @@ impl Channel {
         let mut state = self.state.lock();
         if let Some((mut job, bytes)) = ended {
             let error = match stopped {
-                // An engine that does not interrupt for errors is found with one at the time limit.
-                Ok(Rest::Fault) if error == ETIMEDOUT => EIO,
+                // An error that no interrupt has told, or one that came just now.
+                Ok(rest) if error == ETIMEDOUT && (rest == Rest::Fault || state.fault) => EIO,
                 Ok(_) => error,
                 Err(_) => {
                     job.abandon();
@@ -490,6 +490,9 @@ impl Channel {
                 let _ = self.stop_running(hw, state, ENODEV);
             } else {
                 drop(state);
+                // By now it may stop, and then leaves the interrupt line to others. Its job has ended,
+                // and keeps its memory in any case.
+                let _ = hw.engine.quiesce(0);
             }
             self.complete_pending(ENODEV);
             if let Some(stock) = &self.stock {

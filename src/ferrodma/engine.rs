@@ -32,7 +32,7 @@ pub struct Caps {
     pub address_bits: u32,
     /// Most bytes in one descriptor or register transfer.
     pub max_span: u64,
-    /// Most bytes in one transfer: what [`Engine::bytes_done`] can count.
+    /// Most bytes in one transfer, for instance what [`Engine::bytes_done`] can count.
     pub max_transfer: u64,
     /// Lengths must be multiples of this power of two, also those of the pieces of a list. Addresses
     /// may be any.

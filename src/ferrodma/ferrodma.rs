@@ -12,7 +12,7 @@
 //! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
 //!   [`streaming`]; [`scatter`], [`transfer`]: how it becomes bus addresses; [`pool`], [`stock`]:
 //!   small blocks; [`chain`]: descriptors.
-//! - [`engine`]: what a controller must do; [`engine::zdma`].
+//! - [`engine`]: what a controller must do; [`engine::bcm2835`], [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
 //! [`chardev`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`pages`], [`pool`], [`raw`],

@@ -16,7 +16,7 @@ use kernel::{
         Device, //
     },
     io::{
-        mem::IoMem,
+        mem::ExclusiveIoMem,
         register::Array,
         Io, //
     },
@@ -144,7 +144,7 @@ impl Drop for Clocks {
 
 /// A ZDMA channel.
 pub struct Zdma<'bound> {
-    io: IoMem<'bound, REGS_SIZE>,
+    io: ExclusiveIoMem<'bound, REGS_SIZE>,
     /// The channel snoops the CPU's caches, as the DMA API has found in the device tree.
     coherent: bool,
     _clocks: Clocks,
@@ -155,15 +155,15 @@ impl<'bound> Zdma<'bound> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. ETIMEDOUT: the channel is busy and does not stop.
-    /// Those of clocks and mappings.
+    /// ENXIO: no registers in the device tree. EBUSY: they are somebody else's. ETIMEDOUT: the channel
+    /// is busy and does not stop. Those of clocks and mappings.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
         let clocks = Clocks::enable(dev)?;
         let io = pdev
             .io_request_by_index(0)
             .ok_or(ENXIO)?
-            .iomap_sized::<REGS_SIZE>()?;
+            .iomap_exclusive_sized::<REGS_SIZE>()?;
         let zdma = Self {
             io,
             coherent: raw::is_dma_coherent(dev),
@@ -401,7 +401,10 @@ unsafe impl Engine for Zdma<'_> {
         let isr = self.io.read(regs::ISR);
         self.io.write_reg(isr);
         self.unmask();
-        // All that goes wrong interrupts.
-        Ok(Rest::Quiet)
+        Ok(if isr.is_fault() {
+            Rest::Fault
+        } else {
+            Rest::Quiet
+        })
     }
 }
