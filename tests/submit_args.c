@@ -390,14 +390,6 @@ TEST_F(channel, a_fill_with_a_source_list_is_refused)
 	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
 }
 
-TEST_F(channel, a_fill_that_the_engine_cannot_do_is_refused)
-{
-	if (self->c.info.flags & FERRODMA_INFO_FILL)
-		SKIP(return, "the engine can fill");
-	job_fill(&self->job, &self->c, 5, 0, 4 * unit(&self->c));
-	expect_refused(_metadata, &self->c, &self->job, -EOPNOTSUPP);
-}
-
 TEST_F(channel, a_file_that_is_not_open_for_writing_is_refused)
 {
 	struct channel reader = self->c;

@@ -116,8 +116,6 @@ impl Call<'_> {
         }
         let fill = if submit.flags & uapi::SUBMIT_FILL == 0 {
             None
-        } else if channel.info.flags & uapi::INFO_FILL == 0 {
-            return Err(EOPNOTSUPP);
         } else if submit.nr_src != 0 {
             return Err(EINVAL);
         } else {

@@ -66,7 +66,7 @@
 #define FERRODMA_ENGINE_BCM2835		2 /* brcm,bcm2835-dma */
 
 /* ferrodma_info.flags */
-#define FERRODMA_INFO_FILL		(1U << 0) /* FERRODMA_SUBMIT_FILL works */
+#define FERRODMA_INFO_FILL		(1U << 0) /* FERRODMA_SUBMIT_FILL works: always */
 #define FERRODMA_INFO_DEAD		(1U << 1) /* hardware would not stop; submit is EIO */
 #define FERRODMA_INFO_FAULT_IRQ		(1U << 2) /* an error ends a job at once, else at its time limit */
 
@@ -182,7 +182,6 @@ struct ferrodma_completion {
  *   ERANGE      a segment is not within the device's buffer (coherent)
  *   EFAULT      bad pointer; a segment is not memory that the caller may read
  *               (sg, pool) or write (sg)
- *   EOPNOTSUPP  the engine cannot fill
  *   EAGAIN      the queue is full, or too few blocks are free (pool), and the
  *               file is O_NONBLOCK
  *   EINTR       a signal came while waiting
