@@ -50,12 +50,29 @@ example() {
 	quietly "the example in $1 does not match" dt-validate -m -s "$out/schemas.json" "$_name.dtb"
 }
 
-# shared <tree>: channels of Raspberry Pi's controller that the kernel's driver would use as well, which no schema can say.
+# shared <tree>: what no schema can say of the channels of Raspberry Pi's controller, most of which the kernel's driver
+# keeps. It shares an interrupt with others only if it has two channels there itself.
 shared() {
-	_mask=$(fdtget "$1" /soc/dma-controller@7e007000 brcm,dma-channel-mask 2>/dev/null) || return 0
+	_dma=/soc/dma-controller@7e007000
+	_mask=$(fdtget "$1" $_dma brcm,dma-channel-mask 2>/dev/null) || return 0
+	_lines=$(fdtget "$1" $_dma interrupts)
+	_bytes=$(fdtget "$1" $_dma reg | cut -d " " -f 2)
 	for _node in $(fdtget -l "$1" /soc | grep '^dma-channel@'); do
-		_channel=$(((0x${_node#*@} - 0x7e007000) / 0x100))
-		[ $((_mask >> _channel & 1)) -eq 0 ] || echo "$_node: brcm,dma-channel-mask has its bit"
+		_at=$((0x${_node#*@} - 0x7e007000))
+		[ $_at -lt "$_bytes" ] || echo "$_node: not in the registers of $_dma"
+		[ $((_mask >> _at / 0x100 & 1)) -eq 0 ] || echo "$_node: brcm,dma-channel-mask has its bit"
+		_line=$(fdtget "$1" "/soc/$_node" interrupts)
+		_users=$(echo "$_lines" | xargs -n "$(echo "$_line" | wc -w)" | {
+			_channel=0
+			while read -r _other; do
+				[ "$_other" != "$_line" ] || [ $((_mask >> _channel & 1)) -eq 0 ] || echo "$_channel"
+				_channel=$((_channel + 1))
+			done
+		})
+		case $_users in
+		"" | *[![:digit:]]*) ;;
+		*) echo "$_node: channel $_users is the kernel's, and would not share the interrupt" ;;
+		esac
 	done
 }
 
