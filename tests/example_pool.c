@@ -14,9 +14,13 @@ enum { MESSAGES = 4, ROOM = 48 };
 
 int main(void)
 {
-	/* Any memory of the program will do, and any length up to a block. */
-	char *made = strdup("from the heap,"), local[] = "from the stack, and";
-	const char *message[MESSAGES] = { "Sent", "from constants,", made, local };
+	/*
+	 * Any memory of the program will do, and any length up to a block. But
+	 * there are engines for which lengths have to be multiples of 4, as INFO
+	 * says. All of these are.
+	 */
+	char *made = strdup("from the heap or"), local[] = "from the stack, too.";
+	const char *message[MESSAGES] = { "Sent", "of some constant", made, local };
 	char inbox[MESSAGES][ROOM] = { "" };
 	struct ferrodma_seg src[MESSAGES], dst[MESSAGES];
 	struct ferrodma_info info = { .size = sizeof(info) };

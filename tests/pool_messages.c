@@ -172,6 +172,7 @@ TEST_F(channel, lists_that_are_cut_differently_hold_the_same_bytes)
 {
 	static const uint8_t cuts[][3] = { { 1, 64, 7 }, { 64, 1, 5 }, { 33, 31, 8 }, { 2, 3, 64 } };
 	uint8_t *from = self->c.mem, *to = self->c.mem + self->c.size / 2;
+	size_t u = unit(&self->c);
 	struct job *j = &self->job;
 
 	for (int i = 0; i < ARRAY_SIZE(cuts); i++) {
@@ -180,13 +181,13 @@ TEST_F(channel, lists_that_are_cut_differently_hold_the_same_bytes)
 		make_pattern(&self->c, SEED + i);
 		job_init(j);
 		for (left = len; left; left -= n) {
-			n = cuts[i][j->submit.nr_src % 3];
+			n = (cuts[i][j->submit.nr_src % 3] + u - 1) / u * u;
 			n = n < left ? n : left;
 			job_from(j, from + len - left, n < block(&self->c) ? n : block(&self->c));
 			n = j->src[j->submit.nr_src - 1].len;
 		}
 		for (left = len; left; left -= n) {
-			n = cuts[(i + 1) % 4][j->submit.nr_dst % 3];
+			n = (cuts[(i + 1) % 4][j->submit.nr_dst % 3] + u - 1) / u * u;
 			n = n < left ? n : left;
 			job_to(j, to + len - left, n < block(&self->c) ? n : block(&self->c));
 			n = j->dst[j->submit.nr_dst - 1].len;
@@ -717,12 +718,13 @@ TEST_F(channel, memory_that_nobody_has_touched)
 TEST_F(channel, source_that_may_only_be_read)
 {
 	static const char constant[] = "Constants are good enough to be sent.";
+	size_t len = sizeof(constant) - sizeof(constant) % unit(&self->c);
 	uint8_t *p = new_pages(1);
 
 	ASSERT_TRUE(p != NULL);
-	job_move(&self->job, self->c.mem, constant, sizeof(constant) / 2);
+	job_move(&self->job, self->c.mem, constant, len);
 	expect_runs(_metadata, &self->c, &self->job);
-	EXPECT_EQ(0, memcmp(self->c.mem, constant, sizeof(constant) / 2));
+	EXPECT_EQ(0, memcmp(self->c.mem, constant, len));
 	pattern_fill(p, page_size(), SEED + 1);
 	ASSERT_EQ(0, mprotect(p, page_size(), PROT_READ));
 	job_move(&self->job, self->c.mem, JUST_BEFORE(p, block(&self->c)), block(&self->c));
@@ -786,7 +788,7 @@ TEST_F(channel, shared_memory_is_written_for_all)
 
 TEST_F(channel, fill_of_several_messages)
 {
-	size_t most = block(&self->c), step = most + 8;
+	size_t most = block(&self->c), step = most + 8, u = unit(&self->c);
 	uint32_t n = most_segments(&self->c);
 	uint8_t *model = malloc(self->c.size);
 	struct job *j = &self->job;
@@ -796,10 +798,10 @@ TEST_F(channel, fill_of_several_messages)
 	ASSERT_TRUE(model != NULL);
 	memcpy(model, self->c.mem, self->c.size);
 	for (enum way by = 0; by < WAYS; by++) {
-		job_fill(j, &self->c, 0xa1 + by, 0, unit(&self->c));
+		job_fill(j, &self->c, 0xa1 + by, 0, u);
 		j->submit.nr_dst = 0;
 		for (uint32_t i = 0; i < n && (i + 1) * step < self->c.size; i++) {
-			size_t len = 1 + (i * 37 + by) % most;
+			size_t len = u * (1 + (i * 37 + by) % (most / u));
 
 			job_to(j, self->c.mem + i * step + by, len);
 			memset(model + i * step + by, 0xa1 + by, len);
@@ -808,8 +810,8 @@ TEST_F(channel, fill_of_several_messages)
 		EXPECT_EQ(0, record.status);
 		EXPECT_EQ(-1, area_differs(self->c.mem, model, self->c.size));
 	}
-	job_fill(j, &self->c, 0x11, 0, unit(&self->c));
-	j->dst[0].len = most + unit(&self->c);
+	job_fill(j, &self->c, 0x11, 0, u);
+	j->dst[0].len = most + u;
 	EXPECT_EQ(-EMSGSIZE, job_run(&self->c, j));
 	EXPECT_EQ(-1, area_differs(self->c.mem, model, self->c.size));
 	expect_all_back(_metadata, &self->c);
