@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -357,6 +358,20 @@ static inline void alarm_every(unsigned int ms)
 
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/*
+ * Keeps this thread on the CPU that interrupts come to, as far as that can be had.
+ * For tests of many jobs: on an emulator, waking another CPU takes as long as the
+ * host is busy, and so one of the workers wanders and does a small part of them.
+ */
+static inline void stay_on_first_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 #endif /* FERRODMA_TEST_H */

@@ -4,7 +4,6 @@
  * jobs of few and of many, waited for and queued. Every byte that a message was
  * to change is checked, and every byte around it.
  */
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "channel_fixture.h"
@@ -15,11 +14,7 @@ ON_CHANNEL(pool, 0);
 #define MESSAGES	1000000
 #define PROCESSES	4
 
-/*
- * All but the first share the CPU that interrupts come to, which is enough to get
- * into each other's way. On an emulator, waking another CPU takes as long as the
- * host is busy, and so the first has a tenth of the messages.
- */
+/* The first wanders among the CPUs, which is slow: see stay_on_first_cpu(). */
 #define WANDERS		(MESSAGES / 10)
 
 /* Jobs that a process queues at a time, and most messages in one of them, and in any. */
@@ -216,16 +211,6 @@ static bool send_all(struct sender *s, uint32_t messages)
 			if (!land(s))
 				return false;
 	return true;
-}
-
-/* As far as that can be had. */
-static void stay_on_first_cpu(void)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 /* What the processes tell. */
