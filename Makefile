@@ -8,7 +8,7 @@ export BOARD V
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
 
-.PHONY: help run check shell modules dtbs fmt lint rust-analyzer guest clean
+.PHONY: help run check shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
@@ -30,10 +30,14 @@ help:
 	@echo 'FERRODMA_TIMEOUT=   seconds that a guest may take'
 	@echo 'FERRODMA_SNAPSHOT=  a Debian snapshot to fetch what the mirror no longer holds'
 
+# What an arm64 host lacks the tools for.
+pc:
+	@[ "$$(uname -m)" = x86_64 ] || { echo 'ferrodma: this is for amd64; an arm64 host has make modules and make dtbs' >&2; exit 1; }
+
 run: guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
 
-check:
+check: pc
 	$(Q)scripts/check.sh
 
 shell: guest
@@ -47,15 +51,15 @@ dtbs:
 	$(Q)$(enter) scripts/dtbs.sh
 
 # What a guest boots.
-guest: modules dtbs
+guest: pc modules dtbs
 	$(Q)$(enter) scripts/kselftests.sh
 	$(Q)$(enter) scripts/initramfs.sh
 
-fmt:
+fmt: pc
 	$(Q)scripts/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/fmt.sh
 
-lint: modules dtbs
+lint: pc modules dtbs
 	$(Q)$(enter) scripts/lint.sh
 
 rust-analyzer:

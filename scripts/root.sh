@@ -17,8 +17,8 @@ if [ "$root" = / ] || [ -d "$root" ]; then
 fi
 
 [ "$(uname -m)" = x86_64 ] ||
-	die "this host is $(uname -m); the toolchain root is for amd64. On Debian $SUITE_VERSION the tools can be installed instead:" \
-		"apt-get install $TOOL_PACKAGES"
+	die "this host is $(uname -m), and the toolchain root is for amd64. Debian $SUITE_VERSION on arm64 builds with its own tools, of which not all are installed, or not with rustc $RUSTC_VERSION:" \
+		"apt-get install --no-install-recommends $TOOL_PACKAGES"
 need_namespaces
 
 if ! command -v mmdebstrap >/dev/null; then
