@@ -16,7 +16,7 @@ use kernel::{
         Device, //
     },
     io::{
-        mem::ExclusiveIoMem,
+        mem::IoMem,
         register::Array,
         Io, //
     },
@@ -144,7 +144,7 @@ impl Drop for Clocks {
 
 /// A ZDMA channel.
 pub struct Zdma<'bound> {
-    io: ExclusiveIoMem<'bound, REGS_SIZE>,
+    io: IoMem<'bound, REGS_SIZE>,
     /// The channel snoops the CPU's caches, as the DMA API has found in the device tree.
     coherent: bool,
     _clocks: Clocks,
@@ -155,15 +155,17 @@ impl<'bound> Zdma<'bound> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. EBUSY: they are somebody else's. ETIMEDOUT: the channel
-    /// is busy and does not stop. Those of clocks and mappings.
+    /// ENXIO: no registers in the device tree. ETIMEDOUT: the channel is busy and does not stop.
+    /// Those of clocks and mappings.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
         let clocks = Clocks::enable(dev)?;
+        // Not exclusively: 7.3 requests a region below the device's resource, which for a device of a
+        // device tree is in no tree of resources, and so releases nothing; it would be busy for ever.
         let io = pdev
             .io_request_by_index(0)
             .ok_or(ENXIO)?
-            .iomap_exclusive_sized::<REGS_SIZE>()?;
+            .iomap_sized::<REGS_SIZE>()?;
         let zdma = Self {
             io,
             coherent: raw::is_dma_coherent(dev),
