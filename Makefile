@@ -13,7 +13,7 @@ enter := scripts/enter.sh
 
 help:
 	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
-	@echo 'make check          build and run the whole suite, on one machine or on BOARD=all'
+	@echo 'make check          build and run the whole suite on every machine'
 	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
@@ -23,6 +23,7 @@ help:
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo
 	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/machines/*)); amd-versal-virt if none is named'
+	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
 	@echo 'TESTS=<name>,...    make check runs only these'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'

@@ -24,7 +24,8 @@ SPLATS = re.compile(
     r"|possible (?:circular|recursive) locking|inconsistent lock state|suspicious RCU usage"
     r"|scheduling while atomic|sleeping function called|DMA-API: .*(?:error|overlap|leak|not checked|different|failed)"
     r"|KASAN: |UBSAN: |KCSAN: |KFENCE: |refcount_t: |list_(?:add|del) corruption|kmemleak: [1-9]"
-    r"|Bad page (?:state|map)|nobody cared|free nonexistent resource|swiotlb buffer is full|hung_task|soft lockup|hard LOCKUP|rust_kernel: panicked"
+    r"|Bad page (?:state|map)|nobody cared|free nonexistent resource|swiotlb buffer is full"
+    r"|hung_task|soft lockup|hard LOCKUP|rust_kernel: panicked"
 )
 REPORT_LINES = 60
 PANIC = re.compile(r"Kernel panic|Attempted to kill init|---\[ end Kernel panic")
