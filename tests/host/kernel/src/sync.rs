@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks, condition variables and references.
+
+use std::{
+    marker::PhantomData,
+    ops::{
+        Deref,
+        DerefMut, //
+    }, //
+};
+
+use crate::{
+    alloc::{
+        self,
+        AllocError,
+        Flags, //
+    },
+    error::{
+        Error,
+        Result, //
+    },
+    task, //
+};
+
+pub use crate::{
+    new_condvar,
+    new_mutex,
+    new_spinlock_irq, //
+};
+
+/// A counted reference.
+pub struct Arc<T>(std::sync::Arc<T>);
+
+impl<T> Arc<T> {
+    /// A reference to `value`.
+    pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
+        alloc::allocate(flags)?;
+        Ok(Self(std::sync::Arc::new(value)))
+    }
+
+    /// A reference to what `init` makes.
+    pub fn pin_init<E>(init: Result<T, E>, flags: Flags) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        Ok(Self::new(init?, flags)?)
+    }
+
+    /// One that does not count.
+    pub fn downgrade(&self) -> std::sync::Weak<T> {
+        std::sync::Arc::downgrade(&self.0)
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A lock.
+pub struct Lock<T, B> {
+    inner: loom::sync::Mutex<T>,
+    kind: PhantomData<B>,
+}
+
+/// One that sleeps.
+pub type Mutex<T> = Lock<T, lock::mutex::MutexBackend>;
+
+/// One that interrupt handlers take.
+pub type SpinLockIrq<T> = Lock<T, lock::spinlock::SpinLockIrqBackend>;
+
+impl<T, B> Lock<T, B> {
+    /// A lock that is not held.
+    pub fn new(value: T) -> Self {
+        Self {
+            inner: loom::sync::Mutex::new(value),
+            kind: PhantomData,
+        }
+    }
+
+    /// Takes the lock.
+    pub fn lock(&self) -> lock::Guard<'_, T, B> {
+        lock::Guard {
+            lock: self,
+            inner: self.inner.lock().ok(),
+        }
+    }
+}
+
+pub mod lock {
+    //! The guard of a lock.
+
+    use super::*;
+
+    pub mod mutex {
+        //! Locks that sleep.
+
+        /// Their kind.
+        pub enum MutexBackend {}
+    }
+
+    pub mod spinlock {
+        //! Locks that spin.
+
+        /// Their kind.
+        pub enum SpinLockIrqBackend {}
+    }
+
+    /// Proof that a lock is held.
+    pub struct Guard<'a, T, B> {
+        pub(super) lock: &'a Lock<T, B>,
+        /// None only while a wait is under way.
+        pub(super) inner: Option<loom::sync::MutexGuard<'a, T>>,
+    }
+
+    impl<T, B> Guard<'_, T, B> {
+        /// Lets go of the lock for a moment.
+        pub(super) fn bump(&mut self) {
+            self.inner = None;
+            self.inner = self.lock.inner.lock().ok();
+        }
+    }
+
+    impl<T, B> Deref for Guard<'_, T, B> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.inner.as_deref().expect("the lock is held")
+        }
+    }
+
+    impl<T, B> DerefMut for Guard<'_, T, B> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.inner.as_deref_mut().expect("the lock is held")
+        }
+    }
+}
+
+/// What threads sleep on.
+pub struct CondVar(loom::sync::Condvar);
+
+/// How a wait with a limit ended.
+pub enum CondVarTimeoutResult {
+    /// Somebody has woken the thread.
+    Woken {
+        /// Time that is left.
+        jiffies: usize,
+    },
+    /// The limit has passed.
+    Timeout,
+    /// A signal is pending.
+    Signal {
+        /// Time that is left.
+        jiffies: usize,
+    },
+}
+
+impl CondVar {
+    /// Without sleepers.
+    #[expect(clippy::new_without_default, reason = "as in the kernel")]
+    pub fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    /// Sleeps until woken.
+    pub fn wait<T, B>(&self, guard: &mut lock::Guard<'_, T, B>) {
+        guard.inner = guard.inner.take().and_then(|inner| self.0.wait(inner).ok());
+    }
+
+    /// Sleeps until woken, or until a signal is pending, which is what it returns.
+    pub fn wait_interruptible<T, B>(&self, guard: &mut lock::Guard<'_, T, B>) -> bool {
+        if task::signal_pending() {
+            guard.bump();
+            return true;
+        }
+        self.wait(guard);
+        false
+    }
+
+    /// The same with a time limit.
+    pub fn wait_interruptible_timeout<T, B>(
+        &self,
+        guard: &mut lock::Guard<'_, T, B>,
+        jiffies: usize,
+    ) -> CondVarTimeoutResult {
+        if task::is_out_of_time() {
+            guard.bump();
+            CondVarTimeoutResult::Timeout
+        } else if self.wait_interruptible(guard) {
+            CondVarTimeoutResult::Signal { jiffies }
+        } else {
+            CondVarTimeoutResult::Woken { jiffies }
+        }
+    }
+
+    /// Wakes all.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+pub mod poll {
+    //! Condition variables that can be polled, too.
+
+    use super::*;
+
+    /// One of these.
+    pub struct PollCondVarBox(CondVar);
+
+    impl PollCondVarBox {
+        /// Without sleepers.
+        pub fn new(_: &core::ffi::CStr, _: ()) -> Result<Self> {
+            Ok(Self(CondVar::new()))
+        }
+    }
+
+    impl Deref for PollCondVarBox {
+        type Target = CondVar;
+
+        fn deref(&self) -> &CondVar {
+            &self.0
+        }
+    }
+}
+
+pub mod atomic {
+    //! Values that need no lock. They are no points of interest to loom.
+
+    use std::sync::atomic::{
+        AtomicUsize,
+        Ordering, //
+    };
+
+    pub mod ordering {
+        //! How strictly.
+
+        /// Not at all.
+        pub struct Relaxed;
+    }
+
+    /// A value.
+    pub struct Atomic<T>(AtomicUsize, core::marker::PhantomData<T>);
+
+    impl Atomic<usize> {
+        /// With a first value.
+        pub const fn new(value: usize) -> Self {
+            Self(AtomicUsize::new(value), core::marker::PhantomData)
+        }
+
+        /// The value.
+        pub fn load(&self, _: ordering::Relaxed) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        /// Sets it.
+        pub fn store(&self, value: usize, _: ordering::Relaxed) {
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A condition variable.
+#[macro_export]
+macro_rules! new_condvar {
+    ($name:literal) => {
+        $crate::sync::CondVar::new()
+    };
+}
+
+/// A lock that sleeps.
+#[macro_export]
+macro_rules! new_mutex {
+    ($value:expr, $name:literal) => {
+        $crate::sync::Mutex::new($value)
+    };
+}
+
+/// A lock that interrupt handlers take.
+#[macro_export]
+macro_rules! new_spinlock_irq {
+    ($value:expr, $name:literal) => {
+        $crate::sync::SpinLockIrq::new($value)
+    };
+}

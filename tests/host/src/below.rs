@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Types of the lower layers that the files under test name, with as much in them as they use.
+
+pub(crate) mod chain {
+    //! Descriptors: none.
+
+    /// The chains of a transfer.
+    pub(crate) struct Chains;
+
+    impl Chains {
+        pub(crate) fn trim(&mut self, _: usize) {}
+    }
+}
+
+pub(crate) mod driver {
+    //! What a channel is for.
+
+    /// What the addresses in a job are.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Addresses {
+        /// Jobs are over when they have ended.
+        BufferOffsets,
+        /// Jobs are mapped, so that they are to be settled when they have ended.
+        UserMemory,
+    }
+}
+
+pub(crate) mod engine {
+    //! What hardware says.
+
+    /// What an interrupt was about.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Outcome {
+        NotMine,
+        #[expect(dead_code, reason = "changes nothing")]
+        Unfinished,
+        Done,
+        Fault,
+    }
+
+    /// In what state hardware was found when it was stopped.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Rest {
+        Quiet,
+        #[expect(dead_code, reason = "concerns the status only")]
+        Fault,
+    }
+}
+
+pub(crate) mod pool {
+    //! Blocks: none.
+
+    /// A block.
+    pub struct Block;
+
+    impl Block {
+        pub(crate) fn len(&self) -> usize {
+            0
+        }
+    }
+}
+
+pub(crate) mod stock {
+    //! Stocks of blocks: there is none in any channel here.
+
+    use kernel::prelude::*;
+
+    /// A stock.
+    pub(crate) enum Stock {}
+
+    impl Stock {
+        pub(crate) fn has(&self, _: usize) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn was_short(&self) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn wait(&self, _: usize) -> Result {
+            match *self {}
+        }
+
+        pub(crate) fn close(&self, _: Error) {
+            match *self {}
+        }
+
+        pub(crate) fn drain(&self) {
+            match *self {}
+        }
+    }
+}
+
+pub(crate) mod streaming {
+    //! Buffers of other kernel code: none.
+
+    use std::marker::PhantomData;
+
+    use kernel::{
+        dma::DataDirection,
+        prelude::*, //
+    };
+
+    /// Memory.
+    pub(crate) struct Memory {
+        pub(crate) table: Table,
+        pub(crate) is_known: bool,
+    }
+
+    /// Where it is.
+    pub(crate) struct Table;
+
+    /// A piece.
+    pub(crate) struct Span;
+
+    impl Table {
+        pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+            [].into_iter()
+        }
+    }
+
+    impl Span {
+        pub(crate) fn addr(&self) -> u64 {
+            0
+        }
+
+        pub(crate) fn len(&self) -> u64 {
+            0
+        }
+    }
+
+    /// The device's.
+    pub struct DeviceBuffers<'a> {
+        pub(crate) memory: Memory,
+        bound: PhantomData<&'a ()>,
+    }
+
+    /// The CPU's.
+    pub struct SyncedBuffers<'a>(PhantomData<&'a ()>);
+
+    /// Why not, and what was given.
+    #[expect(dead_code, reason = "for callers")]
+    pub struct Rejected<T> {
+        pub(crate) error: Error,
+        pub(crate) value: T,
+    }
+
+    impl<'a> DeviceBuffers<'a> {
+        pub(crate) fn direction(&self) -> Option<DataDirection> {
+            None
+        }
+
+        pub(crate) unsafe fn sync_for_cpu(self) -> SyncedBuffers<'a> {
+            SyncedBuffers(PhantomData)
+        }
+    }
+}
+
+pub(crate) mod transfer {
+    //! What an engine is to do.
+
+    use crate::chain::Chains;
+
+    /// A job as the engine sees it: a number.
+    #[derive(Default)]
+    pub(crate) struct Transfer {
+        pub(crate) number: usize,
+        pub(crate) chains: Option<Chains>,
+    }
+
+    impl Transfer {
+        pub(crate) fn total(&self) -> u64 {
+            crate::hardware::BYTES
+        }
+
+        pub(crate) fn clear(&mut self, _: Option<u8>) {
+            self.number = 0;
+        }
+    }
+}
+
+pub(crate) mod uapi {
+    //! The user API.
+
+    pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 2;
+
+    /// A piece of memory.
+    #[derive(Clone, Copy)]
+    pub struct Seg {
+        pub(crate) addr: u64,
+        pub(crate) len: u64,
+    }
+
+    /// What a channel is.
+    #[derive(Clone, Copy, Default)]
+    pub(crate) struct Info {
+        pub(crate) flags: u32,
+        pub(crate) max_job_bytes: u64,
+        pub(crate) block_size: u32,
+        pub(crate) max_segments: u32,
+        pub(crate) alignment: u32,
+        pub(crate) address_alignment: u32,
+    }
+
+    /// What became of a job.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct Record {
+        pub(crate) cookie: u64,
+        pub(crate) user_data: u64,
+        pub(crate) status: i32,
+        pub(crate) bytes: u64,
+        pub(crate) submit_ns: u64,
+        pub(crate) complete_ns: u64,
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel of a DMA controller, and memory that it works on. Both insist on the rules.
+
+use std::{
+    cell::RefCell,
+    marker::PhantomData,
+    rc::Rc, //
+};
+
+use kernel::prelude::*;
+
+use crate::{
+    channel::Channel,
+    engine::{
+        Outcome,
+        Rest, //
+    },
+    job::Job,
+    lent::Progress,
+    transfer::Transfer,
+    waits::Calls, //
+};
+
+/// Bytes in each job.
+pub(crate) const BYTES: u64 = 64;
+
+/// What is wrong with hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ills {
+    /// Nothing.
+    None,
+    /// It interrupts with an error.
+    Faults,
+    /// It does not stop.
+    NeverStops,
+}
+
+/// What hardware is doing.
+struct Work {
+    /// Number of the transfer that it was started with last.
+    last: usize,
+    /// It works on that.
+    is_running: bool,
+    /// It is being stopped, or asked what it has done.
+    is_stopping: bool,
+    /// It could not be stopped.
+    is_lost: bool,
+    /// The device is unbound.
+    is_gone: bool,
+    /// Transfers that were prepared.
+    prepared: usize,
+}
+
+/// The engine.
+pub(crate) struct Engine {
+    ills: Ills,
+    work: RefCell<Work>,
+    /// To the interrupt handler.
+    line: Calls,
+    /// Takes the channel's lock for a moment, which lets loom see that others may come first.
+    pause: Box<dyn Fn()>,
+}
+
+/// As in the driver.
+pub(crate) struct Hardware<'bound> {
+    pub(crate) dev: (),
+    pub(crate) engine: Rc<Engine>,
+    pub(crate) bound: PhantomData<&'bound ()>,
+}
+
+/// What never changes of an engine.
+pub(crate) struct Caps {
+    pub(crate) name: &'static str,
+}
+
+impl Engine {
+    pub(crate) fn new(ills: Ills, line: Calls, pause: Box<dyn Fn()>) -> Rc<Self> {
+        Rc::new(Self {
+            ills,
+            work: RefCell::new(Work {
+                last: 0,
+                is_running: false,
+                is_stopping: false,
+                is_lost: false,
+                is_gone: false,
+                prepared: 0,
+            }),
+            line,
+            pause,
+        })
+    }
+
+    pub(crate) fn caps(&self) -> Caps {
+        Caps { name: "model" }
+    }
+
+    /// Called with the channel's lock held.
+    pub(crate) unsafe fn start(&self, transfer: &Transfer) {
+        let mut work = self.work.borrow_mut();
+        assert!(!work.is_running, "a job was started while another runs");
+        assert!(
+            !work.is_stopping,
+            "a job was started on hardware that is being stopped"
+        );
+        assert!(!work.is_lost, "a job was started on dead hardware");
+        assert!(!work.is_gone, "a job was started on a device that is gone");
+        work.is_running = true;
+        work.last = transfer.number;
+        drop(work);
+        self.line.call();
+    }
+
+    /// Called with the channel's lock held. Hardware is done whenever this comes.
+    pub(crate) fn acknowledge(&self) -> Outcome {
+        let mut work = self.work.borrow_mut();
+        if !work.is_running || work.is_lost {
+            Outcome::NotMine
+        } else if self.ills == Ills::Faults {
+            Outcome::Fault
+        } else {
+            work.is_running = false;
+            Outcome::Done
+        }
+    }
+
+    pub(crate) fn quiesce(&self, _: u64) -> Result<Rest> {
+        (self.pause)();
+        self.work.borrow_mut().is_stopping = true;
+        (self.pause)();
+        let mut work = self.work.borrow_mut();
+        if self.ills == Ills::NeverStops {
+            work.is_lost = true;
+            return Err(ETIMEDOUT);
+        }
+        work.is_running = false;
+        work.is_stopping = false;
+        Ok(Rest::Quiet)
+    }
+
+    pub(crate) fn bytes_done(&self, transfer: &Transfer) -> u64 {
+        (self.pause)();
+        assert_eq!(
+            self.work.borrow().last,
+            transfer.number,
+            "bytes of another transfer"
+        );
+        0
+    }
+
+    /// The device is unbound.
+    pub(crate) fn go(&self) {
+        (self.pause)();
+        self.work.borrow_mut().is_gone = true;
+    }
+}
+
+impl Hardware<'_> {
+    pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
+        let _ = channel;
+        job.progress = Progress::NotStarted;
+        let mut work = self.engine.work.borrow_mut();
+        work.prepared += 1;
+        job.transfer.number = work.prepared;
+        drop(work);
+        job.lent.map(self, job.transfer.number);
+        Ok(())
+    }
+}
+
+pub(crate) mod lent {
+    //! Memory of jobs.
+
+    use std::{
+        mem::ManuallyDrop,
+        rc::Rc, //
+    };
+
+    use kernel::prelude::*;
+
+    use crate::{
+        channel::Channel,
+        client::{
+            BlockPair,
+            DevicePair, //
+        },
+        driver::Addresses,
+        request::Request,
+        streaming::DeviceBuffers, //
+    };
+
+    use super::{
+        Engine,
+        Hardware, //
+    };
+
+    /// How far hardware came with a job.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Progress {
+        NotStarted,
+        Started,
+        Finished,
+    }
+
+    /// Whether to wait for user space.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Patience {
+        Sleep,
+        Hurry,
+    }
+
+    /// What keeps the memory of a job alive.
+    #[derive(Default)]
+    pub(crate) enum Lent {
+        #[default]
+        Nothing,
+        Coherent(#[expect(dead_code, reason = "held")] Mapping),
+        Pages(Option<Mapping>),
+        Blocks(ManuallyDrop<BlockPair>),
+    }
+
+    /// Memory that hardware may use for a transfer.
+    pub(crate) struct Mapping {
+        engine: Rc<Engine>,
+        number: usize,
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                return;
+            }
+            let work = self.engine.work.borrow();
+            let is_used = work.is_running && work.last == self.number;
+            assert!(!is_used, "memory was given back while hardware uses it");
+            drop(work);
+        }
+    }
+
+    impl Lent {
+        pub(crate) fn stage(&mut self, channel: &Channel, _: &Request) -> Result {
+            if channel.addresses == Addresses::UserMemory {
+                *self = Lent::Pages(None);
+            }
+            Ok(())
+        }
+
+        pub(crate) fn map(&mut self, hw: &Hardware<'_>, number: usize) {
+            let mapping = Mapping {
+                engine: hw.engine.clone(),
+                number,
+            };
+            *self = match self {
+                Lent::Pages(None) => Lent::Pages(Some(mapping)),
+                Lent::Pages(Some(_)) => panic!("memory was mapped twice"),
+                _ => Lent::Coherent(mapping),
+            };
+        }
+
+        pub(crate) fn needs_settling(&self) -> bool {
+            matches!(self, Lent::Pages(Some(_)))
+        }
+
+        pub(crate) unsafe fn unmap(&mut self, _: &Request, _: Progress) {
+            match self {
+                Lent::Pages(mapping) => {
+                    if let Some(mapping) = mapping.take() {
+                        (mapping.engine.pause)();
+                        let is_gone = mapping.engine.work.borrow().is_gone;
+                        assert!(!is_gone, "memory was unmapped for a device that is gone");
+                    }
+                }
+                Lent::Coherent(_) => *self = Lent::Nothing,
+                _ => {}
+            }
+        }
+
+        pub(crate) fn copy_out(&mut self, _: &Request) -> Result {
+            Ok(())
+        }
+
+        pub(crate) fn reset(&mut self) {
+            self.release(Patience::Sleep);
+        }
+
+        pub(crate) fn release(&mut self, _: Patience) {
+            match self {
+                Lent::Pages(mapping) => assert!(mapping.is_none(), "memory was not unmapped"),
+                Lent::Coherent(_) => *self = Lent::Nothing,
+                _ => {}
+            }
+        }
+
+        pub(crate) fn lend(_: DeviceBuffers<'_>, _: DeviceBuffers<'_>) -> Self {
+            Lent::Nothing
+        }
+
+        pub(crate) unsafe fn give_back<'a>(&mut self) -> Option<DevicePair<'a>> {
+            None
+        }
+    }
+}

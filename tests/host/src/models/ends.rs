@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs that end by themselves, and who gets their records.
+
+use kernel::{
+    alloc,
+    prelude::*, //
+};
+
+use crate::{
+    driver::Addresses,
+    world::*, //
+};
+
+const SG: Setup = Setup {
+    addresses: Addresses::UserMemory,
+    ills: crate::hardware::Ills::None,
+    closes: false,
+};
+
+#[test]
+fn a_submitter_that_waits_gets_its_record() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        for cookie in 1..3 {
+            let record = submit_wait(&client, 7).expect("it is done");
+            check(&record, cookie, 7, Ok(()));
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn two_submitters_that_wait_get_their_own_records() {
+    explore(Some(3), || {
+        let world = World::new(SG);
+        world.interrupts();
+        let client = world.client();
+        let other = client.clone();
+        let thread = world.run(move |_| submit_wait(&other, 8).expect("it is done"));
+        let mine = submit_wait(&client, 7).expect("it is done");
+        let other = thread.join().expect("it ends");
+        assert_eq!((mine.user_data, other.user_data), (7, 8));
+        assert_eq!(mine.cookie + other.cookie, 3);
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_reader_gets_all_records_in_order() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        let other = client.clone();
+        let thread = world.run(move |_| {
+            submit(&other, 1);
+            submit(&other, 2);
+        });
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_reader_does_not_get_what_a_submitter_waits_for() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        let other = client.clone();
+        submit(&client, 1);
+        let thread = world.run(move |_| submit_wait(&other, 2).expect("it is done"));
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        check(&thread.join().expect("it ends"), 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_record_is_for_a_reader_or_for_who_waits_for_its_cookie() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        let other = client.clone();
+        let thread = world.run(move |_| wait(&other, 1));
+        let first = read(&client, false).expect("one comes");
+        match thread.join().expect("it ends") {
+            Ok(record) => {
+                check(&record, 1, 1, Ok(()));
+                check(&first, 2, 2, Ok(()));
+            }
+            Err(error) => {
+                assert_eq!(error, ENOENT);
+                check(&first, 1, 1, Ok(()));
+                check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+            }
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_given_stays_first_for_others() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        let other = client.clone();
+        let thread = world.run(move |_| other.next_record(false, |_| Err(EFAULT)));
+        let records = [(); 2].map(|()| read(&client, false).expect("it comes"));
+        // A record that is on its way may be overtaken by the next.
+        assert_eq!(records.iter().map(|record| record.cookie).sum::<u64>(), 3);
+        // Where both were read, the other is woken by a third one.
+        submit(&client, 3);
+        assert_eq!(thread.join().expect("it ends"), Err(EFAULT));
+        check(&read(&client, false).expect("it comes"), 3, 3, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn who_waits_for_a_cookie_sees_its_record_come_back() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let client = world.client();
+        submit(&client, 1);
+        let other = client.clone();
+        let thread = world.run(move |_| other.next_record(true, |_| Err(EFAULT)));
+        check(&wait(&client, 1).expect("it comes"), 1, 1, Ok(()));
+        let error = thread
+            .join()
+            .expect("it ends")
+            .expect_err("it does not take it");
+        assert!(error == EFAULT || error == EAGAIN, "{error:?}");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_submitter_finds_room_when_a_record_was_taken() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        // All other jobs of the client are in somebody's hands.
+        let running = |job: &mut KBox<crate::job::Job>| job.client;
+        let id = world.channel.state.lock().queue.running().map(running);
+        let id = id.expect("it runs");
+        for _ in 1..crate::channel::QUEUE_DEPTH {
+            let reserved = world.channel.state.lock().queue.reserve(id);
+            assert!(matches!(reserved, Ok(crate::queue::Reserved::Make)));
+        }
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| submit(&other, 2));
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        assert_eq!(thread.join().expect("it ends"), 2);
+        check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        for _ in 1..crate::channel::QUEUE_DEPTH {
+            world.channel.state.lock().queue.recycle(id, None);
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_submitter_finds_room_when_another_has_no_memory_for_its_job() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        let running = |job: &mut KBox<crate::job::Job>| job.client;
+        let id = world.channel.state.lock().queue.running().map(running);
+        let id = id.expect("it runs");
+        for _ in 2..crate::channel::QUEUE_DEPTH {
+            assert!(world.channel.state.lock().queue.reserve(id).is_ok());
+        }
+        alloc::limit(Some(0));
+        let other = client.clone();
+        let thread = world.run(move |_| submit_wait(&other, 2));
+        assert_eq!(submit_wait(&client, 3), Err(ENOMEM));
+        assert_eq!(thread.join().expect("it ends"), Err(ENOMEM));
+        alloc::limit(None);
+        for _ in 2..crate::channel::QUEUE_DEPTH {
+            world.channel.state.lock().queue.recycle(id, None);
+        }
+        world.interrupts();
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn jobs_are_settled_before_their_records_are_read() {
+    explore(None, || {
+        let world = World::new(SG);
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        world.settles();
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn clients_do_not_get_each_others_records() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        world.interrupts();
+        let clients = [world.client(), world.client()];
+        let other = clients[1].clone();
+        let thread = world.run(move |_| {
+            submit(&other, 8);
+            read(&other, false).expect("it comes")
+        });
+        submit(&clients[0], 7);
+        check(&read(&clients[0], false).expect("it comes"), 1, 7, Ok(()));
+        check(&thread.join().expect("it ends"), 1, 8, Ok(()));
+        world.end(clients);
+    });
+}

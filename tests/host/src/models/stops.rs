@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs that are stopped: by a cancel, a signal, a time limit, an error or a close.
+
+use kernel::{
+    prelude::*,
+    task, //
+};
+
+use crate::{
+    client::Client,
+    driver::Addresses,
+    hardware::Ills,
+    uapi::Record,
+    world::*, //
+};
+
+const ILL: fn(Ills) -> Setup = |ills| Setup {
+    ills,
+    ..Setup::default()
+};
+
+/// Whether a cancel has said what the record says.
+fn agrees(cancelled: Result, record: &Record) {
+    let status = match cancelled {
+        Ok(()) => Err(ECANCELED),
+        Err(error) => {
+            assert!(error == EALREADY || error == ENOENT, "{error:?}");
+            Ok(())
+        }
+    };
+    check(record, record.cookie, record.user_data, status);
+}
+
+/// A few records in the order of their cookies.
+fn read_all<const N: usize>(client: &Client) -> [Record; N] {
+    let mut records = [(); N].map(|()| read(client, false).expect("it comes"));
+    records.sort_by_key(|record| record.cookie);
+    for (record, cookie) in records.iter().zip(1..) {
+        assert_eq!(record.cookie, cookie, "not the right records");
+    }
+    records
+}
+
+#[test]
+fn a_cancelled_job_ends_as_the_cancel_says() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        let [record] = read_all(&client);
+        agrees(thread.join().expect("it ends"), &record);
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_cancel_of_the_running_job_leaves_the_next_alone() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        let [first, second] = read_all(&client);
+        agrees(thread.join().expect("it ends"), &first);
+        check(&second, 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_cancel_of_a_job_that_waits_leaves_the_running_one_alone() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(2));
+        let [first, second] = read_all(&client);
+        check(&first, 1, 1, Ok(()));
+        agrees(thread.join().expect("it ends"), &second);
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_job_submitted_during_a_cancel_is_not_stopped() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        submit(&client, 2);
+        let cancelled = thread.join().expect("it ends");
+        let [first, second] = read_all(&client);
+        agrees(cancelled, &first);
+        check(&second, 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn one_of_two_cancels_succeeds() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        let mine = client.cancel(1);
+        let others = thread.join().expect("it ends");
+        let [record] = read_all(&client);
+        assert!(mine.is_err() || others.is_err(), "both have cancelled it");
+        agrees(mine.or(others), &record);
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_signal_takes_the_job_back() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(None, move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            task::send_signal();
+            match submit_wait(&client, 1) {
+                Ok(record) => check(&record, 1, 1, Ok(())),
+                Err(error) => assert_eq!(error, EINTR),
+            }
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn a_signal_does_not_stop_the_job_of_another() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| {
+            task::send_signal();
+            submit_wait(&other, 2)
+        });
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        match thread.join().expect("it ends") {
+            Ok(record) => check(&record, 2, 2, Ok(())),
+            Err(error) => assert_eq!(error, EINTR),
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_time_limit_ends_its_own_job_only() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        world.time_passes();
+        for (record, cookie) in read_all::<2>(&client).iter().zip(1..) {
+            let timed_out = record.status == ETIMEDOUT.to_errno();
+            let status = if timed_out { Err(ETIMEDOUT) } else { Ok(()) };
+            check(record, cookie, cookie, status);
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn lost_interrupts_end_in_time_outs() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.time_passes();
+        submit(&client, 1);
+        submit(&client, 2);
+        for (record, cookie) in read_all::<2>(&client).iter().zip(1..) {
+            check(record, cookie, cookie, Err(ETIMEDOUT));
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn an_error_of_hardware_ends_each_job() {
+    explore(Some(3), || {
+        let world = World::new(ILL(Ills::Faults));
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        world.time_passes();
+        for (record, cookie) in read_all::<2>(&client).iter().zip(1..) {
+            let timed_out = record.status == ETIMEDOUT.to_errno();
+            let error = if timed_out { ETIMEDOUT } else { EIO };
+            check(record, cookie, cookie, Err(error));
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn an_error_of_hardware_and_a_cancel_end_a_job_once() {
+    explore(None, || {
+        let world = World::new(ILL(Ills::Faults));
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        world.time_passes();
+        let cancelled = client.cancel(1);
+        let [record] = read_all(&client);
+        let error = match cancelled {
+            Ok(()) => ECANCELED,
+            Err(error) => {
+                assert_eq!(error, EALREADY);
+                let timed_out = record.status == ETIMEDOUT.to_errno();
+                if timed_out {
+                    ETIMEDOUT
+                } else {
+                    EIO
+                }
+            }
+        };
+        check(&record, 1, 1, Err(error));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn hardware_that_does_not_stop_ends_all_jobs_and_starts_none() {
+    explore(None, || {
+        let world = World::new(ILL(Ills::NeverStops));
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        let second = try_submit(&client, false, 2);
+        let first = read(&client, false).expect("it comes");
+        let cancelled = thread.join().expect("it ends");
+        let status = match cancelled {
+            Err(EALREADY | ENOENT) => Ok(()),
+            other => {
+                assert_eq!(other, Err(EIO));
+                // Hardware may have been done with the first before it was told to stop.
+                if first.status == 0 {
+                    Ok(())
+                } else {
+                    Err(EIO)
+                }
+            }
+        };
+        check(&first, 1, 1, status);
+        match second {
+            Ok(_) => {
+                let second = read(&client, false).expect("it comes");
+                let status = if second.status == 0 { Ok(()) } else { Err(EIO) };
+                check(&second, 2, 2, status);
+            }
+            Err(error) => assert_eq!(error, EIO),
+        }
+        if cancelled == Err(EIO) {
+            assert_eq!(read(&client, false), Err(EIO));
+            assert_eq!(submit_wait(&client, 3), Err(EIO));
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_reader_is_told_that_the_channel_is_dead() {
+    explore(None, || {
+        let world = World::new(ILL(Ills::NeverStops));
+        let client = world.client();
+        submit(&client, 1);
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        check(&read(&client, false).expect("it comes"), 1, 1, Err(EIO));
+        assert_eq!(read(&client, false), Err(EIO));
+        assert_eq!(thread.join().expect("it ends"), Err(EIO));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_close_ends_the_jobs_of_its_client_only() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(2), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let (client, closed) = (world.client(), world.client());
+            submit(&closed, 1);
+            submit(&client, 2);
+            submit(&closed, 3);
+            world.interrupts();
+            if addresses == Addresses::UserMemory {
+                world.settles();
+            }
+            let thread = world.run(move |_| drop(closed));
+            check(&read(&client, false).expect("it comes"), 1, 2, Ok(()));
+            thread.join().expect("it ends");
+            world.end_with([client], 2);
+        });
+    }
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The queue, beside lists of who has which job.
+
+use kernel::{
+    alloc,
+    prelude::*, //
+};
+
+use crate::queue::{
+    ClientId,
+    Entry,
+    Phase,
+    Place,
+    Queue,
+    Reserved, //
+};
+
+use super::Choices;
+
+/// Jobs that a client may have.
+const DEPTH: usize = 2;
+
+/// A job.
+#[derive(Debug, PartialEq, Eq)]
+struct Job {
+    client: ClientId,
+    cookie: u64,
+    waited: bool,
+}
+
+impl Entry for Job {
+    fn client(&self) -> ClientId {
+        self.client
+    }
+
+    fn cookie(&self) -> u64 {
+        self.cookie
+    }
+
+    fn set_cookie(&mut self, cookie: u64) {
+        self.cookie = cookie;
+    }
+
+    fn is_waited(&self) -> bool {
+        self.waited
+    }
+}
+
+/// Where a job is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Pending,
+    Running,
+    /// Taken from hardware, and neither parked nor delivered yet.
+    Between,
+    Parked,
+    Done,
+    /// Done, for its submitter.
+    Kept,
+    /// Its record is being given to somebody.
+    Given,
+    /// Its record was taken.
+    Taken,
+}
+
+/// What is known of a job.
+#[derive(Clone, Copy)]
+struct Known {
+    client: usize,
+    cookie: u64,
+    waited: bool,
+    at: At,
+}
+
+/// A queue with two clients, and what is known of it.
+struct Both {
+    queue: Queue<Job, usize>,
+    ids: [ClientId; 2],
+    /// All jobs that were submitted, in the order in which they came to be where they are.
+    jobs: Vec<Known>,
+    /// Those that somebody holds.
+    held: Vec<Job>,
+    made: [usize; 2],
+    /// Jobs that were reserved and not submitted.
+    reserved: [Vec<Job>; 2],
+    is_held: bool,
+    phase: Phase,
+}
+
+fn add(queue: &mut Queue<Job, usize>, signals: usize) -> Option<ClientId> {
+    let slots = queue.wanted_slots();
+    let mut room = Queue::room(DEPTH, slots, signals).expect("there is memory");
+    queue.add_client(&mut room)
+}
+
+impl Both {
+    fn new() -> Self {
+        let mut queue = Queue::new(DEPTH);
+        let ids = [0, 1].map(|signals| add(&mut queue, signals).expect("there is a slot"));
+        Self {
+            queue,
+            ids,
+            jobs: Vec::new(),
+            held: Vec::new(),
+            made: [0; 2],
+            reserved: [Vec::new(), Vec::new()],
+            is_held: false,
+            phase: Phase::Live,
+        }
+    }
+
+    /// The oldest job of those.
+    fn first(&self, of: impl Fn(&Known) -> bool) -> Option<Known> {
+        self.jobs.iter().copied().find(of)
+    }
+
+    /// Says that a job is somewhere else now, behind those that are there.
+    fn moves(&mut self, known: Known, at: At) {
+        let is_it = |job: &Known| (job.client, job.cookie) == (known.client, known.cookie);
+        self.jobs.retain(|job| !is_it(job));
+        self.jobs.push(Known { at, ..known });
+    }
+
+    /// Compares a job that came out with what was to come, and holds it.
+    fn comes(&mut self, job: Option<Job>, known: Option<Known>, at: At) {
+        let came = job.as_ref().map(|job| (job.client, job.cookie, job.waited));
+        let expected = known.map(|k| (self.ids[k.client], k.cookie, k.waited));
+        assert_eq!(came, expected);
+        self.held.extend(job);
+        if let Some(known) = known {
+            self.moves(known, at);
+        }
+    }
+
+    /// The job that is held.
+    fn let_go(&mut self, known: Known) -> Job {
+        let id = self.ids[known.client];
+        let is_it = |job: &Job| (job.client, job.cookie) == (id, known.cookie);
+        let at = self.held.iter().position(is_it).expect("it is held");
+        self.held.swap_remove(at)
+    }
+
+    fn in_use(&self, client: usize) -> usize {
+        let is_used = |job: &&Known| job.client == client && job.at != At::Taken;
+        self.jobs.iter().filter(is_used).count() + self.reserved[client].len()
+    }
+
+    fn reserve(&mut self, client: usize) {
+        let id = self.ids[client];
+        let used = self.in_use(client);
+        match self.queue.reserve(id) {
+            Ok(Reserved::Job(job)) => {
+                assert!(used < self.made[client]);
+                self.reserved[client].push(job);
+            }
+            Ok(Reserved::Make) => {
+                assert!(used == self.made[client] && used < DEPTH);
+                self.made[client] += 1;
+                self.reserved[client].push(Job {
+                    client: id,
+                    cookie: 0,
+                    waited: false,
+                });
+            }
+            Ok(Reserved::Full) => assert_eq!(used, DEPTH),
+            Err(error) => assert_eq!(Err(error), self.phase.check()),
+        }
+    }
+
+    fn submit(&mut self, client: usize, waited: bool) {
+        let Some(mut job) = self.reserved[client].pop() else {
+            return;
+        };
+        job.waited = waited;
+        let last = self.jobs.iter().filter(|job| job.client == client).count();
+        match self.queue.submit(job) {
+            Ok(cookie) => {
+                assert_eq!(self.phase, Phase::Live);
+                // CAST: A small number.
+                assert_eq!(cookie, last as u64 + 1);
+                self.jobs.push(Known {
+                    client,
+                    cookie,
+                    waited,
+                    at: At::Pending,
+                });
+            }
+            Err((error, job)) => {
+                assert_eq!(Err(error), self.phase.check());
+                self.reserved[client].push(job);
+            }
+        }
+    }
+
+    /// Delivers a job that is held.
+    fn deliver(&mut self, known: Known) {
+        let job = self.let_go(known);
+        assert_eq!(self.queue.deliver(job), Ok(()));
+        self.moves(known, if known.waited { At::Kept } else { At::Done });
+    }
+
+    fn step(&mut self, choices: &mut Choices) {
+        let client = choices.choose(2);
+        let id = self.ids[client];
+        let of = |at: At| move |job: &Known| job.at == at;
+        let mine = |at: At| move |job: &Known| job.at == at && job.client == client;
+        match choices.choose(14) {
+            0 => self.reserve(client),
+            1 => self.submit(client, false),
+            2 => self.submit(client, true),
+            3 => {
+                let is_free = self.first(of(At::Running)).is_none() && !self.is_held;
+                let can = is_free && self.phase == Phase::Live;
+                let next = self.first(of(At::Pending)).filter(|_| can);
+                let started = self.queue.start_next().map(|job| (job.client, job.cookie));
+                assert_eq!(
+                    started,
+                    next.map(|next| (self.ids[next.client], next.cookie))
+                );
+                if let Some(next) = next {
+                    self.moves(next, At::Running);
+                }
+            }
+            4 => {
+                let job = self.queue.finish();
+                let known = self.first(of(At::Running));
+                self.comes(job, known, At::Between);
+            }
+            5 => {
+                if let Some(known) = self.first(of(At::Between)) {
+                    self.deliver(known);
+                }
+            }
+            6 => {
+                if let Some(known) = self.first(of(At::Between)) {
+                    let job = self.let_go(known);
+                    assert_eq!(self.queue.park(job), Ok(()));
+                    self.moves(known, At::Parked);
+                }
+            }
+            7 => {
+                let job = self.queue.unpark();
+                let known = self.first(of(At::Parked));
+                self.comes(job, known, At::Parked);
+                if let Some(known) = known {
+                    self.deliver(known);
+                }
+            }
+            8 => {
+                // The newest one of the client.
+                let newest = self.jobs.iter().rev().copied().find(mine(At::Pending));
+                let cookie = newest.map_or(99, |known| known.cookie);
+                let job = self.queue.withdraw(id, cookie);
+                self.comes(job, newest, At::Between);
+            }
+            9 => {
+                let (job, known) = if choices.choose(2) == 0 {
+                    (self.queue.withdraw_any(), self.first(of(At::Pending)))
+                } else {
+                    (self.queue.withdraw_of(id), self.first(mine(At::Pending)))
+                };
+                self.comes(job, known, At::Between);
+            }
+            10 => {
+                let known = self.first(mine(At::Done));
+                let job = if choices.choose(2) == 0 {
+                    self.queue.take(id)
+                } else {
+                    self.queue
+                        .take_cookie(id, known.map_or(99, |known| known.cookie))
+                };
+                self.comes(job, known, At::Given);
+            }
+            11 => {
+                let known = self.first(mine(At::Kept));
+                let cookie = known.map_or(99, |known| known.cookie);
+                let job = self.queue.take_waited(id, cookie);
+                self.comes(job, known, At::Given);
+                if let Some(known) = known {
+                    let job = self.let_go(known);
+                    self.queue.recycle(id, Some(job));
+                    self.moves(known, At::Taken);
+                }
+            }
+            12 => {
+                if let Some(known) = self.first(mine(At::Given)) {
+                    let job = self.let_go(known);
+                    if choices.choose(2) == 0 {
+                        self.queue.recycle(id, Some(job));
+                        self.moves(known, At::Taken);
+                    } else {
+                        self.queue.untake(job);
+                        self.moves(known, At::Done);
+                        let moved = self.jobs.pop().expect("it was moved");
+                        self.jobs.insert(0, moved);
+                    }
+                }
+            }
+            _ => match choices.choose(4) {
+                0 => {
+                    self.is_held = !self.is_held;
+                    self.queue.hold(self.is_held);
+                }
+                1 => {
+                    if let Some(job) = self.reserved[client].pop() {
+                        self.queue.recycle(id, Some(job));
+                    }
+                }
+                2 => {
+                    if self.phase == Phase::Live {
+                        self.phase = Phase::Dead;
+                    }
+                    self.queue.end(Phase::Dead);
+                }
+                _ => {
+                    self.phase = Phase::Gone;
+                    self.queue.end(Phase::Gone);
+                }
+            },
+        }
+        self.compare();
+    }
+
+    /// Whatever can be asked is as it should be.
+    fn compare(&mut self) {
+        assert_eq!(self.queue.phase(), self.phase);
+        for client in 0..2 {
+            let id = self.ids[client];
+            let any = |of: &dyn Fn(&Known) -> bool| {
+                self.jobs.iter().any(|job| job.client == client && of(job))
+            };
+            let is_active = |at: At| !matches!(at, At::Done | At::Kept | At::Taken);
+            assert_eq!(self.queue.is_active(id), any(&|job| is_active(job.at)));
+            assert_eq!(self.queue.runs_for(id), any(&|job| job.at == At::Running));
+            assert_eq!(self.queue.has_record(id), any(&|job| job.at == At::Done));
+            assert_eq!(self.queue.has_room(id), self.in_use(client) < DEPTH);
+            assert_eq!(self.queue.signals(id), Some(&client));
+        }
+        for job in &self.jobs {
+            let id = self.ids[job.client];
+            let place = match job.at {
+                At::Pending | At::Between => Place::Pending,
+                At::Running => Place::Running,
+                At::Parked | At::Done | At::Given => Place::Done,
+                At::Kept | At::Taken => Place::Nowhere,
+            };
+            assert_eq!(self.queue.place(id, job.cookie), place);
+            let is_active = !matches!(job.at, At::Done | At::Kept | At::Taken);
+            assert_eq!(self.queue.expects(id, job.cookie), is_active && !job.waited);
+        }
+    }
+}
+
+#[test]
+fn every_short_sequence_leaves_each_job_in_one_place() {
+    let mut choices = Choices::all();
+    loop {
+        let mut both = Both::new();
+        // Where nothing is queued there is little to try.
+        for client in 0..2 {
+            both.reserve(client);
+            both.submit(client, client == 1);
+        }
+        for _ in 0..4 {
+            both.step(&mut choices);
+        }
+        if !choices.next() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn long_random_sequences_leave_each_job_in_one_place() {
+    for seed in 0..4000 {
+        let mut choices = Choices::random(seed);
+        let mut both = Both::new();
+        for _ in 0..150 {
+            both.step(&mut choices);
+        }
+    }
+}
+
+#[test]
+fn a_queue_without_memory_for_a_client_is_as_before() {
+    let mut queue = Queue::<Job, usize>::new(DEPTH);
+    let slots = queue.wanted_slots();
+    let mut failed = 0;
+    loop {
+        alloc::limit(Some(failed));
+        let room = Queue::room(DEPTH, slots, 0);
+        alloc::limit(None);
+        match room {
+            Err(error) => assert_eq!(error, ENOMEM),
+            Ok(mut room) => {
+                assert!(queue.add_client(&mut room).is_some());
+                break;
+            }
+        }
+        failed += 1;
+    }
+    // Slots, three lists of the client, its ring, and two rings of the queue.
+    assert_eq!(failed, 7);
+}
+
+#[test]
+fn a_client_that_comes_too_late_for_a_slot_gets_one_in_the_next_try() {
+    let mut queue = Queue::<Job, usize>::new(DEPTH);
+    let wanted = queue.wanted_slots();
+    let rooms = (0..=wanted).map(|n| Queue::room(DEPTH, wanted, n).expect("there is memory"));
+    let ids: Vec<_> = rooms.map(|mut room| queue.add_client(&mut room)).collect();
+    assert!(ids[..wanted].iter().all(Option::is_some));
+    assert_eq!(ids[wanted], None);
+    assert!(add(&mut queue, wanted).is_some());
+    assert!(queue.all_signals().copied().eq(0..=wanted));
+}
+
+#[test]
+fn what_is_queued_stays_in_order_when_clients_come_and_go() {
+    let mut queue = Queue::<Job, usize>::new(DEPTH);
+    let mut submitted = Vec::new();
+    for n in 0..20 {
+        let client = add(&mut queue, n).expect("there is a slot");
+        for _ in 0..DEPTH {
+            assert!(matches!(queue.reserve(client), Ok(Reserved::Make)));
+            let job = Job {
+                client,
+                cookie: 0,
+                waited: false,
+            };
+            submitted.push((client, queue.submit(job).expect("there is room")));
+        }
+        assert!(matches!(queue.reserve(client), Ok(Reserved::Full)));
+        // Some that are first end, so that the ring turns, and one client leaves its slot.
+        let (client, cookie) = submitted.remove(0);
+        let job = queue.start_next().map(|job| (job.client, job.cookie));
+        assert_eq!(job, Some((client, cookie)));
+        let job = queue.finish().expect("it runs");
+        assert_eq!(queue.park(job), Ok(()));
+    }
+    let first = submitted[0].0;
+    while let Some(job) = queue.unpark() {
+        assert_eq!(queue.deliver(job), Ok(()));
+    }
+    while let Some(job) = queue.withdraw_any() {
+        assert_eq!((job.client, job.cookie), submitted.remove(0));
+        assert_eq!(queue.deliver(job), Ok(()));
+    }
+    assert!(submitted.is_empty());
+    assert!(queue.remove_client(first).is_some());
+    assert!(queue.remove_client(first).is_none());
+    assert_eq!(queue.wanted_slots(), 0);
+    let late = Job {
+        client: first,
+        cookie: 0,
+        waited: false,
+    };
+    assert_eq!(queue.submit(late).map_err(|(error, _)| error), Err(ENODEV));
+}

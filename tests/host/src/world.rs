@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel with hardware and the threads that the kernel would run for it.
+
+use std::{
+    cell::{
+        Cell,
+        RefCell, //
+    },
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    rc::Rc,
+    sync::{
+        atomic::{
+            AtomicUsize,
+            Ordering, //
+        },
+        Arc, //
+    },
+};
+
+use kernel::{
+    alloc,
+    prelude::*,
+    time::{
+        self,
+        Delta, //
+    }, //
+};
+use loom::{
+    model::Builder,
+    sync::mpsc,
+    thread::{
+        self,
+        JoinHandle, //
+    }, //
+};
+
+use crate::{
+    channel::Channel,
+    client::{
+        Client,
+        Options,
+        Ticket, //
+    },
+    driver::Addresses,
+    hardware::{
+        Engine,
+        Hardware,
+        Ills,
+        BYTES, //
+    },
+    uapi::{
+        Info,
+        Record,
+        Seg, //
+    },
+    waits::{
+        Call,
+        Calls, //
+    }, //
+};
+
+/// Time limit of jobs, in nanoseconds.
+const LIMIT: i64 = 100;
+
+thread_local! {
+    static CLOSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether gates that are made now will be closed.
+pub(crate) fn closes() -> bool {
+    CLOSES.get()
+}
+
+/// Runs `model` in every order of its threads' steps, those with at most `preemptions` of them if
+/// that is given.
+pub(crate) fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut builder = Builder::new();
+    builder.max_branches = 10_000;
+    builder.preemption_bound = preemptions;
+    let counted = count.clone();
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let count = count.load(Ordering::Relaxed);
+    let bound = preemptions.map_or(String::new(), |n| format!(" of up to {n} preemptions"));
+    println!("{count} interleavings{bound}");
+    assert!(count > 1, "the threads have nothing to do with each other");
+}
+
+/// What a channel is like.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) addresses: Addresses,
+    pub(crate) ills: Ills,
+    /// The device may be unbound.
+    pub(crate) closes: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            addresses: Addresses::BufferOffsets,
+            ills: Ills::None,
+            closes: false,
+        }
+    }
+}
+
+/// A client that is not closed where a test fails: loom has ended then, and its locks with it.
+pub(crate) struct Program(ManuallyDrop<Client>);
+
+impl Deref for Program {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: It is dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
+
+/// A channel, hardware, and its threads.
+pub(crate) struct World {
+    pub(crate) channel: kernel::sync::Arc<Channel>,
+    pub(crate) hw: Rc<Hardware<'static>>,
+    line: Calls,
+    handlers: RefCell<Vec<(Calls, JoinHandle<()>)>>,
+}
+
+impl World {
+    pub(crate) fn new(setup: Setup) -> Rc<Self> {
+        CLOSES.set(setup.closes);
+        alloc::forget_boxes();
+        time::set(0);
+        let info = Info {
+            max_job_bytes: BYTES,
+            max_segments: 1,
+            alignment: 1,
+            address_alignment: 1,
+            ..Info::default()
+        };
+        let channel = Channel::new(info, Delta::from_nanos(LIMIT), setup.addresses, 1, None)
+            .expect("there is memory");
+        let line = Calls::default();
+        let seen = channel.downgrade();
+        let pause = move || {
+            if let Some(channel) = seen.upgrade() {
+                drop(channel.state.lock());
+            }
+        };
+        let hw = Rc::new(Hardware {
+            dev: (),
+            engine: Engine::new(setup.ills, line.clone(), Box::new(pause)),
+            bound: PhantomData,
+        });
+        channel.gate.open(&hw);
+        Rc::new(Self {
+            channel,
+            hw,
+            line,
+            handlers: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// Runs `handler` in a thread of its own whenever `calls` are made.
+    fn handle(self: &Rc<Self>, calls: &Calls, handler: fn(&Self)) {
+        let (sender, receiver) = mpsc::channel();
+        calls.connect(sender);
+        let world = self.clone();
+        let thread = thread::spawn(move || {
+            while receiver.recv() == Ok(Call::Run) {
+                handler(&world);
+            }
+        });
+        self.handlers.borrow_mut().push((calls.clone(), thread));
+    }
+
+    /// Hardware interrupts when it has done a job. Without this, its interrupts are lost.
+    pub(crate) fn interrupts(self: &Rc<Self>) {
+        self.handle(&self.line, |world| {
+            world.channel.interrupt(&world.hw);
+        });
+    }
+
+    /// Time limits pass.
+    pub(crate) fn time_passes(self: &Rc<Self>) {
+        self.handle(&self.channel.watchdog.calls, |world| {
+            world.channel.watchdog.fire(&world.channel);
+        });
+    }
+
+    /// Jobs that nobody waits for are settled.
+    pub(crate) fn settles(self: &Rc<Self>) {
+        self.handle(&self.channel.finisher.0, |world| {
+            world.channel.finish_parked()
+        });
+    }
+
+    /// A thread of a program.
+    pub(crate) fn run<T: 'static>(
+        self: &Rc<Self>,
+        program: impl FnOnce(&Self) -> T + 'static,
+    ) -> JoinHandle<T> {
+        let world = self.clone();
+        thread::spawn(move || program(&world))
+    }
+
+    pub(crate) fn client(&self) -> Rc<Program> {
+        let client = Client::new(&self.channel).expect("there is memory");
+        Rc::new(Program(ManuallyDrop::new(client)))
+    }
+
+    /// Unbinds the device.
+    pub(crate) fn unbind(&self) {
+        self.channel.shut(&self.hw);
+        self.hw.engine.go();
+    }
+
+    /// Ends the threads of the kernel, when those of programs have ended, and checks that nothing is
+    /// left over.
+    pub(crate) fn end(self: Rc<Self>, clients: impl IntoIterator<Item = Rc<Program>>) {
+        self.end_with(clients, 0);
+    }
+
+    /// The same where clients that were closed had jobs.
+    pub(crate) fn end_with(
+        self: Rc<Self>,
+        clients: impl IntoIterator<Item = Rc<Program>>,
+        closed: usize,
+    ) {
+        for (calls, thread) in self.handlers.take() {
+            calls.end();
+            thread.join().expect("it ends");
+        }
+        let (made, left) = alloc::boxes();
+        assert_eq!(made, left + closed, "a job was lost");
+        for client in clients {
+            assert!(!client.readiness().record, "a record was left");
+            let client = Rc::into_inner(client).expect("nobody else has the client");
+            drop(client);
+        }
+        assert_eq!(alloc::boxes().1, 0, "a job was left");
+    }
+}
+
+/// Submits a job, and returns its cookie with what its end is waited for by.
+pub(crate) fn try_submit(client: &Client, waited: bool, user_data: u64) -> Result<Ticket> {
+    let options = Options {
+        waited,
+        timeout: Delta::ZERO,
+        user_data,
+    };
+    client.submit(&options, false, |request| {
+        request.clear(None);
+        request.push_src(Seg {
+            addr: 0,
+            len: BYTES,
+        })?;
+        request.push_dst(Seg {
+            addr: BYTES,
+            len: BYTES,
+        })
+    })
+}
+
+/// Submits a job that nobody waits for.
+pub(crate) fn submit(client: &Client, user_data: u64) -> u64 {
+    try_submit(client, false, user_data)
+        .expect("the channel is live")
+        .cookie
+}
+
+/// Submits a job and waits for its record.
+pub(crate) fn submit_wait(client: &Client, user_data: u64) -> Result<Record> {
+    client.wait_submitted(try_submit(client, true, user_data)?)
+}
+
+/// The next record of a client.
+pub(crate) fn read(client: &Client, nonblocking: bool) -> Result<Record> {
+    let mut taken = None;
+    client.next_record(nonblocking, |record| {
+        taken = Some(*record);
+        Ok(())
+    })?;
+    Ok(taken.expect("it was given"))
+}
+
+/// The record of one job.
+pub(crate) fn wait(client: &Client, cookie: u64) -> Result<Record> {
+    let mut taken = None;
+    client.wait(cookie, None, false, |record| {
+        taken = Some(*record);
+        Ok(())
+    })?;
+    Ok(taken.expect("it was given"))
+}
+
+/// Checks that a record is that of the job with this number and these data, and how it ended.
+pub(crate) fn check(record: &Record, cookie: u64, user_data: u64, status: Result) {
+    assert_eq!(record.cookie, cookie, "the record is of another job");
+    assert_eq!(
+        record.user_data, user_data,
+        "the record has data of another job"
+    );
+    assert_eq!(record.status, status_of(status), "the job ended otherwise");
+    let bytes = if status.is_ok() { BYTES } else { 0 };
+    assert_eq!(record.bytes, bytes, "the bytes do not fit the status");
+}
+
+/// A result as records have it.
+pub(crate) fn status_of(status: Result) -> i32 {
+    status.err().map_or(0, Error::to_errno)
+}
