@@ -48,7 +48,6 @@ pub(crate) mod engine {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Rest {
         Quiet,
-        #[expect(dead_code, reason = "concerns the status only")]
         Fault,
     }
 }
