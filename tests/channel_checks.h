@@ -9,6 +9,10 @@
 #include "kselftest_harness.h"
 #include "ferrodma_test.h"
 
+/* For tests that name no other limit; in seconds, as the harness has it. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	patience(30)
+
 #define SEED	0x5eedULL
 
 /* How much of each end of memory holds the pattern; a test has a second. */

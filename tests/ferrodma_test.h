@@ -80,6 +80,35 @@ static inline uint64_t now_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/* A positive number of the environment; @standard if it is not there. */
+static inline int env_number(const char *name, int standard)
+{
+	const char *text = getenv(name);
+	int number = text ? atoi(text) : 0;
+
+	return number > 0 ? number : standard;
+}
+
+/*
+ * How many of @count things to do, for tests that do so many of them to meet what is
+ * rare: FERRODMA_EFFORT is a percentage.
+ */
+static inline int effort(int count)
+{
+	int some = (long long)count * env_number("FERRODMA_EFFORT", 100) / 100;
+
+	return some ? some : 1;
+}
+
+/*
+ * How long to wait for what takes no more than @time on a machine of usual speed:
+ * FERRODMA_SLOWNESS times as long.
+ */
+static inline int patience(int time)
+{
+	return time * env_number("FERRODMA_SLOWNESS", 1);
+}
+
 static inline void sleep_ms(unsigned int ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * NSEC_PER_MSEC };

@@ -322,7 +322,7 @@ static struct worker *new_worker(int id, int number, uint64_t seed)
 		return NULL;
 	w->id = id;
 	w->stays = id % WORKERS;
-	w->jobs = w->stays ? STAYS : WANDERS;
+	w->jobs = effort(w->stays ? STAYS : WANDERS);
 	w->seed = w->state = seed + ((uint64_t)id << 56);
 	w->mem = new_arena();
 	w->model = malloc(ARENA);
@@ -351,7 +351,7 @@ FIXTURE_TEARDOWN(random)
 }
 
 /* The number of jobs is fixed, and the time that they take is the machine's. */
-#define LONG_TIME	300
+#define LONG_TIME	patience(300)
 
 TEST_F_TIMEOUT(random, jobs_of_threads_do_what_memcpy_does, LONG_TIME)
 {
