@@ -11,7 +11,9 @@ TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 . "$TOP/scripts/versions"
 
 CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrodma}
-BUILD=$TOP/build
+# The kernel that all is for: the one in tests/kernels of this name; without a name, Debian's own.
+CONFIG=${FERRODMA_CONFIG:-}
+BUILD=$TOP/build${CONFIG:+/$CONFIG}
 V=${V:-0}
 
 # Everything below calls make afresh with its own variables.
@@ -89,7 +91,20 @@ root_dir() {
 	fi
 }
 
-kernel_dir() { echo "$CACHE/kernel-$KERNEL_DEB-$(kernel_key)"; }
+debian_dir() { echo "$CACHE/kernel-$KERNEL_DEB-$(kernel_key)"; }
+
+# kernel_dir: the folder of the kernel that all is for. A name in tests/kernels and what Kconfig is told there make a key.
+kernel_dir() {
+	if [ -z "$CONFIG" ]; then
+		debian_dir
+		return
+	fi
+	[ -e "$TOP/tests/kernels/$CONFIG" ] || die "FERRODMA_CONFIG: tests/kernels has no $CONFIG"
+	echo "$CACHE/$CONFIG-$KERNEL_DEB-$(key_of "$(kernel_key)" "$(options)" "recipe 1")"
+}
+
+# options: what the kernel in tests/kernels asks of Kconfig.
+options() { grep '^CONFIG_' "$TOP/tests/kernels/$CONFIG"; }
 
 # lock <name>: hold file descriptor 9 until this process ends; the second of two runs waits and says so.
 lock() {
@@ -133,9 +148,13 @@ in_namespace() {
 	fi
 }
 
-# make for the pinned kernel, with the variables that built Debian's own.
+# make for the pinned kernel, with the variables that built Debian's own; with clang for another, which Rust with KASAN needs.
 kmake() {
-	make --no-print-directory -j "$(nproc)" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \
-		CC=aarch64-linux-gnu-gcc-$GCC_VERSION LIBCLANG_PATH=/usr/lib/llvm-$LLVM_VERSION/lib \
-		KERNELRELEASE="$KERNEL_ABI-arm64" V="$V" "$@"
+	if [ -z "$CONFIG" ]; then
+		set -- CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc-$GCC_VERSION \
+			KERNELRELEASE="$KERNEL_ABI-arm64" "$@"
+	else
+		set -- LLVM=-$LLVM_VERSION KERNELRELEASE="$KERNEL_ABI-$CONFIG" "$@"
+	fi
+	make --no-print-directory -j "$(nproc)" ARCH=arm64 LIBCLANG_PATH=/usr/lib/llvm-$LLVM_VERSION/lib V="$V" "$@"
 }

@@ -14,7 +14,9 @@ import subprocess
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-BUILD = TOP / "build"
+# As in lib.sh: a kernel in tests/kernels, or Debian's own, and what is built for it.
+CONFIG = os.environ.get("FERRODMA_CONFIG", "")
+BUILD = TOP / "build" / CONFIG
 
 # What a healthy kernel never prints.
 SPLATS = re.compile(
