@@ -8,12 +8,13 @@ export BOARD V
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
 
-.PHONY: help run check shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run check check-debug shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
 	@echo 'make check          build and run the whole suite on every machine'
+	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
@@ -26,6 +27,7 @@ help:
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
 	@echo 'TESTS=<name>,...    make check runs only these'
 	@echo 'V=1                 show commands'
+	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
 	@echo 'FERRODMA_MIRROR=    the Debian mirror to fetch them from; by default that of this system'
 	@echo 'FERRODMA_TIMEOUT=   seconds that a guest may take'
@@ -40,6 +42,9 @@ run: guest
 
 check: pc
 	$(Q)scripts/check.sh
+
+check-debug: pc
+	$(Q)FERRODMA_CONFIG=debug scripts/check.sh
 
 shell: guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell

@@ -18,7 +18,7 @@ mkdir -p "$root/bin" "$root/sbin" "$root/usr/bin" "$root/usr/sbin" "$root/etc" "
 	"$root/dev" "$root/proc" "$root/sys" "$root/lib/modules/ferrodma"
 cp "$guest/busybox" "$root/bin/"
 cp "$TOP/scripts/guest/init" "$root/init"
-cp "$TOP/scripts/guest/timeout" "$root/usr/bin/"
+cp "$TOP/scripts/guest/timeout" "$TOP/scripts/guest/aftermath" "$root/usr/bin/"
 
 # modules.order names what this build made, and no leftover of another.
 sed -n 's/o$/ko/p' "$BUILD/modules/modules.order" | while read -r ko; do

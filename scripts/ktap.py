@@ -45,6 +45,8 @@ class Stream:
     def _feed(self, line):
         if line.startswith("FERRODMA-FAIL "):
             return [Result(FAIL, line.removeprefix("FERRODMA-FAIL "))]
+        if line.startswith("FERRODMA-PASS "):
+            return [Result(PASS, line.removeprefix("FERRODMA-PASS "))]
         if line.startswith("FERRODMA-END "):
             self.exit_status = int(line.split()[1])
             return self.close()
