@@ -18,6 +18,7 @@ use kernel::{
 use crate::{
     completion::Completion,
     lent::{
+        self,
         Lent,
         Patience,
         Progress, //
@@ -92,8 +93,8 @@ impl Job {
 
     /// Leaks what hardware may still access.
     pub(crate) fn abandon(&mut self) {
-        core::mem::forget(core::mem::take(&mut self.lent));
-        core::mem::forget(self.transfer.chains.take());
+        let lent = core::mem::take(&mut self.lent);
+        lent::leak((lent, self.transfer.chains.take()));
     }
 }
 

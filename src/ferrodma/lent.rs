@@ -18,6 +18,7 @@
 //! What is copied rather than lent has one step more, [`Lent::copy_out`], when the record is taken.
 
 use core::{
+    ffi::c_void,
     marker::PhantomData,
     mem::ManuallyDrop, //
 };
@@ -46,6 +47,21 @@ use crate::{
     },
     transfer::Transfer, //
 };
+
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_leaked_on_purpose(object: *const c_void);
+}
+
+/// Leaks `memory`, which hardware may still access, and tells a kernel that looks for leaks. Any
+/// context.
+pub(crate) fn leak<T>(memory: T) {
+    // Without memory for the box nobody is told.
+    if let Ok(leaked) = KBox::new(ManuallyDrop::new(memory), GFP_ATOMIC) {
+        // SAFETY: The object stays for ever, and so does what it refers to.
+        unsafe { ferrodma_leaked_on_purpose(KBox::into_raw(leaked).cast_const().cast()) };
+    }
+}
 
 /// How far hardware came with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

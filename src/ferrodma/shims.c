@@ -10,6 +10,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/fcntl.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
@@ -32,6 +33,7 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 			      enum dma_data_direction direction);
 unsigned long ferrodma_rlimit(unsigned int resource);
 bool ferrodma_try_mark_dirty(struct page *page, unsigned long count);
+void ferrodma_leaked_on_purpose(const void *object);
 
 /* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
@@ -138,4 +140,10 @@ bool ferrodma_try_mark_dirty(struct page *page, unsigned long count)
 		page = pfn_to_page(page_to_pfn(page) + here);
 	}
 	return true;
+}
+
+/* Nobody will free @object, nor what it refers to. */
+void ferrodma_leaked_on_purpose(const void *object)
+{
+	kmemleak_not_leak(object);
 }

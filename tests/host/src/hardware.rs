@@ -194,6 +194,11 @@ pub(crate) mod lent {
         Hardware, //
     };
 
+    /// Leaks `memory`.
+    pub(crate) fn leak<T>(memory: T) {
+        std::mem::forget(memory);
+    }
+
     /// How far hardware came with a job.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Progress {
