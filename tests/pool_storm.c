@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A million small messages through one pool, from several processes at once, in
+ * A million small messages through one pool, or what FERRODMA_EFFORT says of
+ * them, from several processes at once, in
  * jobs of few and of many, waited for and queued. Every byte that a message was
  * to change is checked, and every byte around it.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hundred thousand random jobs, each of which must do to memory what memcpy()
+ * A hundred thousand random jobs, or what FERRODMA_EFFORT says of them, each of which must do to memory what memcpy()
  * does to a model of it: lists cut at random, places taken at random in memory
  * of several kinds, jobs one by one and many in the queue, threads on both
  * channels and processes on one.
