@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "lost_fixture.h"
+#include "suspend.h"
 
 static struct ferrodma_completion record;
 
@@ -61,6 +62,24 @@ TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_EQ(POLLOUT, poll_events(&self->c, POLLOUT, 0));
+}
+
+TEST_F(lost, job_in_flight_is_still_there_after_suspend_or_that_is_refused)
+{
+	int ret;
+
+	if (!can_suspend())
+		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
+	ret = suspend_and_resume("devices");
+	EXPECT_TRUE(!ret || ret == -EBUSY || ret == -EAGAIN) TH_LOG("%s", strerror(-ret));
+	EXPECT_EQ(0, poll_events(&self->c, POLLIN, 0) & POLLIN);
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ECANCELED, record.status);
+	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
 }
 
 /* A call of another thread, which sleeps until the job ends. */

@@ -334,6 +334,30 @@ TEST_F(channel, more_than_max_job_bytes_is_EMSGSIZE_whether_it_is_there_or_not)
 		SKIP(return, "bounce buffers do not hold so much");	\
 } while (0)
 
+TEST_F_TIMEOUT(channel, job_that_finds_no_room_to_be_bounced_is_ENOMEM_and_leaves_nothing, 120)
+{
+	/* More than there is room for anywhere; the source is one place time and again. */
+	size_t len = 1UL << 20, n = most_segments(&self->c) < 200 ? most_segments(&self->c) : 200;
+	struct job *j = &self->job;
+	uint8_t *p;
+
+	if (!all_is_bounced())
+		SKIP(return, "what the engine can reach is not bounced");
+	p = map_pages((n + 1) * len / page_size(), RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	ASSERT_TRUE(p != NULL);
+	for (int round = 0; round < 3; round++) {
+		job_init(j);
+		for (size_t i = 0; i < n; i++) {
+			job_from(j, p, len);
+			job_to(j, p + (i + 1) * len, len);
+		}
+		expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
+		/* All room that it found is free again. */
+		expect_works(_metadata, &self->c);
+	}
+	munmap(p, (n + 1) * len);
+}
+
 TEST_F(channel, fill_of_max_job_bytes_runs)
 {
 	uint64_t most = self->c.info.max_job_bytes;

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Jobs that run while the machine around them changes: the CPU that takes the
+ * channel's interrupts goes and comes back; and the system suspends, as far as it
+ * will do so and come back by itself.
+ */
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "bind.h"
+#include "channel_checks.h"
+#include "suspend.h"
+
+#define ROUNDS		20
+#define LONG_TIME	1800
+
+/* No job may end because the machine is busy, or was away. */
+#define LIMIT_NS	(300 * NSEC_PER_SEC)
+
+/* Interrupts have lower numbers. */
+#define MOST_IRQS	4096
+
+/* Processes that run jobs. */
+#define LOADERS		2
+
+/* What they tell: jobs that went well, those that were taken back; and what to do. */
+struct told {
+	atomic_bool stop;
+	atomic_int moved[LOADERS], interrupted[LOADERS];
+};
+
+FIXTURE(storm) {
+	struct bound_device device;
+	struct channel c;
+	struct told *told;
+	pid_t pid[LOADERS];
+	int cpu;
+};
+
+FIXTURE_VARIANT(storm) {
+	const char *function;
+	int number;
+};
+
+FIXTURE_VARIANT_ADD(storm, coherent0) {
+	.function = "coherent", .number = 0,
+};
+
+FIXTURE_VARIANT_ADD(storm, sg0) {
+	.function = "sg", .number = 0,
+};
+
+FIXTURE_VARIANT_ADD(storm, pool0) {
+	.function = "pool", .number = 0,
+};
+
+/* Runs jobs in a part of memory until told to stop; what each has written must be right. */
+static int load(const struct channel *c, struct told *told, int part)
+{
+	size_t len = c->size / (2 * LOADERS), off = part * 2 * len;
+	struct ferrodma_completion record;
+	struct job j;
+
+	for (uint64_t n = 0; !told->stop; n++) {
+		bool waits = n % 2;
+		int ret;
+
+		pattern_fill(c->mem + off, len, n * LOADERS + part);
+		job_copy(&j, c, off, off + len, len);
+		j.submit.timeout_ns = LIMIT_NS;
+		if (waits) {
+			ret = job_run(c, &j);
+			/* To be frozen is a signal to a waiting call. */
+			if (ret == -EINTR) {
+				told->interrupted[part]++;
+				continue;
+			}
+		} else {
+			ret = job_submit(c, &j);
+			while (!ret && (ret = take_within(c, j.submit.cookie, 0, &record)) == -EINTR)
+				ret = 0;
+			ret = ret ?: record.status;
+		}
+		if (ret || area_differs(c->mem + off, c->mem + off + len, len) != -1) {
+			printf("# loader %d, job %llu: %s\n", part, (unsigned long long)n,
+			       ret ? strerror(-ret) : "wrong bytes");
+			return 1;
+		}
+		told->moved[part]++;
+	}
+	return 0;
+}
+
+/* Whether each loader gets more work done, before long. */
+static bool jobs_go_on(struct told *told)
+{
+	for (int i = 0; i < LOADERS; i++) {
+		int before = told->moved[i];
+
+		for (int ms = 0; ms < 4 * SOON_MS && told->moved[i] < before + 2; ms++)
+			sleep_ms(1);
+		if (told->moved[i] < before + 2)
+			return false;
+	}
+	return true;
+}
+
+FIXTURE_SETUP(storm)
+{
+	self->cpu = -1;
+	ASSERT_EQ(0, bound_device_find(&self->device, variant->function, variant->number));
+	ASSERT_EQ(0, channel_open(&self->c, variant->function, variant->number, 0));
+	self->told = mmap(NULL, sizeof(*self->told), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(self->told != MAP_FAILED);
+}
+
+static void start_load(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *self)
+{
+	for (int i = 0; i < LOADERS; i++) {
+		pid_t pid = fork();
+
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			struct channel own = self->c;
+			char path[64];
+
+			/* Not longer than the test. */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+			/* A file of its own, and the same memory. */
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", self->c.fd);
+			own.fd = open(path, O_RDWR | O_CLOEXEC);
+			_exit(own.fd < 0 ? 2 : load(&own, self->told, i));
+		}
+		/* Not by the child as well, which shares it. */
+		self->pid[i] = pid;
+	}
+	EXPECT_TRUE(jobs_go_on(self->told));
+}
+
+static void end_load(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *self)
+{
+	int status;
+
+	self->told->stop = true;
+	for (int i = 0; i < LOADERS; i++) {
+		ASSERT_EQ(self->pid[i], waitpid(self->pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+}
+
+static void put_cpu(int cpu, const char *online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	put_text(path, online);
+}
+
+FIXTURE_TEARDOWN_PARENT(storm)
+{
+	for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++)
+		put_cpu(cpu, "1");
+	put_text("/sys/power/pm_test", "none");
+}
+
+/* How often each interrupt of the drivers has come, on all CPUs. */
+static void count_interrupts(unsigned long count[MOST_IRQS])
+{
+	char line[1024], *at, *end;
+	FILE *f = fopen("/proc/interrupts", "re");
+
+	memset(count, 0, MOST_IRQS * sizeof(*count));
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long n, irq = strtoul(line, &at, 10);
+
+		if (!strstr(line, "ferrodma") || *at++ != ':' || irq >= MOST_IRQS)
+			continue;
+		for (n = strtoul(at, &end, 10); end != at; n = strtoul(at, &end, 10)) {
+			count[irq] += n;
+			at = end;
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+/* The number of the channel's interrupt: that which its jobs bring about; or -1. */
+static int interrupt_of(const struct channel *c)
+{
+	static unsigned long before[MOST_IRQS], after[MOST_IRQS];
+	struct job j;
+
+	count_interrupts(before);
+	for (int i = 0; i < 8; i++) {
+		job_copy(&j, c, 0, c->size / 2, unit(c));
+		if (job_run(c, &j))
+			return -1;
+	}
+	count_interrupts(after);
+	for (int irq = 0; irq < MOST_IRQS; irq++)
+		if (after[irq] >= before[irq] + 8)
+			return irq;
+	return -1;
+}
+
+/* Has the interrupt come to one CPU; whether it does now. */
+static bool interrupt_to(int irq, int cpu)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
+	snprintf(text, sizeof(text), "%d", cpu);
+	if (put_text(path, text))
+		return false;
+	snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
+	/* It moves with the next interrupt, if not at once. */
+	for (int ms = 0; ms < SOON_MS; ms++) {
+		if (get_text(path, text, sizeof(text)) && atoi(text) == cpu && !strchr(text, '-'))
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+TEST_F_TIMEOUT(storm, jobs_go_on_without_the_cpu_of_their_interrupt, LONG_TIME)
+{
+	int irq = interrupt_of(&self->c), cpus = sysconf(_SC_NPROCESSORS_CONF), went = 0;
+	char path[64], others[32];
+
+	if (cpus < 2)
+		SKIP(return, "there is one CPU only");
+	/* UBSAN: array-index-out-of-bounds in arch/arm64/kvm/arm.c, cpu_set_hyp_vector(), of 7.3.4. */
+	if (!access("/dev/kvm", F_OK))
+		SKIP(return, "with KVM the kernel itself warns when a CPU comes back; see kvm-arm.mode=none");
+	if (irq < 0)
+		SKIP(return, "which interrupt is the channel's cannot be told from /proc/interrupts");
+	start_load(_metadata, self);
+	for (int i = 0; i < effort(ROUNDS) * cpus; i++) {
+		int cpu = i % cpus;
+
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+		if (access(path, W_OK) || !interrupt_to(irq, cpu))
+			continue;
+		if (put_text(path, "0"))
+			continue;
+		went++;
+		EXPECT_TRUE(jobs_go_on(self->told)) TH_LOG("without CPU %d", cpu);
+		ASSERT_EQ(0, put_text(path, "1"));
+		EXPECT_TRUE(jobs_go_on(self->told)) TH_LOG("with CPU %d again", cpu);
+	}
+	end_load(_metadata, self);
+	snprintf(others, sizeof(others), "0-%d", cpus - 1);
+	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
+	put_text(path, others);
+	if (!went)
+		SKIP(return, "no CPU that takes the interrupt can be unplugged");
+	expect_works(_metadata, &self->c);
+}
+
+TEST_F_TIMEOUT(storm, jobs_go_on_after_the_system_was_suspended, LONG_TIME)
+{
+	static const char *const how[] = { "freezer", "devices", "platform" };
+	int refused = 0, done = 0, ret;
+
+	if (!can_suspend())
+		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
+	start_load(_metadata, self);
+	for (int i = 0; i < ARRAY_SIZE(how); i++) {
+		ret = suspend_and_resume(how[i]);
+		done += !ret;
+		refused += ret == -EBUSY || ret == -EAGAIN;
+		EXPECT_TRUE(!ret || ret == -EBUSY || ret == -EAGAIN) {
+			TH_LOG("%s: %s", how[i], strerror(-ret));
+		}
+		EXPECT_TRUE(jobs_go_on(self->told)) TH_LOG("after %s", how[i]);
+	}
+	end_load(_metadata, self);
+	TH_LOG("%d times suspended, %d refused; %d waiting jobs were taken back", done, refused,
+	       self->told->interrupted[0] + self->told->interrupted[1]);
+	expect_works(_metadata, &self->c);
+}
+
+TEST_HARNESS_MAIN
