@@ -178,7 +178,8 @@ static bool show_memory(const struct channel *c)
 {
 	size_t half = c->size / 2, unit = c->info.alignment;
 	uint64_t seed = fresh_seed(), state = seed;
-	size_t least = c->info.block_size ? MESSAGES / 2 * c->info.block_size : half / 4;
+	size_t messages = MESSAGES / 2 * c->info.block_size;
+	size_t least = messages && messages < half / 4 ? messages : half / 4;
 	size_t len = least + random_below(&state, least);
 	uint8_t *payload = malloc(c->size), *after = malloc(c->size);
 	struct job job;
