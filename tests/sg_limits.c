@@ -354,6 +354,7 @@ TEST_F_TIMEOUT(channel, job_that_finds_no_room_to_be_bounced_is_ENOMEM_and_leave
 		expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
 		/* All room that it found is free again. */
 		expect_works(_metadata, &self->c);
+		make_pattern(&self->c, SEED);
 	}
 	munmap(p, (n + 1) * len);
 }
