@@ -13,7 +13,7 @@
 
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
-#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 /* Time to do something else before it is over, on a busy machine too. */
 #define SOME_NS		(2 * NSEC_PER_SEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)

@@ -11,11 +11,11 @@
 #include "bind.h"
 
 /* Time limits of jobs: one that is to pass, and one that never should. */
-#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
 
 /* What a loaded machine may add to a time limit. */
-#define SLACK_NS	(2 * NSEC_PER_SEC)
+#define SLACK_NS	(patience(2) * NSEC_PER_SEC)
 
 FIXTURE(lost) {
 	struct channel c;

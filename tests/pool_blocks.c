@@ -17,7 +17,7 @@
 /* Source segments, and what hardware does with such a job. */
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
-#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
 
 /* Steps of the random test, and files that it has. */
@@ -572,7 +572,7 @@ TEST_F(blocks, random_jobs_of_several_files_come_and_go)
 
 TEST_F(blocks, failed_jobs_give_theirs_back_and_leave_their_destinations)
 {
-	static const struct { uint32_t nr_src; uint64_t limit_ns; int status; } bad[] = {
+	const struct { uint32_t nr_src; uint64_t limit_ns; int status; } bad[] = {
 		{ HALTS, SHORT_NS, -ETIMEDOUT }, { FAULTS, LONG_NS, -EIO },
 	};
 

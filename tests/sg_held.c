@@ -17,7 +17,7 @@
 
 #define FUNCTION	"sgtest"
 #define LONG_NS		(20 * NSEC_PER_SEC)
-#define SHORT_NS	(50 * NSEC_PER_MSEC)
+#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 
 /*
  * Pages of the jobs that wait. They are pieces of several pages or of one: with
