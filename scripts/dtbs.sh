@@ -83,5 +83,10 @@ for source in "$TOP"/dts/overlays/*.dtso; do
 	else
 		cp "$tree.dtb" "$tree-machine.dtb"
 	fi
+	# What another kernel than Debian's does not bear.
+	if [ -n "$CONFIG" ] && [ -e "$tree-$CONFIG.dtbo" ]; then
+		merge "$tree-machine.dtb" "$tree-$CONFIG.dtbo" "$tree-$CONFIG.dtb"
+		mv "$tree-$CONFIG.dtb" "$tree-machine.dtb"
+	fi
 	merge "$tree-machine.dtb" "$tree-faults.dtbo" "$tree-faults.dtb"
 done
