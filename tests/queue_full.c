@@ -14,7 +14,7 @@ ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record;
 
-/* Queues as many jobs as can be, and waits until the last has its record. */
+/* Queues as many jobs as can be, and waits until the first has its record. */
 static bool queue_until_full(const struct channel *c)
 {
 	for (uint32_t i = 0; i < c->info.queue_depth; i++)
@@ -37,6 +37,7 @@ TEST_F(channel, full_queue_is_EAGAIN_when_nonblocking)
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_NE(0, queue_one(&self->c, 0));
 	EXPECT_EQ(-EAGAIN, job_submit(&self->c, &self->job));
+	ASSERT_TRUE(wait_record(&self->c));
 	ASSERT_EQ(0, take(&self->c, 2, NULL));
 	EXPECT_NE(0, queue_one(&self->c, 0));
 }
