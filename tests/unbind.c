@@ -289,7 +289,8 @@ TEST_F(bound, binding_says_in_the_log_which_node_it_made)
 		line[n] = '\0';
 		lines += strstr(line, node) && strstr(line, self->device.device);
 	}
-	EXPECT_EQ(1, lines);
+	/* A kernel that tries the removal of each driver probes more than once. */
+	EXPECT_EQ(env_number("FERRODMA_PROBES", 1), lines);
 	close(log);
 }
 
