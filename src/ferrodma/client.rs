@@ -11,7 +11,8 @@ use kernel::{
             Atomic, //
         },
         poll::PollCondVarBox,
-        Arc, //
+        Arc,
+        CondVarTimeoutResult, //
     },
     time::Delta, //
 };
@@ -19,10 +20,14 @@ use kernel::{
 use crate::{
     channel::Channel,
     completion::{
+        jiffies,
         Completion,
         Wait, //
     },
-    job::Job,
+    job::{
+        now,
+        Job, //
+    },
     lent::Patience,
     queue::{
         ClientId,
@@ -301,7 +306,7 @@ impl Client {
         nonblocking: bool,
         give: impl FnOnce(&Record) -> Result,
     ) -> Result {
-        let mut left = limit.map(crate::completion::jiffies);
+        let end = limit.map(|limit| now().saturating_add(limit.as_nanos()));
         let mut state = self.channel.state.lock();
         let job = loop {
             if let Some(job) = state.queue.take_cookie(self.id, cookie) {
@@ -316,26 +321,24 @@ impl Client {
             if nonblocking {
                 return Err(EAGAIN);
             }
-            match &mut left {
-                None => {
-                    if self.signals.changed.wait_interruptible(&mut state) {
-                        return Err(ERESTARTSYS);
-                    }
+            let Some(end) = end else {
+                if self.signals.changed.wait_interruptible(&mut state) {
+                    return Err(ERESTARTSYS);
                 }
-                Some(0) => return Err(ETIMEDOUT),
-                Some(left) => {
-                    use kernel::sync::CondVarTimeoutResult::*;
-                    match self
-                        .signals
-                        .changed
-                        .wait_interruptible_timeout(&mut state, *left)
-                    {
-                        Woken { jiffies } => *left = jiffies,
-                        // One more look at the job before giving up.
-                        Timeout => *left = 0,
-                        Signal { .. } => return Err(EINTR),
-                    }
-                }
+                continue;
+            };
+            // By the clock: ticks run behind where the CPU that counts them is held up.
+            let left = end.saturating_sub(now());
+            if left <= 0 {
+                return Err(ETIMEDOUT);
+            }
+            let left = jiffies(Delta::from_nanos(left));
+            if let CondVarTimeoutResult::Signal { .. } = self
+                .signals
+                .changed
+                .wait_interruptible_timeout(&mut state, left)
+            {
+                return Err(EINTR);
             }
         };
         drop(state);
