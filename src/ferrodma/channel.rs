@@ -504,13 +504,19 @@ impl Channel {
         while state.unsettled > 0 {
             self.settled.wait(&mut state);
         }
-        let spare = core::mem::take(&mut state.spare);
         drop(state);
-        drop(spare);
         self.gate.close();
+        self.strip();
+        self.watchdog.cancel();
+    }
+
+    /// Gives back the memory of the device that no job uses. Whoever holds the channel may do so for
+    /// longer than the device is bound.
+    pub(crate) fn strip(&self) {
+        let spare = core::mem::take(&mut self.state.lock().spare);
+        drop(spare);
         if let Some(stock) = &self.stock {
             stock.drain();
         }
-        self.watchdog.cancel();
     }
 }

@@ -54,6 +54,7 @@ extern "C" {
 /// `file` is a valid file, of which this holds a reference. Its private data is an `Arc<Channel>`.
 pub(crate) struct Window {
     file: NonNull<bindings::file>,
+    channel: Arc<Channel>,
 }
 
 // SAFETY: A file may be used from any thread.
@@ -75,7 +76,10 @@ impl Window {
         });
         match file.and_then(|file| NonNull::new(file).ok_or(ENOMEM)) {
             // INVARIANT: The file is new, and the reference to the channel is its own.
-            Ok(file) => Ok(Self { file }),
+            Ok(file) => Ok(Self {
+                file,
+                channel: channel.clone(),
+            }),
             Err(error) => {
                 // SAFETY: There is no file that would hold this reference.
                 drop(unsafe { Arc::from_raw(private) });
@@ -91,6 +95,8 @@ impl Drop for Window {
         unsafe { bindings::unmap_mapping_range((*self.file.as_ptr()).f_mapping, 0, 0, 1) };
         // SAFETY: The reference is ours. Areas that are still there hold their own.
         unsafe { bindings::fput(self.file.as_ptr()) };
+        // The file keeps the channel for a while, also one that was never offered to anyone.
+        self.channel.strip();
     }
 }
 
