@@ -192,8 +192,8 @@ TEST_F(faulty, limit_of_the_device_tree_holds_where_the_job_has_none)
 
 	job_parts(&j, &self->c, HALTS, 0);
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
-	/* ferrodma,timeout-ms is 500. */
-	EXPECT_LE(500 * NSEC_PER_MSEC,
+	/* ferrodma,timeout-ms is 250. */
+	EXPECT_LE(250 * NSEC_PER_MSEC,
 		  j.submit.completion.complete_ns - j.submit.completion.submit_ns);
 }
 
