@@ -68,6 +68,7 @@ use crate::{
         Place,
         Queue, //
     },
+    ratelimit::RateLimit,
     request::Limits,
     stats::Stats,
     stock::Stock,
@@ -124,6 +125,8 @@ pub(crate) struct Channel {
 pub(crate) struct State {
     pub(crate) queue: Queue<KBox<Job>, Arc<Signals>>,
     pub(crate) stats: Stats,
+    /// Of what the log is told of jobs that hardware has failed.
+    told: RateLimit,
     /// Chains for later jobs.
     spare: KVec<Chains>,
     /// When the running job's time is up.
@@ -173,6 +176,7 @@ impl Channel {
                     State {
                         queue: Queue::new(QUEUE_DEPTH),
                         stats: Stats::default(),
+                        told: RateLimit::default(),
                         spare,
                         deadline: 0,
                         watch_at: None,
@@ -390,9 +394,9 @@ impl Channel {
     ) -> Result<bool> {
         // From here on no other job can take the place of this one.
         state.queue.hold(true);
-        let bytes = state.queue.running().map_or(0, |job| job.transfer.total());
+        let total = state.queue.running().map_or(0, |job| job.transfer.total());
         drop(state);
-        let stopped = hw.engine.quiesce(bytes);
+        let stopped = hw.engine.quiesce(total);
         let job = self.state.lock().queue.finish();
         let was_running = job.is_some();
         // Counting may be as long as the lists are, and nobody starts another transfer meanwhile.
@@ -401,6 +405,7 @@ impl Channel {
             (job, bytes)
         });
         let mut state = self.state.lock();
+        let mut tell = None;
         if let Some((mut job, bytes)) = ended {
             let error = match stopped {
                 // An error that no interrupt has told, or one that came just now.
@@ -411,6 +416,10 @@ impl Channel {
                     EIO
                 }
             };
+            let failed = stopped.is_ok() && (error == EIO || error == ETIMEDOUT);
+            if failed && state.told.allows(now()) {
+                tell = Some((error, bytes));
+            }
             self.complete(&mut state, job, error.to_errno(), bytes);
         }
         if stopped.is_err() {
@@ -430,6 +439,19 @@ impl Channel {
         }
         state.queue.hold(false);
         self.start_next(&mut state, hw, now());
+        drop(state);
+        if let Some((error, bytes)) = tell {
+            let what = if error == EIO {
+                "reported an error"
+            } else {
+                "was stopped at the time limit"
+            };
+            dev_err!(
+                hw.dev,
+                "{} {what} after {bytes} of {total} bytes of a job\n",
+                hw.engine.caps().name
+            );
+        }
         Ok(was_running)
     }
 

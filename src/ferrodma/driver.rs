@@ -196,7 +196,13 @@ impl<'bound> Parts<'bound> {
         let caps = engine.caps();
         let mask = DmaMask::try_new(caps.address_bits)?;
         // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
-        unsafe { pdev.dma_set_mask_and_coherent(mask)? };
+        unsafe { pdev.dma_set_mask_and_coherent(mask) }.inspect_err(|error| {
+            let bits = caps.address_bits;
+            dev_err!(
+                dev,
+                "{bits} bits of address do not reach the memory: {error:?}\n"
+            );
+        })?;
         // Whatever is too long for one descriptor is cut later.
         // SAFETY: As above.
         unsafe {

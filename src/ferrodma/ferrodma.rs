@@ -8,7 +8,8 @@
 //!   [`mmap`]: the character device; [`state`]: debugfs.
 //! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
 //! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
-//!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind.
+//!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind;
+//!   [`ratelimit`]: what the log is told.
 //! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
 //!   [`streaming`]; [`scatter`], [`transfer`]: how it becomes bus addresses; [`pool`], [`stock`]:
 //!   small blocks; [`chain`]: descriptors.
@@ -44,6 +45,7 @@ mod numbers;
 mod pages;
 pub mod pool;
 mod queue;
+mod ratelimit;
 mod raw;
 mod request;
 mod scatter;

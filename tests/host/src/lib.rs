@@ -26,6 +26,7 @@ mod ferrodma {
     pub(crate) mod fifo;
     pub(crate) mod job;
     pub(crate) mod queue;
+    pub(crate) mod ratelimit;
     pub(crate) mod request;
     pub(crate) mod stats;
 }
@@ -54,6 +55,7 @@ use self::{
         fifo,
         job,
         queue,
+        ratelimit,
         request,
         stats, //
     },
