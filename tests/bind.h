@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The platform device behind a channel, found through sysfs: its name, its
- * driver, and how to take the one from the other and give it back.
+ * driver, and how to take the one from the other and give it back. And the modules
+ * with the drivers.
  */
 #ifndef FERRODMA_BIND_H
 #define FERRODMA_BIND_H
@@ -100,6 +101,30 @@ static inline int bound_device_number(const struct bound_device *b,
 static inline int module_remove(const char *name)
 {
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+/* The file of a module, from the directory that FERRODMA_MODULES names; or a negative errno. */
+static inline int module_open(const char *name)
+{
+	const char *dir = getenv("FERRODMA_MODULES") ?: "/lib/modules/ferrodma";
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Like insmod. */
+static inline int module_insert(const char *name, const char *params)
+{
+	int fd = module_open(name), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return ret;
 }
 
 /* What becomes of a program that touches @p: 0, or the signal that kills it. */

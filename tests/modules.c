@@ -39,21 +39,6 @@ FIXTURE_VARIANT_ADD(module, pool0) {
 	.function = "pool", .number = 0,
 };
 
-static int module_insert(const char *name)
-{
-	const char *dir = getenv("FERRODMA_MODULES") ?: "/lib/modules/ferrodma";
-	char path[PATH_MAX];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static bool module_is_loaded(const char *name)
 {
 	char path[128];
@@ -96,7 +81,7 @@ static int remove_users(const FIXTURE_DATA(module) *self)
 static int insert_users(const FIXTURE_DATA(module) *self)
 {
 	for (int i = 0; i < self->nr_users; i++) {
-		int ret = module_is_loaded(self->users[i]) ? 0 : module_insert(self->users[i]);
+		int ret = module_is_loaded(self->users[i]) ? 0 : module_insert(self->users[i], "");
 
 		if (ret)
 			return ret;
@@ -145,7 +130,7 @@ FIXTURE_SETUP(module)
 FIXTURE_TEARDOWN_PARENT(module)
 {
 	if (!module_is_loaded(HELPER))
-		EXPECT_EQ(0, module_insert(HELPER));
+		EXPECT_EQ(0, module_insert(HELPER, ""));
 	EXPECT_EQ(0, insert_users(self));
 	if (bound_device_number(&self->device, variant->function) < 0)
 		EXPECT_EQ(0, device_bind(&self->device));
@@ -218,7 +203,7 @@ TEST_F(module, driver_comes_and_goes_beside_the_others)
 		SKIP(return, "no other driver is loaded");
 	ASSERT_EQ(0, module_remove(self->name));
 	expect_works(_metadata, &other);
-	ASSERT_EQ(0, module_insert(self->name));
+	ASSERT_EQ(0, module_insert(self->name, ""));
 	expect_works(_metadata, &other);
 	channel_close(&other);
 	expect_channel_works(_metadata, variant->function, variant->number);
@@ -231,7 +216,7 @@ TEST_F(module, nodes_go_with_the_driver_and_come_back)
 	ASSERT_LE(1, nodes);
 	ASSERT_EQ(0, module_remove(self->name));
 	EXPECT_EQ(0, count_nodes(variant->function));
-	ASSERT_EQ(0, module_insert(self->name));
+	ASSERT_EQ(0, module_insert(self->name, ""));
 	EXPECT_EQ(nodes, count_nodes(variant->function));
 	EXPECT_EQ(variant->number, bound_device_number(&self->device, variant->function));
 	expect_channel_works(_metadata, variant->function, variant->number);
@@ -249,7 +234,7 @@ TEST_F_TIMEOUT(module, driver_with_users_comes_and_goes_many_times, LONG_TIME)
 		close(c.fd);
 		c.fd = -1;
 		ASSERT_EQ(0, module_remove(self->name));
-		ASSERT_EQ(0, module_insert(self->name));
+		ASSERT_EQ(0, module_insert(self->name, ""));
 		channel_close(&c);
 		expect_channel_works(_metadata, variant->function, variant->number);
 	}
@@ -260,7 +245,7 @@ TEST_F(module, all_modules_go_and_come_back)
 	ASSERT_EQ(0, remove_users(self));
 	ASSERT_EQ(0, module_remove(HELPER));
 	EXPECT_NE(0, access("/sys/kernel/debug/ferrodma", F_OK));
-	ASSERT_EQ(0, module_insert(HELPER));
+	ASSERT_EQ(0, module_insert(HELPER, ""));
 	ASSERT_EQ(0, insert_users(self));
 	expect_channel_works(_metadata, variant->function, variant->number);
 }

@@ -4,13 +4,13 @@
  * flight at that moment is the matter of in_flight.c.
  */
 #include <pthread.h>
-#include <sched.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "channel_checks.h"
 #include "bind.h"
+#include "load.h"
+#include "log.h"
 
 #define ROUNDS	200
 
@@ -276,21 +276,16 @@ TEST_F(bound, bound_again_its_buffer_shows_nothing_of_before)
 
 TEST_F(bound, binding_says_in_the_log_which_node_it_made)
 {
-	char node[64], line[1024];
-	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), lines = 0;
-	ssize_t n;
+	char node[64];
+	int log;
 
-	ASSERT_LE(0, log);
 	snprintf(node, sizeof(node), "/dev/ferrodma-%s%d", variant->function, variant->number);
 	ASSERT_EQ(0, device_unbind(&self->device));
-	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	log = log_open();
+	ASSERT_LE(0, log);
 	ASSERT_EQ(0, device_bind(&self->device));
-	while ((n = read(log, line, sizeof(line) - 1)) > 0) {
-		line[n] = '\0';
-		lines += strstr(line, node) && strstr(line, self->device.device);
-	}
 	/* A kernel that tries the removal of each driver probes more than once. */
-	EXPECT_EQ(env_number("FERRODMA_PROBES", 1), lines);
+	EXPECT_EQ(env_number("FERRODMA_PROBES", 1), log_count(log, self->device.device, node));
 	close(log);
 }
 
@@ -312,54 +307,6 @@ TEST_F(bound, unbind_with_jobs_queued_by_many_files)
 		EXPECT_EQ(-ENODEV, read_records(&many[i], &record, 1));
 		channel_close(&many[i]);
 	}
-}
-
-static sigjmp_buf bus_error;
-
-static void on_bus_error(int sig)
-{
-	(void)sig;
-	siglongjmp(bus_error, 1);
-}
-
-/*
- * Runs jobs on whatever device bears the name, in one half of its memory, until
- * told to stop. The device may go at any moment, and then says so; what a job
- * that succeeded has written must be right.
- */
-static int load(const char *function, int number, int part, const atomic_int *stop,
-		atomic_int *moved)
-{
-	static struct channel c = { .fd = -1 };	/* static for siglongjmp() */
-	struct job j;
-
-	signal(SIGBUS, on_bus_error);
-	if (sigsetjmp(bus_error, 1))
-		channel_close(&c);
-	while (!*stop) {
-		size_t off, len;
-		int ret;
-
-		if (c.fd < 0 && channel_open(&c, function, number, 0)) {
-			sched_yield();
-			continue;
-		}
-		len = c.size / 4;
-		off = part * 2 * len;
-		pattern_fill(c.mem + off, len, now_ns() / 64);
-		job_copy(&j, &c, off, off + len, len);
-		/* Hardware may be slow, and the machine busy with others. */
-		j.submit.timeout_ns = 20 * NSEC_PER_SEC;
-		ret = job_run(&c, &j);
-		if (ret == -ENODEV) {
-			channel_close(&c);
-			continue;
-		}
-		if (ret || area_differs(c.mem + off, c.mem + off + len, len) != -1)
-			return 1;
-		++*moved;
-	}
-	return 0;
 }
 
 TEST_F_TIMEOUT(bound, many_rounds_under_load, LONG_TIME)

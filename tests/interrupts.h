@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which interrupt is whose, as /proc/interrupts tells.
+ */
+#ifndef FERRODMA_INTERRUPTS_H
+#define FERRODMA_INTERRUPTS_H
+
+#include "channel_checks.h"
+
+/* Interrupts have lower numbers. */
+#define MOST_IRQS	4096
+
+/* How often each interrupt of the drivers has come, on all CPUs. */
+static inline void count_interrupts(unsigned long count[MOST_IRQS])
+{
+	char line[1024], *at, *end;
+	FILE *f = fopen("/proc/interrupts", "re");
+
+	memset(count, 0, MOST_IRQS * sizeof(*count));
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long n, irq = strtoul(line, &at, 10);
+
+		if (!strstr(line, "ferrodma") || *at++ != ':' || irq >= MOST_IRQS)
+			continue;
+		for (n = strtoul(at, &end, 10); end != at; n = strtoul(at, &end, 10)) {
+			count[irq] += n;
+			at = end;
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+/* The number of the channel's interrupt: that which its jobs bring about; or -1. */
+static inline int interrupt_of(const struct channel *c)
+{
+	static unsigned long before[MOST_IRQS], after[MOST_IRQS];
+	struct job j;
+
+	count_interrupts(before);
+	for (int i = 0; i < 8; i++) {
+		job_copy(&j, c, 0, c->size / 2, unit(c));
+		if (job_run(c, &j))
+			return -1;
+	}
+	count_interrupts(after);
+	for (int irq = 0; irq < MOST_IRQS; irq++)
+		if (after[irq] >= before[irq] + 8)
+			return irq;
+	return -1;
+}
+
+#endif /* FERRODMA_INTERRUPTS_H */
