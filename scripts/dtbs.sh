@@ -33,6 +33,7 @@ overlay() {
 	rm -f -- "$out/$_name.pp" "$out/$_name.log"
 }
 
+# In the order of their names: those for run time (-added) are data of those for the tests (-faults).
 for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/overlays/*.dtso; do
 	overlay "$source"
 done

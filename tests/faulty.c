@@ -9,6 +9,7 @@
 
 #include "bind.h"
 #include "channel_checks.h"
+#include "log.h"
 #include "pins.h"
 
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
@@ -371,6 +372,99 @@ TEST_F(faulty, unbind_ends_a_job_that_does_not_stop)
 	EXPECT_EQ(-EIO, record.status);
 	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
 	ASSERT_EQ(0, device_bind(&self->device));
+}
+
+/* Each of these is told by one line of the log. */
+
+TEST_F(faulty, time_limit_that_passes_is_one_line_of_the_log)
+{
+	int log = log_open();
+	struct job j;
+
+	ASSERT_LE(0, log);
+	job_parts(&j, &self->c, HALTS, SHORT_NS);
+	ASSERT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
+	EXPECT_EQ(1, log_wait(log, self->device.device, "was stopped at the time limit"));
+	close(log);
+}
+
+TEST_F(faulty, bus_error_is_one_line_of_the_log)
+{
+	int log = log_open();
+	struct job j;
+
+	ASSERT_LE(0, log);
+	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+		SKIP(return, "the engine does not report bus errors");
+	job_parts(&j, &self->c, FAULTS, LONG_NS);
+	ASSERT_EQ(-EIO, job_run(&self->c, &j));
+	EXPECT_EQ(1, log_wait(log, self->device.device, "reported an error"));
+	close(log);
+}
+
+TEST_F(faulty, death_of_the_channel_is_one_line_of_the_log)
+{
+	int log = log_open();
+
+	ASSERT_LE(0, log);
+	/* However many jobs end with it. */
+	ASSERT_EQ(1, queue_stuck(&self->c, SOME_NS));
+	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(3, queue_parts(&self->c, WORKS, 0));
+	ASSERT_EQ(0, take(&self->c, 3, &record));
+	EXPECT_EQ(-EIO, record.status);
+	EXPECT_EQ(1, log_wait(log, self->device.device, "ferrodma"));
+	close(log);
+}
+
+TEST_F(faulty, job_that_is_taken_back_is_not_in_the_log)
+{
+	int log = log_open();
+
+	ASSERT_LE(0, log);
+	ASSERT_EQ(1, queue_parts(&self->c, HALTS, LONG_NS));
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	sleep_ms(patience(50));
+	EXPECT_EQ(0, log_count(log, self->device.device, "ferrodma"));
+	close(log);
+}
+
+TEST_F(faulty, many_time_limits_do_not_flood_the_log)
+{
+	int log = log_open(), lines;
+	uint64_t begin = now_ns();
+	struct job j;
+
+	ASSERT_LE(0, log);
+	for (int i = 0; i < 15; i++) {
+		job_parts(&j, &self->c, HALTS, NSEC_PER_MSEC);
+		ASSERT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
+	}
+	lines = log_wait(log, self->device.device, "was stopped at the time limit");
+	EXPECT_LE(10, lines);
+	/* Ten in five seconds, which may be over by now. */
+	if (now_ns() - begin < 5 * NSEC_PER_SEC)
+		EXPECT_EQ(10, lines);
+	close(log);
+}
+
+TEST_F(faulty, engine_that_does_not_reach_the_memory_is_not_bound)
+{
+	struct bound_device narrow = self->device;
+	int log = log_open();
+
+	ASSERT_LE(0, log);
+	strncat(narrow.driver, "_narrow", sizeof(narrow.driver) - strlen(narrow.driver) - 1);
+	if (access(narrow.driver, F_OK))
+		SKIP(return, "there is no such engine for this function");
+	ASSERT_EQ(0, device_unbind(&self->device));
+	EXPECT_EQ(-EIO, device_bind(&narrow));
+	EXPECT_EQ(1, log_wait(log, self->device.device, "do not reach the memory"));
+	ASSERT_EQ(0, device_bind(&self->device));
+	channel_close(&self->c);
+	ASSERT_EQ(0, channel_open(&self->c, variant->function, 0, 0));
+	expect_works(_metadata, &self->c);
+	close(log);
 }
 
 TEST_HARNESS_MAIN

@@ -6,4 +6,4 @@
 set -u
 
 . ./lost_channel.sh
-run_on_lost_channel ./in_flight
+run_on_lost_channel coherent ./in_flight

@@ -3,12 +3,12 @@
 #
 # Runs a test program on a channel whose interrupt number in the device tree is
 # wrong. Such a channel fails its probe-time proof, so the driver is loaded
-# without the proof here; the channel that only then appears is the one. Read by
-# the scripts of the tests.
+# without the proof here; the channel that only then appears is the one. A coherent
+# one is there from the start, others come with an overlay. Read by the scripts of the
+# tests.
 
 modules=${FERRODMA_MODULES:-/lib/modules/ferrodma}
-driver=ferrodma_coherent
-function=coherent
+overlays=/proc/device-tree/ferrodma-overlays
 
 fail()
 {
@@ -57,27 +57,42 @@ find_lost()
 	done
 }
 
+# Whatever has come, leave the driver as it was found.
+restore()
+{
+	trap - EXIT
+	! grep -q '^ferrodma_overlay_test ' /proc/modules || rmmod ferrodma_overlay_test || return
+	load
+}
+
+# run_on_lost_channel <function> <command>...
 run_on_lost_channel()
 {
+	function=$1
+	driver=ferrodma_$1
+	shift
 	before=$(channels)
 	[ "$before" != " " ] || fail "no /dev/ferrodma-$function device: is $driver loaded?"
+	if [ "$function" != coherent ] && [ -e $overlays/lost ]; then
+		trap restore EXIT
+		insmod "$modules/ferrodma_overlay_test.ko" name=lost || fail "cannot apply the overlay"
+	fi
 	if [ -z "$(unbound)" ]; then
 		echo "# this machine has no channel that loses interrupts"
 		echo "1..0 # SKIP this machine has no channel that loses interrupts"
 		exit 4
 	fi
 
-	# Whatever comes, leave the driver as it was found.
-	trap 'load' EXIT
+	trap restore EXIT
 	load selftest=0 || fail "cannot load $driver with selftest=0"
 	lost=$(find_lost "$before")
 	[ -n "$lost" ] || fail "stays unbound even with selftest=0: $(unbound)"
 
-	FERRODMA_LOST=$lost "$@"
+	export FERRODMA_LOST="$lost"
+	"$@"
 	status=$?
 
-	trap - EXIT
-	load || fail "cannot load $driver again"
+	restore || fail "cannot load $driver again"
 	[ "$(channels)" = "$before" ] || fail "channels now:$(channels), before:$before"
 	exit $status
 }

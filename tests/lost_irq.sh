@@ -6,4 +6,4 @@
 set -u
 
 . ./lost_channel.sh
-run_on_lost_channel ./lost_irq
+run_on_lost_channel coherent ./lost_irq

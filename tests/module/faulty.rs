@@ -10,9 +10,10 @@
 //! | [`HALTS`] | [`Spoil::halt`]: the list ends behind its first descriptor | moves the first span, and says nothing |
 //! | [`FAULTS`] | [`Spoil::misdirect`]: the second descriptor's address is wrong | reports a bus error, if it can |
 //! | [`STICKS`] | as `HALTS`, and [`Engine::quiesce`] leaves it so | the same, whatever the core does |
+//! | [`FLOODS`] | nothing; the first [`STORM`] interrupts are not served | holds its interrupt line meanwhile |
 //!
-//! Besides, it may take short spans only, and be one whose descriptors have a source and a
-//! destination each.
+//! Besides, it may take short spans only, be one whose descriptors have a source and a destination
+//! each, or have too few address bits for any memory.
 
 use kernel::{
     device::Bound,
@@ -48,6 +49,15 @@ pub(crate) const HALTS: usize = 2;
 pub(crate) const FAULTS: usize = 3;
 /// Source spans of a copy that pauses and cannot be stopped.
 const STICKS: usize = 4;
+/// Source spans of a copy at whose end the line is held.
+const FLOODS: usize = 7;
+
+/// Interrupts that are left to others on the line, who do not want them: a storm, and less than what
+/// makes the kernel switch the line off (100,000).
+const STORM: u32 = 10_000;
+
+/// Address bits of an engine that reaches too little memory: the kernel always has some above.
+const NARROW: u32 = 20;
 
 /// Longest span in bytes of an engine that takes short ones only: less than a page, and a multiple
 /// of what any engine takes.
@@ -129,6 +139,8 @@ struct Faulty<E> {
     in_pairs: bool,
     halted: Atomic<bool>,
     stuck: Atomic<bool>,
+    /// Interrupts that are still not to be served.
+    refused: Atomic<u32>,
 }
 
 // SAFETY: As for the engine within, which does all the work. That a channel is said not to stop
@@ -171,11 +183,19 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
         self.halted
             .store(matches!(spans, HALTS | STICKS), ordering::Relaxed);
         self.stuck.store(spans == STICKS, ordering::Relaxed);
+        let refused = if spans == FLOODS { STORM } else { 0 };
+        self.refused.store(refused, ordering::Relaxed);
         // SAFETY: The caller promises the same.
         unsafe { self.engine.start(transfer) };
     }
 
     fn acknowledge(&self) -> Outcome {
+        // The channel calls this under its lock.
+        let refused = self.refused.load(ordering::Relaxed);
+        if refused > 0 {
+            self.refused.store(refused - 1, ordering::Relaxed);
+            return Outcome::NotMine;
+        }
         self.engine.acknowledge()
     }
 
@@ -199,37 +219,53 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
 pub(crate) fn zdma<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Zdma::new(pdev)?, None, false)
+    new(Zdma::new(pdev)?, false, |_| {})
 }
 
 /// A ZDMA channel with a list of pairs and short spans.
 pub(crate) fn zdma_in_pairs<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Zdma::new(pdev)?, Some(SHORT), true)
+    new(Zdma::new(pdev)?, true, |caps| caps.max_span = SHORT)
+}
+
+/// A ZDMA channel with few address bits.
+pub(crate) fn zdma_narrow<'bound>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>> {
+    new(Zdma::new(pdev)?, false, |caps| caps.address_bits = NARROW)
 }
 
 /// A channel of the BCM2835.
 pub(crate) fn bcm2835<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Bcm2835::new(pdev)?, None, false)
+    new(Bcm2835::new(pdev)?, false, |_| {})
 }
 
 /// The same with short spans.
 pub(crate) fn bcm2835_short<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Bcm2835::new(pdev)?, Some(SHORT), false)
+    new(Bcm2835::new(pdev)?, false, |caps| caps.max_span = SHORT)
+}
+
+/// The same with few address bits.
+pub(crate) fn bcm2835_narrow<'bound>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>> {
+    new(Bcm2835::new(pdev)?, false, |caps| {
+        caps.address_bits = NARROW
+    })
 }
 
 fn new<'bound, E: Spoil + 'bound>(
     engine: E,
-    max_span: Option<u64>,
     in_pairs: bool,
+    change: impl FnOnce(&mut Caps),
 ) -> Result<KBox<dyn Engine + 'bound>> {
     let mut caps = *engine.caps();
-    caps.max_span = max_span.unwrap_or(caps.max_span);
+    change(&mut caps);
     Ok(KBox::new(
         Faulty {
             engine,
@@ -237,6 +273,7 @@ fn new<'bound, E: Spoil + 'bound>(
             in_pairs,
             halted: Atomic::new(false),
             stuck: Atomic::new(false),
+            refused: Atomic::new(0),
         },
         GFP_KERNEL,
     )?)

@@ -4,7 +4,8 @@
 //!
 //! There are three drivers, one for each kind of addresses. When a device is bound, the tests run in
 //! place of the proof, and the device is there only if they all pass. The kselftests use it then
-//! from user space; [`faulty`] says what is wrong with it.
+//! from user space; [`faulty`] says what is wrong with it. A fourth, [`narrow`], is for what cannot be
+//! bound.
 
 use kernel::{
     driver::Registration,
@@ -15,6 +16,7 @@ use kernel::{
 mod coherent;
 mod cutting;
 mod faulty;
+mod narrow;
 mod pool;
 mod pool_example;
 mod sg;
@@ -57,6 +59,8 @@ struct Tests {
     _sg: Registration<Adapter<sg::Driver>>,
     #[pin]
     _pool: Registration<Adapter<pool::Driver>>,
+    #[pin]
+    _narrow: Registration<Adapter<narrow::Driver>>,
 }
 
 impl kernel::InPlaceModule for Tests {
@@ -65,6 +69,7 @@ impl kernel::InPlaceModule for Tests {
             _coherent <- Registration::new(c"ferrodma_test", module),
             _sg <- Registration::new(c"ferrodma_test_sg", module),
             _pool <- Registration::new(c"ferrodma_test_pool", module),
+            _narrow <- Registration::new(c"ferrodma_test_narrow", module),
         })
     }
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Channels that come with an overlay on the device tree while the system runs, and go
+ * with it while programs use them.
+ */
+#include <sys/wait.h>
+
+#include "bind.h"
+#include "channel_checks.h"
+#include "load.h"
+#include "log.h"
+
+#define OVERLAY		"ferrodma_overlay_test"
+#define BLOB		"/proc/device-tree/ferrodma-overlays/added"
+
+/* What the overlays call their nodes. */
+#define ADDED		".dma-added"
+
+#define ROUNDS		50
+#define LONG_TIME	1800
+
+static struct ferrodma_completion record;
+
+FIXTURE(overlay) {
+	struct channel c;
+	struct bound_device device;
+	int number;
+	bool tried;
+};
+
+FIXTURE_VARIANT(overlay) {
+	const char *function;
+};
+
+FIXTURE_VARIANT_ADD(overlay, coherent) {
+	.function = "coherent",
+};
+
+FIXTURE_VARIANT_ADD(overlay, sg) {
+	.function = "sg",
+};
+
+FIXTURE_VARIANT_ADD(overlay, pool) {
+	.function = "pool",
+};
+
+/* The number of the channel that came with the overlay, or a negative errno. */
+static int find_added(const char *function, struct bound_device *device)
+{
+	for (int number = 0; number < 16; number++)
+		if (!bound_device_find(device, function, number) &&
+		    strstr(device->device, ADDED))
+			return number;
+	return -ENOENT;
+}
+
+static int overlay_apply(void)
+{
+	return module_insert(OVERLAY, "name=added");
+}
+
+static int overlay_remove(void)
+{
+	return module_remove(OVERLAY);
+}
+
+FIXTURE_SETUP(overlay)
+{
+	if (access(BLOB, F_OK))
+		SKIP(return, "this machine has no overlay for run time");
+	self->tried = true;
+	ASSERT_EQ(-ENOENT, find_added(variant->function, &self->device));
+	ASSERT_EQ(0, overlay_apply());
+	self->number = find_added(variant->function, &self->device);
+	ASSERT_LE(0, self->number);
+	ASSERT_EQ(0, channel_open(&self->c, variant->function, self->number, 0));
+	make_pattern(&self->c, SEED);
+}
+
+/* Whatever became of the test, the tree is as it was, and nobody has left references to what is gone. */
+FIXTURE_TEARDOWN_PARENT(overlay)
+{
+	struct bound_device device;
+	int log = log_open();
+
+	if (!self->tried)
+		return;
+	if (find_added(variant->function, &device) >= 0)
+		EXPECT_EQ(0, overlay_remove());
+	EXPECT_EQ(-ENOENT, find_added(variant->function, &device));
+	ASSERT_LE(0, log);
+	/* From the first line that is still there. */
+	ASSERT_EQ(0, lseek(log, 0, SEEK_SET));
+	EXPECT_EQ(0, log_count(log, "OF: ", "ERROR"));
+	close(log);
+}
+
+TEST_F(overlay, channel_comes_and_works)
+{
+	for (int i = 0; i < 10; i++)
+		expect_works(_metadata, &self->c);
+}
+
+TEST_F(overlay, removed_with_a_file_open_its_calls_are_ENODEV)
+{
+	char path[64];
+	struct job j;
+
+	snprintf(path, sizeof(path), "/dev/ferrodma-%s%d", variant->function, self->number);
+	ASSERT_EQ(0, access(path, F_OK));
+	ASSERT_EQ(0, overlay_remove());
+	EXPECT_NE(0, access(path, F_OK));
+	EXPECT_EQ(-ENODEV, channel_info(self->c.fd, &self->c.info));
+	job_copy(&j, &self->c, 0, self->c.size / 2, 64);
+	EXPECT_EQ(-ENODEV, job_submit(&self->c, &j));
+	EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
+	EXPECT_EQ(POLLHUP, poll_events(&self->c, POLLIN, SOON_MS) & POLLHUP);
+	if (!strcmp(variant->function, "coherent"))
+		EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
+}
+
+TEST_F(overlay, removed_with_jobs_queued_each_leaves_a_record)
+{
+	struct channel many[4];
+
+	for (int i = 0; i < ARRAY_SIZE(many); i++) {
+		ASSERT_EQ(0, channel_open(&many[i], variant->function, self->number, 0));
+		ASSERT_TRUE(queue_some(&many[i], many[i].info.queue_depth));
+	}
+	ASSERT_EQ(0, overlay_remove());
+	for (int i = 0; i < ARRAY_SIZE(many); i++) {
+		for (uint32_t k = 1; k <= many[i].info.queue_depth; k++) {
+			ASSERT_EQ(1, read_records(&many[i], &record, 1));
+			EXPECT_EQ(k, record.cookie);
+			EXPECT_TRUE(!record.status || record.status == -ENODEV);
+		}
+		EXPECT_EQ(-ENODEV, read_records(&many[i], &record, 1));
+		channel_close(&many[i]);
+	}
+}
+
+TEST_F(overlay, applied_again_it_works_and_old_files_stay_dead)
+{
+	struct bound_device device;
+	struct channel again;
+
+	ASSERT_EQ(0, overlay_remove());
+	ASSERT_EQ(0, overlay_apply());
+	ASSERT_EQ(self->number, find_added(variant->function, &device));
+	EXPECT_EQ(-ENODEV, channel_info(self->c.fd, &self->c.info));
+	ASSERT_EQ(0, channel_open(&again, variant->function, self->number, 0));
+	expect_works(_metadata, &again);
+	channel_close(&again);
+}
+
+TEST_F_TIMEOUT(overlay, removed_and_applied_many_times_under_load, LONG_TIME)
+{
+	struct { atomic_int stop, moved[2]; } *shared;
+	int status, before;
+	pid_t pid[2];
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(shared != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			_exit(load(variant->function, self->number, i, &shared->stop,
+				   &shared->moved[i]));
+	}
+	for (int i = 0; i < effort(ROUNDS); i++) {
+		before = shared->moved[0] + shared->moved[1];
+		usleep(i % 50 * 200);
+		ASSERT_EQ(0, overlay_remove()) shared->stop = 1;
+		ASSERT_EQ(0, overlay_apply()) shared->stop = 1;
+		/* Jobs run when the next one comes. */
+		for (int ms = 0; ms < SOON_MS; ms++) {
+			if (shared->moved[0] + shared->moved[1] > before)
+				break;
+			sleep_ms(1);
+		}
+		EXPECT_LT(before, shared->moved[0] + shared->moved[1]) TH_LOG("in round %d", i);
+	}
+	shared->stop = 1;
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+}
+
+TEST_HARNESS_MAIN
