@@ -483,6 +483,47 @@ TEST_F_TIMEOUT(fail, bind, LONG_TIME)
 	close(fd);
 }
 
+/*
+ * One of a percent of all allocations, as above. What fails may be the kernel's own
+ * preparations for the module, or a probe, which the module survives without that
+ * channel. The proof of each is the matter of the test above.
+ */
+TEST_F_TIMEOUT(fail, insert_of_the_driver, LONG_TIME)
+{
+	char path[PATH_MAX + 16], name[64];
+	int ret, file, step = 100 / effort(100);
+	bool failed = true;
+
+	snprintf(path, sizeof(path), "%s/module", self->device.driver);
+	ASSERT_EQ(0, link_name(path, name, sizeof(name)));
+	file = module_open(name);
+	ASSERT_LE(0, file);
+	for (int n = 1; failed; n += step) {
+		channel_close(&self->c);
+		ASSERT_EQ(0, module_remove(name));
+		EXPECT_EQ(self->pins, pins_held());
+		arm(self->nth, n);
+		ret = syscall(SYS_finit_module, file, "selftest=0", 0) ? -errno : 0;
+		failed = has_failed(self->nth);
+		/* Either it is there or nothing of it. */
+		EXPECT_EQ(!ret, !access(self->device.driver, F_OK));
+		if (!ret && failed && !is_whole(self))
+			ASSERT_EQ(0, module_remove(name));
+		if (ret || (failed && access(self->device.driver, F_OK)))
+			ASSERT_EQ(0, module_insert(name, "selftest=0")) TH_LOG("after failure %d", n);
+		ASSERT_TRUE(is_whole(self));
+		ASSERT_TRUE(open_afresh(self));
+		failed = goes_on(_metadata, self, n, ret, failed);
+		expect_goes_on(_metadata, self, n);
+	}
+	EXPECT_LT(0, self->refused);
+	close(file);
+	/* As it was: with the proof. */
+	channel_close(&self->c);
+	ASSERT_EQ(0, module_remove(name));
+	ASSERT_EQ(0, module_insert(name, ""));
+}
+
 int main(int argc, char **argv)
 {
 	bool copies;
