@@ -436,15 +436,15 @@ TEST_F(faulty, many_time_limits_do_not_flood_the_log)
 	struct job j;
 
 	ASSERT_LE(0, log);
-	for (int i = 0; i < 15; i++) {
+	for (int i = 0; i < 25; i++) {
 		job_parts(&j, &self->c, HALTS, NSEC_PER_MSEC);
 		ASSERT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
 	}
 	lines = log_wait(log, self->device.device, "was stopped at the time limit");
-	EXPECT_LE(10, lines);
-	/* Ten in five seconds, which may be over by now. */
+	EXPECT_LE(1, lines);
+	/* Ten in five seconds, some of them for the in-kernel tests; and others may begin meanwhile. */
 	if (now_ns() - begin < 5 * NSEC_PER_SEC)
-		EXPECT_EQ(10, lines);
+		EXPECT_GE(20, lines);
 	close(log);
 }
 
