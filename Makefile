@@ -8,13 +8,14 @@ export BOARD V
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
 
-.PHONY: help run check check-debug shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run check check-debug self-test shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
 	@echo 'make check          build and run the whole suite on every machine'
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
+	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
 	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
@@ -26,6 +27,7 @@ help:
 	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/machines/*)); amd-versal-virt if none is named'
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
 	@echo 'TESTS=<name>,...    make check runs only these'
+	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
@@ -45,6 +47,10 @@ check: pc
 
 check-debug: pc
 	$(Q)FERRODMA_CONFIG=debug scripts/check.sh
+
+self-test: pc
+	$(Q)scripts/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/self-test
 
 shell: guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell
