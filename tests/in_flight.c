@@ -51,6 +51,33 @@ TEST_F(lost, cancel_of_a_job_that_has_not_started_leaves_memory_alone)
 	EXPECT_NE(0, memcmp(self->c.mem + 256, self->c.mem + to, 64));
 }
 
+/* Each file counts its own, so two of them have a job of the same number. */
+TEST_F(lost, cancel_of_a_queued_job_leaves_that_of_another_file_with_the_same_cookie)
+{
+	struct channel other;
+
+	ASSERT_EQ(0, channel_open(&other, self->function, self->number, 0));
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	ASSERT_EQ(1, queue_job(&other, LONG_NS));
+	ASSERT_EQ(2, queue_job(&other, LONG_NS));
+	ASSERT_EQ(2, queue_job(&self->c, LONG_NS));
+	EXPECT_EQ(0, job_cancel(&self->c, 2));
+	EXPECT_TRUE(has_record(&self->c));
+	EXPECT_FALSE(has_record(&other));
+	channel_close(&other);
+}
+
+TEST_F(lost, cancel_leaves_the_running_job_of_another_file_alone)
+{
+	struct channel other;
+
+	ASSERT_EQ(0, channel_open(&other, self->function, self->number, 0));
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	EXPECT_EQ(-ENOENT, job_cancel(&other, 1));
+	EXPECT_FALSE(has_record(&self->c));
+	channel_close(&other);
+}
+
 TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 {
 	for (uint32_t i = 0; i < self->c.info.queue_depth; i++)
@@ -135,6 +162,28 @@ TEST_F(lost, cancel_ends_the_submit_that_waits_for_the_job)
 	EXPECT_EQ(-ECANCELED, s.record.status);
 	EXPECT_EQ(1, s.record.cookie);
 	EXPECT_FALSE(has_record(&self->c));
+}
+
+TEST_F(lost, submit_to_a_full_queue_goes_on_when_a_waiting_one_returns)
+{
+	const uint32_t depth = self->c.info.queue_depth;
+	struct sleeper waits, sleeps;
+	int ret = -ENOENT;
+
+	for (uint32_t i = 1; i < depth; i++)
+		ASSERT_EQ(i, queue_job(&self->c, LONG_NS));
+	start(_metadata, &waits, &self->c, submitting);
+	start(_metadata, &sleeps, &self->c, submitting);
+	ASSERT_EQ(0, job_cancel(&self->c, depth));
+	ASSERT_EQ(0, pthread_join(waits.thread, NULL));
+	/* The other has a job as soon as it has found the room. */
+	for (int ms = 0; ms < SOON_MS && ret == -ENOENT; ms++) {
+		sleep_ms(1);
+		ret = job_cancel(&self->c, depth + 1);
+	}
+	ASSERT_EQ(0, ret) TH_LOG("there is room, and SUBMIT sleeps");
+	ASSERT_EQ(0, pthread_join(sleeps.thread, NULL));
+	EXPECT_EQ(-ECANCELED, sleeps.record.status);
 }
 
 TEST_F(lost, cancel_ends_the_wait_for_the_job)
