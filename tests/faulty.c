@@ -442,7 +442,7 @@ TEST_F(faulty, many_time_limits_do_not_flood_the_log)
 	}
 	lines = log_wait(log, self->device.device, "was stopped at the time limit");
 	EXPECT_LE(1, lines);
-	/* Ten in five seconds, some of them for the in-kernel tests; and others may begin meanwhile. */
+	/* Ten in five seconds, some of them for what was before; and others may begin meanwhile. */
 	if (now_ns() - begin < 5 * NSEC_PER_SEC)
 		EXPECT_GE(20, lines);
 	close(log);

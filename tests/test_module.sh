@@ -13,13 +13,14 @@ has_test_channel()
 	return 1
 }
 
+# Loads it with the parameters given.
 load_test_module()
 {
 	if ! has_test_channel test && ! has_test_channel sg-test; then
 		echo "1..0 # SKIP this machine has no channel for the in-kernel tests"
 		exit 4
 	fi
-	insmod "${FERRODMA_MODULES:-/lib/modules/ferrodma}/ferrodma_test.ko" || exit 1
+	insmod "${FERRODMA_MODULES:-/lib/modules/ferrodma}/ferrodma_test.ko" "$@" || exit 1
 }
 
 # Gives the channels of one driver in the test module to another that knows them too.
@@ -41,11 +42,11 @@ load_pool_channel()
 		echo "1..0 # SKIP this machine has no pool channel for the in-kernel tests"
 		exit 4
 	fi
-	load_test_module
+	load_test_module selftest=0
 	trap unload_pool_channel EXIT
 	rebind_test_channel ferrodma_test_sg ferrodma_test_pool
 	if [ ! -e /dev/ferrodma-pooltest0 ]; then
-		echo "# the in-kernel tests have failed, so there is no channel; see kernel_api.sh"
+		echo "# there is no channel; the log says why"
 		exit 1
 	fi
 }

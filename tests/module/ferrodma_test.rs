@@ -3,9 +3,9 @@
 //! In-kernel tests of the helper, and channels whose hardware really goes wrong.
 //!
 //! There are three drivers, one for each kind of addresses. When a device is bound, the tests run in
-//! place of the proof, and the device is there only if they all pass. The kselftests use it then
-//! from user space; [`faulty`] says what is wrong with it. A fourth, [`narrow`], is for what cannot be
-//! bound.
+//! place of the proof, unless the module was told not to, and the device is there only if they all
+//! pass. The kselftests use it then from user space; [`faulty`] says what is wrong with it. A fourth,
+//! [`narrow`], is for what cannot be bound.
 
 use kernel::{
     driver::Registration,
@@ -80,4 +80,15 @@ module! {
     authors: ["The ferrodma founders"],
     description: "In-kernel tests of ferrodma, and channels that go wrong",
     license: "GPL",
+    params: {
+        selftest: bool {
+            default: true,
+            description: "Test each channel before it is offered (1, the default) or not (0)",
+        },
+    },
+}
+
+/// Whether the tests are run where a device is bound.
+fn is_to_test() -> bool {
+    module_parameters::selftest.value()
 }
