@@ -62,7 +62,7 @@ TEST_F(lost, cancel_of_a_queued_job_leaves_that_of_another_file_with_the_same_co
 	ASSERT_EQ(2, queue_job(&other, LONG_NS));
 	ASSERT_EQ(2, queue_job(&self->c, LONG_NS));
 	EXPECT_EQ(0, job_cancel(&self->c, 2));
-	EXPECT_TRUE(has_record(&self->c));
+	EXPECT_TRUE(wait_record(&self->c));
 	EXPECT_FALSE(has_record(&other));
 	channel_close(&other);
 }
@@ -85,7 +85,7 @@ TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 	EXPECT_EQ(0, poll_events(&self->c, POLLIN | POLLOUT, 0));
 	for (uint32_t i = self->c.info.queue_depth; i; i--)
 		ASSERT_EQ(0, job_cancel(&self->c, i));
-	EXPECT_EQ(POLLIN, poll_events(&self->c, POLLIN | POLLOUT, 0));
+	EXPECT_EQ(POLLIN, poll_events(&self->c, POLLIN | POLLOUT, SOON_MS));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_EQ(POLLOUT, poll_events(&self->c, POLLOUT, 0));
