@@ -76,6 +76,7 @@ run_on_lost_channel()
 	if [ "$function" != coherent ] && [ -e $overlays/lost ]; then
 		trap restore EXIT
 		insmod "$modules/ferrodma_overlay_test.ko" name=lost || fail "cannot apply the overlay"
+		[ -n "$(unbound)" ] || fail "the channel that the overlay brings does not lose interrupts"
 	fi
 	if [ -z "$(unbound)" ]; then
 		echo "# this machine has no channel that loses interrupts"
