@@ -8,7 +8,7 @@ export BOARD V
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
 
-.PHONY: help run check check-debug self-test shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run check check-debug self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make check          build and run the whole suite on every machine'
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
+	@echo 'make bench          count what a transfer costs, beside what others do it with'
 	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
@@ -28,6 +29,7 @@ help:
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
 	@echo 'TESTS=<name>,...    make check runs only these'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
+	@echo 'UPDATE=1            make bench writes the numbers to README.md, too'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
@@ -51,6 +53,10 @@ check-debug: pc
 self-test: pc
 	$(Q)scripts/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/self-test
+
+bench: guest
+	$(Q)$(enter) scripts/bench-build.sh
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/bench
 
 shell: guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell

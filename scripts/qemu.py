@@ -50,16 +50,25 @@ def boards():
     return asked or every
 
 
-def command(board, kernel, mode, append="", dtb=None, serial=()):
-    """The QEMU command for a machine; `dtb` is a name in build/dtbs."""
+def command(board, kernel, mode, append="", dtb=None, serial=(), exact=None):
+    """The QEMU command for a machine; `dtb` is a name in build/dtbs. An exact one counts time by instructions, the same on
+    every run, and writes to the file of this name which code was executed."""
     config = machine(board)
     line = f"console={config['console']} loglevel=7 panic=-1 FERRODMA_MODE={mode} FERRODMA_VERDICT={config['verdict']}"
     # Of two CPUs that share one of the host, one spins for a lock while the other, which has it, waits for the host.
-    line += f" maxcpus={max(2, os.cpu_count() or 2)}"
+    line += f" maxcpus={1 if exact else max(2, os.cpu_count() or 2)}"
     # With KVM, 7.3.4 warns of itself when a CPU that was unplugged comes back (UBSAN, cpu_set_hyp_vector()).
     line += " kvm-arm.mode=none"
+    initrd = BUILD / "initramfs.cpio"
     args = ["qemu-system-aarch64", *shlex.split(config["qemu"])]
-    args += ["-kernel", str(kernel / "guest" / "vmlinuz"), "-initrd", str(BUILD / "initramfs.cpio")]
+    if exact:
+        initrd = BUILD / "bench" / "initramfs.cpio"
+        # Where things lie is the same on every run, too.
+        line += " nokaslr randomize_kstack_offset=off"
+        args = [arg.replace("thread=multi", "thread=single") for arg in args]
+        args += ["-icount", "shift=0,sleep=off", "-seed", "1"]
+        args += ["-plugin", f"{BUILD / 'bench' / 'plugin.so'},out={exact}"]
+    args += ["-kernel", str(kernel / "guest" / "vmlinuz"), "-initrd", str(initrd)]
     args += ["-dtb", str(BUILD / "dtbs" / f"{dtb or board + '-machine'}.dtb"), "-append", f"{line} {append}".strip()]
     args += ["-display", "none", "-no-reboot"]
     for port in serial:
@@ -87,7 +96,7 @@ class Tail:
 class Boot:
     """A running guest. `poll()` gives the new lines of its verdict; `done` says that there will be no more."""
 
-    def __init__(self, name, folder, board, kernel, mode, *, append="", dtb=None, limit=240):
+    def __init__(self, name, folder, board, kernel, mode, *, append="", dtb=None, limit=240, exact=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.console_path = folder / "console.log"
@@ -103,7 +112,7 @@ class Boot:
         self.limit = limit
         self.started = time.monotonic()
         serial = (f"file:{self.console_path}", f"file:{verdict_path}")
-        args = command(board, kernel, mode, append, dtb, serial)
+        args = command(board, kernel, mode, append, dtb, serial, exact)
         if os.environ.get("V", "0") != "0":
             print("+ " + shlex.join(args), flush=True)
         with self.error_path.open("wb") as errors:
@@ -150,6 +159,10 @@ class Boot:
         self.done = True
         self.seconds = time.monotonic() - self.started
         self.stop()
+
+    def elapsed(self):
+        """Seconds since the start."""
+        return time.monotonic() - self.started
 
     def stop(self):
         """End QEMU, if it still runs, by its own process id."""

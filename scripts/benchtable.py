@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the benchmark has measured, as a table, and what must hold of it."""
+
+KIB, MIB = 1 << 10, 1 << 20
+
+# Columns: what is copied, as segments and the bytes of each.
+WORKS = {
+    "64 B": (1, 64),
+    "4 KiB": (1, 4 * KIB),
+    "64 KiB": (1, 64 * KIB),
+    "1 MiB": (1, MIB),
+    "16 x 64 B": (16, 64),
+    "256 x 64 B": (256, 64),
+}
+
+# Lines: who does it.
+CONTESTANTS = {
+    "cpu": "memcpy()",
+    "ioctl": "an ioctl that does nothing",
+    "dmatest": "the kernel's driver under dmatest",
+    "twin": "driver in C, coherent memory",
+    "kernel": "ferrodma in the kernel, coherent memory",
+    "coherent-waiting": "ferrodma_coherent, program waits",
+    "coherent-queued": "ferrodma_coherent, full queue",
+    "twin-mapped": "driver in C, mapped and unmapped",
+    "kernel-mapped": "ferrodma in the kernel, mapped and unmapped",
+    "sg-waiting": "ferrodma_sg, program waits",
+    "sg-queued": "ferrodma_sg, full queue",
+    "pool-waiting": "ferrodma_pool, program waits",
+    "pool-queued": "ferrodma_pool, full queue",
+}
+
+MODULES = ("ferrodma", "ferrodma_coherent", "ferrodma_sg", "ferrodma_pool")
+
+# Of each contestant, whatever it copies.
+EVENTS = {"interrupts": "interrupts", "switches": "switches", "allocations": "allocations"}
+
+
+def rows_of(rows, who):
+    return [row for row in rows if row["who"] == who]
+
+
+def cost(rows, who, work):
+    """Instructions; None where it was not measured."""
+    segments, size = WORKS[work]
+    for row in rows_of(rows, who):
+        if (row["segments"], row["bytes"]) == (segments, size):
+            return row["instructions"]
+    return None
+
+
+def span(values):
+    """Numbers as one, or as the first and last of a range."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def markdown(lines):
+    """Lines of cells as a table that people can read as well."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = []
+    for line in lines:
+        cells = [line[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
+        text.append("| " + " | ".join(cells) + " |")
+    rule = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
+    text.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(text)
+
+
+def transfers(rows):
+    """The table of one machine."""
+    lines = [["instructions per transfer", *WORKS, "64 B: in modules", *EVENTS.values()]]
+    for who, title in CONTESTANTS.items():
+        own = rows_of(rows, who)
+        if not own:
+            continue
+        if who == "ioctl":
+            numbers = [own[0]["instructions"]] + [None] * (len(WORKS) - 1)
+        else:
+            numbers = [cost(rows, who, work) for work in WORKS]
+        numbers.append(own[0].get("modules"))
+        cells = ["" if number is None else f"{number:,}" for number in numbers]
+        lines.append([title, *cells, *(span([row[event] for row in own]) for event in EVENTS)])
+    return markdown(lines)
+
+
+def modules(sizes, open_files):
+    """The table of the modules."""
+    kinds = ("text", "rodata", "data")
+    lines = [["bytes", *kinds, "of an open file"]]
+    for name, of_module in sizes.items():
+        memory = open_files.get(name.removeprefix("ferrodma_"))
+        lines.append([name, *(f"{of_module[kind]:,}" for kind in kinds), f"{memory['bytes']:,}" if memory else ""])
+    return markdown(lines)
+
+
+def report(measured):
+    """All tables."""
+    text = []
+    for board, machine in measured["machines"].items():
+        text += [f"`{board}`:", transfers(machine["transfers"])]
+    for machine in list(measured["machines"].values())[:1]:
+        text.append(modules(measured["modules"], machine["open files"]))
+    return "\n" + "\n\n".join(text) + "\n"
+
+
+def further(rows, who, few="16 x 64 B", many="256 x 64 B"):
+    """Instructions for each segment beyond the first few."""
+    costs = [cost(rows, who, work) for work in (few, many)]
+    if None in costs:
+        return None
+    return (costs[1] - costs[0]) / (WORKS[many][0] - WORKS[few][0])
+
+
+def checks(rows):
+    """Lines that say how ferrodma stands, each with whether that is good enough."""
+
+    def c(who, work):
+        return cost(rows, who, work)
+
+    ratios = [
+        ("kernel, 4 KiB, to the driver in C", c("kernel", "4 KiB"), c("twin", "4 KiB"), 1.05),
+        ("kernel, 4 KiB, to dmatest", c("kernel", "4 KiB"), c("dmatest", "4 KiB"), 0.12),
+        ("256 segments mapped, to the driver in C", c("kernel-mapped", "256 x 64 B"), c("twin-mapped", "256 x 64 B"), 1.05),
+        ("a further segment, to the driver in C", further(rows, "kernel-mapped"), further(rows, "twin-mapped"), 1.05),
+        ("a further segment of 256, to one of 16",
+            further(rows, "kernel-mapped"), further(rows, "kernel-mapped", "64 B", "16 x 64 B"), 1.05),
+        ("program waits, 4 KiB, to kernel", c("coherent-waiting", "4 KiB"), c("kernel", "4 KiB"), 1.6),
+        ("full queue of pool jobs, to waiting", c("pool-queued", "64 B"), c("pool-waiting", "64 B"), 0.5),
+    ]
+    for name, ours, theirs, most in ratios:
+        if ours is None or theirs is None:
+            yield f"{name}: not measured", False
+        else:
+            ratio = ours / theirs
+            yield f"{name}: {ours:,.0f} / {theirs:,.0f} = {ratio:.3f}, at most {most}", ratio <= most
+    for who in ("coherent", "sg", "pool"):
+        for way in ("waiting", "queued"):
+            own = rows_of(rows, f"{who}-{way}")
+            allocated = max((row["allocations"] + row["pages"] for row in own), default=None)
+            yield f"allocations of ferrodma_{who}, {way}: {allocated}, at most 0", allocated == 0

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measures what kernel code pays for a transfer with ferrodma; `twin_bench.c` does the same with a
+//! driver in C.
+//!
+//! When a device is bound, the measurements run in place of the proof.
+
+use core::ffi::{
+    c_char,
+    c_int,
+    c_uint,
+    c_void, //
+};
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DataDirection::{
+        FromDevice,
+        ToDevice, //
+    },
+    driver::Registration,
+    error::to_result,
+    of,
+    platform,
+    prelude::*,
+    sizes::{
+        SZ_1M,
+        SZ_2M,
+        SZ_4K,
+        SZ_64K, //
+    },
+    sync::Arc,
+    ThisModule, //
+};
+
+use ferrodma::{
+    buffer::CoherentBuffer,
+    client::Client,
+    driver::{
+        Addresses,
+        ChannelDriver,
+        Compatible,
+        Function,
+        Shape, //
+    },
+    engine::{
+        bcm2835,
+        zdma,
+        Caps, //
+    },
+    streaming::Buffers,
+    uapi::Seg, //
+};
+
+extern "C" {
+    // See `meter.h` for these.
+    fn meter_init() -> c_int;
+    fn meter_exit();
+    fn meter_run(
+        who: *const c_char,
+        bytes: c_uint,
+        segments: c_uint,
+        once: unsafe extern "C" fn(*mut c_void) -> c_int,
+        arg: *mut c_void,
+    ) -> c_int;
+}
+
+/// Measures `once`, which copies `segments` of `bytes` each.
+fn measure<F: FnMut() -> Result>(who: &CStr, bytes: usize, segments: usize, mut once: F) -> Result {
+    /// # Safety
+    ///
+    /// `arg` is a valid `F` that nobody else uses.
+    unsafe extern "C" fn call<F: FnMut() -> Result>(arg: *mut c_void) -> c_int {
+        // SAFETY: The caller promises it.
+        let once = unsafe { &mut *arg.cast::<F>() };
+        match once() {
+            Ok(()) => 0,
+            Err(error) => error.to_errno(),
+        }
+    }
+    // CAST: Small numbers.
+    // SAFETY: `call` is for this type, and `once` lives until the call returns.
+    to_result(unsafe {
+        meter_run(
+            who.as_char_ptr(),
+            bytes as c_uint,
+            segments as c_uint,
+            call::<F>,
+            (&raw mut once).cast(),
+        )
+    })
+}
+
+struct Bench {
+    buffer: Arc<CoherentBuffer>,
+}
+
+impl Bench {
+    /// In the coherent buffer; looks whether the bytes arrive.
+    fn copy(&self, client: &Client, bytes: usize) -> Result {
+        let half = self.buffer.len() / 2;
+        let mut content = KVVec::from_elem(0xaa, bytes, GFP_KERNEL)?;
+        self.buffer.write(0, &content)?;
+        // CAST: `usize` is as wide.
+        let (to, len) = (half as u64, bytes as u64);
+        measure(c"kernel", bytes, 1, || {
+            client
+                .copy(&[Seg { addr: 0, len }], &[Seg { addr: to, len }])
+                .map(|_| ())
+        })?;
+        content.as_mut_slice().fill(0);
+        self.buffer.read(half, &mut content)?;
+        if content.iter().all(|&byte| byte == 0xaa) {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
+    }
+
+    /// Between pieces of memory that are mapped and unmapped.
+    fn list(&self, dev: &Device<Bound>, client: &Client, bytes: usize, segments: usize) -> Result {
+        let sizes = KVec::from_elem(bytes, segments, GFP_KERNEL)?;
+        let mut src = Buffers::new(&sizes)?;
+        for (value, buffer) in (1..).zip(src.iter_mut()) {
+            // CAST: The low bits are wanted.
+            buffer.fill(value as usize as u8);
+        }
+        let mut buffers = Some((src, Buffers::new(&sizes)?));
+        measure(c"kernel-mapped", bytes, segments, || {
+            let (src, dst) = buffers.take().ok_or(EIO)?;
+            let src = src.map(dev, ToDevice)?;
+            let dst = dst.map(dev, FromDevice)?;
+            let (src, dst) = client.transfer(src, dst)?;
+            buffers = Some((src.unmap(), dst.unmap()));
+            Ok(())
+        })?;
+        let (src, dst) = buffers.ok_or(EIO)?;
+        if src.iter().eq(dst.iter()) {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
+    }
+}
+
+impl Function for Bench {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+        Some(&self.buffer)
+    }
+
+    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+        let sizes = [64, SZ_4K, SZ_64K, SZ_1M];
+        sizes
+            .iter()
+            .try_for_each(|&bytes| self.copy(client, bytes))?;
+        sizes
+            .iter()
+            .try_for_each(|&bytes| self.list(dev, client, bytes, 1))?;
+        [16, 256]
+            .iter()
+            .try_for_each(|&segments| self.list(dev, client, 64, segments))
+    }
+}
+
+struct Driver;
+
+kernel::of_device_table!(
+    OF_TABLE,
+    Compatible,
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-bench"),
+            Compatible {
+                attach: zdma::attach
+            }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-bench"),
+            Compatible {
+                attach: bcm2835::attach
+            }
+        ),
+    ]
+);
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-bench";
+    const ADDRESSES: Addresses = Addresses::BufferOffsets;
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
+
+    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+        let buffer = CoherentBuffer::new(dev, SZ_2M)?;
+        let shape = Shape {
+            buffer_size: SZ_2M as u64,
+            max_job_bytes: SZ_2M as u64,
+            ..Shape::default()
+        };
+        Ok((KBox::new(Bench { buffer }, GFP_KERNEL)?, shape))
+    }
+
+    fn selftest() -> bool {
+        true
+    }
+}
+
+/// What counts, from the first measurement to the last.
+struct Meter;
+
+impl Meter {
+    fn new() -> Result<Self> {
+        // SAFETY: It is called once, when the module is loaded.
+        to_result(unsafe { meter_init() })?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        // SAFETY: `meter_init()` has succeeded.
+        unsafe { meter_exit() };
+    }
+}
+
+#[pin_data]
+struct Module {
+    #[pin]
+    _driver: Registration<platform::Adapter<ferrodma::driver::Driver<Driver>>>,
+    _meter: Meter,
+}
+
+impl kernel::InPlaceModule for Module {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _meter: Meter::new()?,
+            _driver <- Registration::new(c"ferrodma_bench", module),
+        })
+    }
+}
+
+module! {
+    type: Module,
+    name: "ferrodma_bench",
+    authors: ["The ferrodma founders"],
+    description: "Measures ferrodma in the kernel",
+    license: "GPL",
+}

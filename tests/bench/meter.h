@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is counted of each transfer, for drivers and programs alike.
+ */
+#ifndef FERRODMA_METER_H
+#define FERRODMA_METER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/*
+ * Transfers whose instructions are counted, after some that are not; others whose
+ * events are; and others of which it is recorded which code they execute. Of long
+ * ones there are fewer, since an engine in QEMU may be slow; they are as alike.
+ */
+#define METER_ROUNDS	1000
+#define METER_LONG	(1 << 20)
+#define METER_LONG_ROUNDS 100
+#define METER_WARM_UP	100
+#define METER_EVENT_ROUNDS	100
+#define METER_CODE_ROUNDS	10
+
+/**
+ * struct meter_events - what has happened since the counting began
+ * @interrupts: interrupt handlers that were called, other than the timer's
+ * @switches: context switches
+ * @allocations: kmalloc() and kmem_cache_alloc()
+ * @pages: allocations of pages, those of the former two included
+ * @bytes: what kmalloc() gave
+ */
+struct meter_events {
+	__u32 interrupts;
+	__u32 switches;
+	__u32 allocations;
+	__u32 pages;
+	__u32 bytes;
+};
+
+/*
+ * Of /dev/ferrodma-meter. To count events makes what is measured longer, so
+ * instructions are read at another time.
+ */
+#define METER_NOTHING	_IO('B', 0)				/* does nothing: what a call costs */
+#define METER_COUNT	_IOW('B', 1, __u32)			/* begin (1) or end (0) to count events */
+#define METER_EVENTS	_IOR('B', 2, struct meter_events)	/* what was counted */
+
+/* The form of a result, from kernel and programs; events may be fewer than jobs. */
+#define METER_RESULT(event)								\
+	"bench: %s bytes=%u segments=%u instructions=%u least=%u most=%u recorded=%u "	\
+	"interrupts=" event " switches=" event " allocations=" event " pages=" event "\n"
+
+#ifdef __KERNEL__
+int meter_init(void);
+void meter_exit(void);
+
+/**
+ * meter_run - measure a transfer, and say in the log what it took
+ * @who: the contestant
+ * @bytes: bytes in each segment
+ * @segments: segments
+ * @once: does one transfer; returns 0, or an error which ends it all
+ * @arg: passed to @once
+ */
+int meter_run(const char *who, unsigned int bytes, unsigned int segments,
+	      int (*once)(void *arg), void *arg);
+#endif
+
+#endif /* FERRODMA_METER_H */

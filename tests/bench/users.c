@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Measures what programs pay for a transfer, waiting for each and with a full
+ * queue; and counts what another command takes:
+ *
+ *	users
+ *	users count <contestant> <bytes> <rounds> <command>...
+ */
+#include <err.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "ferrodma_test.h"
+#include "marks.h"
+#include "meter.h"
+
+enum { INSTRUCTIONS, INTERRUPTS, SWITCHES, ALLOCATIONS, PAGES, METRICS };
+
+/* Jobs that a client may have in the queue. */
+#define MOST_JOBS	64
+
+static uint32_t samples[METRICS][METER_ROUNDS];
+static uint32_t overhead, recorded;
+static int all_rounds;
+static int meter;
+
+static inline uint32_t instructions(void)
+{
+	uint64_t count;
+
+	asm volatile("mrs %0, pmevcntr0_el0" : "=r" (count) :: "memory");
+	return count;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void count(bool on)
+{
+	if (ioctl(meter, METER_COUNT, on))
+		err(1, "METER_COUNT");
+}
+
+static struct meter_events events(void)
+{
+	struct meter_events now;
+
+	if (ioctl(meter, METER_EVENTS, &now))
+		err(1, "METER_EVENTS");
+	return now;
+}
+
+/* How often something is done that does @jobs jobs. */
+static int rounds(int metric, uint32_t jobs)
+{
+	int all = metric == INSTRUCTIONS ? all_rounds : METER_EVENT_ROUNDS;
+
+	return (all + jobs - 1) / jobs;
+}
+
+/* As in the kernel (meter.c); each round is for @jobs jobs. */
+static void measure(int (*once)(void *), void *arg, uint32_t jobs)
+{
+	int ret = 0;
+
+	for (int i = 0; i < METER_WARM_UP && !ret; i += jobs)
+		ret = once(arg);
+	for (int i = 0; i < rounds(INSTRUCTIONS, jobs) && !ret; i++) {
+		uint32_t before = instructions();
+
+		ret = once(arg);
+		samples[INSTRUCTIONS][i] = instructions() - before;
+	}
+	recorded = 0;
+	for (; recorded < METER_CODE_ROUNDS && !ret; recorded += jobs) {
+		mark_begin();
+		ret = once(arg);
+		mark_end();
+	}
+	count(true);
+	for (int i = 0; i < rounds(INTERRUPTS, jobs) && !ret; i++) {
+		struct meter_events before = events(), after;
+
+		ret = once(arg);
+		after = events();
+		samples[INTERRUPTS][i] = after.interrupts - before.interrupts;
+		samples[SWITCHES][i] = after.switches - before.switches;
+		samples[ALLOCATIONS][i] = after.allocations - before.allocations;
+		samples[PAGES][i] = after.pages - before.pages;
+	}
+	count(false);
+	if (ret)
+		errx(1, "a transfer fails: %d", ret);
+	for (int i = 0; i < METRICS; i++)
+		qsort(samples[i], rounds(i, jobs), sizeof(uint32_t), compare);
+}
+
+/* Of one job. */
+static double median(int metric, uint32_t jobs)
+{
+	return (double)samples[metric][rounds(metric, jobs) / 2] / jobs;
+}
+
+static void report(const char *who, uint32_t bytes, uint32_t segments,
+		   int (*once)(void *), void *arg, uint32_t jobs)
+{
+	int last;
+
+	all_rounds = bytes * segments < METER_LONG ? METER_ROUNDS : METER_LONG_ROUNDS;
+	last = rounds(INSTRUCTIONS, jobs) - 1;
+	mark_flush();
+	measure(once, arg, jobs);
+	mark_flush();
+	for (int i = 0; i <= last; i++)
+		samples[INSTRUCTIONS][i] -= overhead;
+	printf(METER_RESULT("%.3g"), who, bytes, segments,
+	       (uint32_t)median(INSTRUCTIONS, jobs), samples[INSTRUCTIONS][0] / jobs,
+	       samples[INSTRUCTIONS][last] / jobs, recorded, median(INTERRUPTS, jobs),
+	       median(SWITCHES, jobs), median(ALLOCATIONS, jobs), median(PAGES, jobs));
+	fflush(stdout);
+}
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int empty_ioctl(void *arg)
+{
+	(void)arg;
+	return ioctl(meter, METER_NOTHING);
+}
+
+/* A channel and its jobs, all the same. */
+struct work {
+	struct channel channel;
+	struct job job;
+	struct ferrodma_completion records[MOST_JOBS];
+};
+
+static int wait_for_each(void *arg)
+{
+	struct work *work = arg;
+
+	return job_run(&work->channel, &work->job);
+}
+
+/* Fills the queue, then takes all records. */
+static int fill_queue(void *arg)
+{
+	struct work *work = arg;
+	int taken = 0, ret;
+
+	for (int i = 0; i < MOST_JOBS; i++) {
+		ret = job_submit(&work->channel, &work->job);
+		if (ret)
+			return ret;
+	}
+	while (taken < MOST_JOBS) {
+		ret = read_records(&work->channel, work->records, MOST_JOBS);
+		if (ret < 0)
+			return ret;
+		for (int i = 0; i < ret; i++)
+			if (work->records[i].status)
+				return work->records[i].status;
+		taken += ret;
+	}
+	return 0;
+}
+
+/* Pieces of program memory are in a page of their own each. */
+static void bench_channel(const char *function, int number, uint32_t bytes,
+			  uint32_t segments, bool queued)
+{
+	static struct work work;
+	struct channel *c = &work.channel;
+	uint64_t stride, half;
+	char who[32];
+	int ret = channel_open(c, function, number, 0);
+
+	if (ret)
+		errx(1, "%s%d: %s", function, number, strerror(-ret));
+	if (!c->info.buffer_size) {
+		munmap(c->mem, c->size);
+		c->size = 4 << 20;
+		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		if (c->mem == MAP_FAILED)
+			err(1, "mmap");
+		c->base = (uintptr_t)c->mem;
+	}
+	half = c->size / 2;
+	stride = segments > 1 && !c->info.buffer_size ? 4096 : bytes;
+
+	job_init(&work.job);
+	for (uint32_t i = 0; i < segments; i++) {
+		memset(c->mem + i * stride, i + 1, bytes);
+		job_add(c, work.job.src, &work.job.submit.nr_src, i * stride, bytes);
+		job_add(c, work.job.dst, &work.job.submit.nr_dst, half + i * stride, bytes);
+	}
+
+	snprintf(who, sizeof(who), "%s-%s", function, queued ? "queued" : "waiting");
+	report(who, bytes, segments, queued ? fill_queue : wait_for_each, &work,
+	       queued ? MOST_JOBS : 1);
+	for (uint32_t i = 0; i < segments; i++)
+		if (memcmp(c->mem + i * stride, c->mem + half + i * stride, bytes))
+			errx(1, "%s: the bytes have not arrived", who);
+	channel_close(c);
+}
+
+/* What the driver allocates for an open file, until it has waited for a job of one segment. */
+static void memory(const char *function, int number)
+{
+	struct meter_events e;
+	struct channel c;
+	struct job job;
+	int ret;
+
+	count(true);
+	ret = channel_open(&c, function, number, 0);
+	if (!ret) {
+		job_copy(&job, &c, 0, c.size / 2, 64);
+		ret = job_run(&c, &job);
+	}
+	e = events();
+	count(false);
+	if (ret)
+		errx(1, "%s%d: %s", function, number, strerror(-ret));
+	printf("memory: %s allocations=%u bytes=%u\n", function, e.allocations, e.bytes);
+	fflush(stdout);
+	channel_close(&c);
+}
+
+static void run(char **command)
+{
+	pid_t pid;
+	int status;
+
+	if (posix_spawnp(&pid, command[0], NULL, NULL, command, environ) ||
+	    waitpid(pid, &status, 0) != pid || status)
+		errx(1, "%s fails", command[0]);
+}
+
+/* Runs a command that does some rounds twice, for its instructions and for its events. */
+static int count_command(const char *who, const char *bytes, const char *rounds, char **command)
+{
+	uint32_t before = instructions(), all;
+	struct meter_events e;
+
+	run(command);
+	all = instructions() - before;
+	count(true);
+	run(command);
+	e = events();
+	count(false);
+	printf("count: %s bytes=%s rounds=%s instructions=%u interrupts=%u switches=%u "
+	       "allocations=%u pages=%u\n", who, bytes, rounds, all, e.interrupts, e.switches,
+	       e.allocations, e.pages);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const uint32_t sizes[] = { 64, 4 << 10, 64 << 10, 1 << 20 }, lists[] = { 16, 256 };
+	/* The one with a large buffer, where there are two. */
+	int large = !access("/dev/ferrodma-coherent1", F_OK);
+
+	meter = open("/dev/ferrodma-meter", O_RDWR);
+	if (meter < 0)
+		err(1, "/dev/ferrodma-meter");
+	if (argc > 5 && !strcmp(argv[1], "count"))
+		return count_command(argv[2], argv[3], argv[4], argv + 5);
+
+	memory("coherent", large);
+	memory("sg", 0);
+	memory("pool", 0);
+	all_rounds = METER_ROUNDS;
+	measure(nothing, NULL, 1);
+	overhead = samples[INSTRUCTIONS][0];
+	report("ioctl", 0, 0, empty_ioctl, NULL, 1);
+	for (int i = 0; i < 4; i++)
+		bench_channel("coherent", large, sizes[i], 1, false);
+	for (int i = 0; i < 2; i++)
+		bench_channel("coherent", large, 64, lists[i], false);
+	for (int i = 0; i < 4; i++)
+		bench_channel("sg", 0, sizes[i], 1, false);
+	for (int i = 0; i < 2; i++)
+		bench_channel("sg", 0, 64, lists[i], false);
+	bench_channel("pool", 0, 64, 1, false);
+	for (int i = 0; i < 2; i++)
+		bench_channel("pool", 0, 64, lists[i], false);
+	bench_channel("coherent", large, 64, 1, true);
+	bench_channel("sg", 0, 64, 1, true);
+	bench_channel("pool", 0, 64, 1, true);
+	return 0;
+}
