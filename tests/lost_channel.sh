@@ -3,9 +3,9 @@
 #
 # Runs a test program on a channel whose interrupt number in the device tree is
 # wrong. Such a channel fails its probe-time proof, so the driver is loaded
-# without the proof here; the channel that only then appears is the one. A coherent
-# one is there from the start, others come with an overlay. Read by the scripts of the
-# tests.
+# without the proof here; the channel that only then appears is the one. Nor may it
+# poll for what the interrupt should tell. A coherent one is there from the start,
+# others come with an overlay. Read by the scripts of the tests.
 
 modules=${FERRODMA_MODULES:-/lib/modules/ferrodma}
 overlays=/proc/device-tree/ferrodma-overlays
@@ -85,7 +85,7 @@ run_on_lost_channel()
 	fi
 
 	trap restore EXIT
-	load selftest=0 || fail "cannot load $driver with selftest=0"
+	load selftest=0 poll_bytes=0 || fail "cannot load $driver with selftest=0"
 	lost=$(find_lost "$before")
 	[ -n "$lost" ] || fail "stays unbound even with selftest=0: $(unbound)"
 

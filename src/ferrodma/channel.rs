@@ -13,6 +13,12 @@
 //!
 //! The lock of the [`Stock`] is not for interrupt context, and so not taken with `state` held.
 //!
+//! # Polling
+//!
+//! An interrupt costs more than a small job. So whoever starts one looks for its end right away, for a
+//! while that is short even with interrupts disabled ([`POLL_TIME`], [`POLL_TURN`]). What takes longer
+//! interrupts.
+//!
 //! # Ending
 //!
 //! A job ends in whatever context hardware is found to be done with it. If its memory is mapped,
@@ -90,6 +96,13 @@ const SPARE_CHAINS: usize = QUEUE_DEPTH;
 /// Descriptors in each of the chains that are kept. Memory in pieces may need any number.
 const SPARE_DESCRIPTORS: usize = 2 * MAX_SEGMENTS;
 
+/// TIMEOUT: How long to look for the end of a small job before leaving it to the interrupt, a fraction
+/// of what an interrupt and waking somebody up cost.
+const POLL_TIME: Delta = Delta::from_micros(5);
+
+/// TIMEOUT: How long to go on with polled jobs before letting interrupts in.
+const POLL_TURN: Delta = Delta::from_micros(20);
+
 type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
 /// A channel. Outlives its device as long as a file is open.
@@ -135,6 +148,10 @@ pub(crate) struct State {
     watch_at: Option<i64>,
     /// The engine has reported an error for the running job.
     fault: bool,
+    /// Jobs of up to so many bytes are polled.
+    pub(crate) poll_bytes: u64,
+    /// The end of a job was found before its interrupt came, which may still come.
+    polled: bool,
     /// Jobs that have ended and are still mapped.
     unsettled: usize,
 }
@@ -181,6 +198,8 @@ impl Channel {
                         deadline: 0,
                         watch_at: None,
                         fault: false,
+                        poll_bytes: 0,
+                        polled: false,
                         unsettled: 0,
                     },
                     "ferrodma channel"
@@ -239,7 +258,7 @@ impl Channel {
                 let Some(job) = state.queue.withdraw_of(id) else {
                     break;
                 };
-                self.complete(&mut state, job, ECANCELED.to_errno(), 0);
+                self.complete(&mut state, job, ECANCELED.to_errno(), 0, now());
             }
             // Where the gate is closed, nothing runs.
             if let Some(pass) = self.gate.enter() {
@@ -304,11 +323,32 @@ impl Channel {
         Ok(cookie)
     }
 
-    /// Starts the next job, if hardware is free and there is one.
-    fn start_next(&self, state: &mut State, hw: &Hardware<'_>, time: i64) {
-        let Some(job) = state.queue.start_next() else {
-            return;
-        };
+    /// Starts jobs as long as hardware is free and there are any.
+    fn start_next(&self, state: &mut State, hw: &Hardware<'_>, mut time: i64) {
+        let turn = time.saturating_add(POLL_TURN.as_nanos());
+        while let Some(bytes) = self.start_one(state, hw, time) {
+            if bytes > state.poll_bytes || time >= turn {
+                return;
+            }
+            let limit = time.saturating_add(POLL_TIME.as_nanos());
+            loop {
+                let outcome = hw.engine.acknowledge();
+                time = now();
+                state.polled |= outcome != Outcome::NotMine;
+                if self.note(state, outcome, time) {
+                    break;
+                }
+                if outcome == Outcome::Fault || time >= limit {
+                    return;
+                }
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Starts the next job, if hardware is free and there is one; returns how many bytes it moves.
+    fn start_one(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
+        let job = state.queue.start_next()?;
         let deadline = time.saturating_add(job.timeout.as_nanos());
         job.progress = Progress::Started;
         state.deadline = deadline;
@@ -323,14 +363,13 @@ impl Channel {
         // queue. The job owns all that the transfer names, and is the running one until hardware is
         // done with it or has been stopped; failing that, it is leaked.
         unsafe { hw.engine.start(&job.transfer) };
+        Some(job.transfer.total())
     }
 
-    /// The interrupt handler.
-    pub(crate) fn interrupt(&self, hw: &Hardware<'_>) -> IrqReturn {
-        let mut state = self.state.lock();
-        match hw.engine.acknowledge() {
-            Outcome::NotMine => return IrqReturn::None,
-            Outcome::Unfinished => {}
+    /// Takes note of what hardware has said at `time`. Returns whether the running job has ended.
+    fn note(&self, state: &mut State, outcome: Outcome, time: i64) -> bool {
+        match outcome {
+            Outcome::NotMine | Outcome::Unfinished => false,
             Outcome::Fault => {
                 // Whether it has stopped is not known, and finding out may take a while.
                 if state.queue.running().is_some() {
@@ -338,18 +377,37 @@ impl Channel {
                     state.watch_at = Some(0);
                     self.watchdog.arm(Delta::ZERO);
                 }
+                false
             }
+            // A job that was stopped is not here any more, and cannot be mistaken for another:
+            // stopping has cleared its interrupt.
+            Outcome::Done if state.fault => false,
             Outcome::Done => {
-                // A job that was stopped is not here any more, and cannot be mistaken for another:
-                // stopping has cleared its interrupt.
-                if !state.fault {
-                    if let Some(job) = state.queue.finish() {
-                        let bytes = job.transfer.total();
-                        self.complete(&mut state, job, 0, bytes);
-                        self.start_next(&mut state, hw, now());
-                    }
-                }
+                let Some(job) = state.queue.finish() else {
+                    return false;
+                };
+                let bytes = job.transfer.total();
+                self.complete(state, job, 0, bytes, time);
+                true
             }
+        }
+    }
+
+    /// The interrupt handler.
+    pub(crate) fn interrupt(&self, hw: &Hardware<'_>) -> IrqReturn {
+        let mut state = self.state.lock();
+        let outcome = hw.engine.acknowledge();
+        if outcome == Outcome::NotMine {
+            // Polling has taken what this interrupt was for.
+            return if core::mem::take(&mut state.polled) {
+                IrqReturn::Handled
+            } else {
+                IrqReturn::None
+            };
+        }
+        let time = now();
+        if self.note(&mut state, outcome, time) {
+            self.start_next(&mut state, hw, time);
         }
         IrqReturn::Handled
     }
@@ -420,7 +478,7 @@ impl Channel {
             if failed && state.told.allows(now()) {
                 tell = Some((error, bytes));
             }
-            self.complete(&mut state, job, error.to_errno(), bytes);
+            self.complete(&mut state, job, error.to_errno(), bytes, now());
         }
         if stopped.is_err() {
             state.queue.end(Phase::Dead);
@@ -465,7 +523,7 @@ impl Channel {
         let _stopper = self.stopper.lock();
         let mut state = self.state.lock();
         if let Some(job) = state.queue.withdraw(id, cookie) {
-            self.complete(&mut state, job, ECANCELED.to_errno(), 0);
+            self.complete(&mut state, job, ECANCELED.to_errno(), 0, now());
             return Ok(());
         }
         match state.queue.place(id, cookie) {
@@ -491,7 +549,7 @@ impl Channel {
                 }
                 return;
             };
-            self.complete(&mut state, job, error.to_errno(), 0);
+            self.complete(&mut state, job, error.to_errno(), 0, now());
         }
     }
 

@@ -122,6 +122,12 @@ impl Client {
         self.channel.info.flags & uapi::INFO_FAULT_IRQ != 0
     }
 
+    /// Has jobs of up to `bytes` bytes polled from here on, on the whole channel. While it is proved none
+    /// are.
+    pub fn poll_up_to(&self, bytes: u32) {
+        self.channel.state.lock().poll_bytes = bytes.into();
+    }
+
     /// The channel.
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel

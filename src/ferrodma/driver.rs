@@ -135,6 +135,9 @@ pub trait ChannelDriver: 'static {
 
     /// Whether channels are to be proved before they are offered.
     fn selftest() -> bool;
+
+    /// Jobs of up to so many bytes are polled.
+    fn poll_bytes() -> u32;
 }
 
 /// The platform driver of a [`ChannelDriver`].
@@ -166,6 +169,7 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
                 number,
                 OperationsOf::<OwnerOf<D>>::get(),
                 D::selftest(),
+                D::poll_bytes(),
             )
         })
     }
@@ -363,6 +367,7 @@ impl<'bound> BoundChannel<'bound> {
         number: Number,
         operations: &'static Operations,
         selftest: bool,
+        poll_bytes: u32,
     ) -> Result<impl PinInit<Self, Error> + 'bound> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let irq = pdev.irq_by_index(0)?;
@@ -385,6 +390,8 @@ impl<'bound> BoundChannel<'bound> {
                 if selftest {
                     prove(dev, &channel, &hw)?;
                 }
+                // The proof is one of the interrupt as well.
+                channel.state.lock().poll_bytes = poll_bytes.into();
             },
             _debugfs <- state::show(&debugfs_root, &debugfs_name, channel.clone()),
             registration: Registration::new(dev, &channel, number, operations)?,
@@ -401,6 +408,10 @@ impl<'bound> BoundChannel<'bound> {
         }))
     }
 }
+
+/// Jobs that are small enough to be polled: an engine that moves a gigabyte in a second does as much
+/// before an interrupt has been taken.
+pub const POLL_BYTES: u32 = 4096;
 
 /// Has the function prove the channel.
 fn prove(dev: &Device<Bound>, channel: &Arc<Channel>, hw: &Hardware<'_>) -> Result {

@@ -132,6 +132,10 @@ impl ChannelDriver for Driver {
     fn selftest() -> bool {
         module_parameters::selftest.value()
     }
+
+    fn poll_bytes() -> u32 {
+        module_parameters::poll_bytes.value()
+    }
 }
 
 kernel::module_platform_driver! {
@@ -144,6 +148,10 @@ kernel::module_platform_driver! {
         selftest: bool {
             default: true,
             description: "Prove each channel before it is offered (1, the default) or not (0)",
+        },
+        poll_bytes: u32 {
+            default: ferrodma::driver::POLL_BYTES,
+            description: "Poll for the end of jobs of up to so many bytes (default 4096; 0: never)",
         },
     },
 }

@@ -44,7 +44,8 @@ use ferrodma::{
         ChannelDriver,
         Compatible,
         Function,
-        Shape, //
+        Shape,
+        POLL_BYTES, //
     },
     engine::{
         bcm2835,
@@ -152,6 +153,7 @@ impl Function for Bench {
     }
 
     fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+        client.poll_up_to(POLL_BYTES);
         let sizes = [64, SZ_4K, SZ_64K, SZ_1M];
         sizes
             .iter()
@@ -204,6 +206,10 @@ impl ChannelDriver for Driver {
 
     fn selftest() -> bool {
         true
+    }
+
+    fn poll_bytes() -> u32 {
+        POLL_BYTES
     }
 }
 

@@ -211,4 +211,8 @@ impl ChannelDriver for Driver {
     fn selftest() -> bool {
         crate::is_to_test()
     }
+
+    fn poll_bytes() -> u32 {
+        0
+    }
 }

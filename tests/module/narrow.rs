@@ -63,4 +63,8 @@ impl ChannelDriver for Driver {
     fn selftest() -> bool {
         coherent::Driver::selftest()
     }
+
+    fn poll_bytes() -> u32 {
+        coherent::Driver::poll_bytes()
+    }
 }

@@ -6,10 +6,7 @@ use kernel::prelude::*;
 
 use crate::{
     driver::Addresses,
-    job::{
-        now,
-        Job, //
-    },
+    job::Job,
     lent::{
         Lent,
         Patience,
@@ -25,9 +22,15 @@ use super::{
 };
 
 impl Channel {
-    /// Ends a job that hardware does not work on.
-    pub(super) fn complete(&self, state: &mut State, mut job: KBox<Job>, status: i32, bytes: u64) {
-        let time = now();
+    /// Ends a job that hardware does not work on, at `time`.
+    pub(super) fn complete(
+        &self,
+        state: &mut State,
+        mut job: KBox<Job>,
+        status: i32,
+        bytes: u64,
+        time: i64,
+    ) {
         if status == 0 {
             job.progress = Progress::Finished;
         }

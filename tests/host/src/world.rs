@@ -99,6 +99,8 @@ pub(crate) struct Setup {
     pub(crate) ills: Ills,
     /// The device may be unbound.
     pub(crate) closes: bool,
+    /// Jobs are polled.
+    pub(crate) polls: bool,
 }
 
 impl Default for Setup {
@@ -107,6 +109,7 @@ impl Default for Setup {
             addresses: Addresses::BufferOffsets,
             ills: Ills::None,
             closes: false,
+            polls: false,
         }
     }
 }
@@ -166,6 +169,9 @@ impl World {
             bound: PhantomData,
         });
         channel.gate.open(&hw);
+        if setup.polls {
+            channel.state.lock().poll_bytes = BYTES;
+        }
         Rc::new(Self {
             channel,
             hw,

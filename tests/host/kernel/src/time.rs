@@ -44,6 +44,11 @@ impl Delta {
         Self(nanos)
     }
 
+    /// That of microseconds.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros * 1_000)
+    }
+
     /// That of seconds.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs * 1_000_000_000)

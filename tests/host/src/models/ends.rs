@@ -16,6 +16,7 @@ const SG: Setup = Setup {
     addresses: Addresses::UserMemory,
     ills: crate::hardware::Ills::None,
     closes: false,
+    polls: false,
 };
 
 #[test]
@@ -232,4 +233,29 @@ fn clients_do_not_get_each_others_records() {
         check(&thread.join().expect("it ends"), 1, 8, Ok(()));
         world.end(clients);
     });
+}
+
+/// Whatever comes first, the look at hardware of who starts a job or its interrupt.
+#[test]
+fn polled_jobs_leave_one_record_each() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(3), move || {
+            let world = World::new(Setup {
+                addresses,
+                polls: true,
+                ..Setup::default()
+            });
+            world.interrupts();
+            world.settles();
+            let client = world.client();
+            let other = client.clone();
+            let thread = world.run(move |_| submit_wait(&other, 8).expect("it is done"));
+            submit(&client, 7);
+            let mine = read(&client, false).expect("it comes");
+            let other = thread.join().expect("it ends");
+            assert_eq!((mine.user_data, other.user_data), (7, 8));
+            assert_eq!((mine.status, other.status), (0, 0));
+            world.end([client]);
+        });
+    }
 }

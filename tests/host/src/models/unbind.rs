@@ -17,6 +17,7 @@ const BOUND: Setup = Setup {
     addresses: Addresses::BufferOffsets,
     ills: crate::hardware::Ills::None,
     closes: true,
+    polls: false,
 };
 
 const BOUND_SG: Setup = Setup {
