@@ -7,7 +7,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use zerocopy::Immutable;
 
 use crate::{
     pool::{
@@ -90,13 +89,42 @@ impl Chain {
             .nth(index % DESCRIPTORS_PER_BLOCK)
     }
 
-    /// Writes descriptor `index`. Writes nothing if there is no room for it, or if `T` is not of
-    /// the size that the engine's layout says.
-    pub fn write<T: IntoBytes + Immutable>(&mut self, index: usize, descriptor: &T) {
-        if let Some(bytes) = self.bytes(index) {
-            if bytes.len() == size_of::<T>() {
-                bytes.copy_from_slice(descriptor.as_bytes());
+    /// Writes a descriptor for each of `items`, as far as there is room. `encode` gets the address of
+    /// the next one; `end` then gets the last to write to it that it has none. Writes nothing if `T` is
+    /// not of the size that the engine's layout says.
+    pub fn write<I, T: FromBytes + IntoBytes>(
+        &mut self,
+        mut items: impl Iterator<Item = I>,
+        mut encode: impl FnMut(I, DmaAddress) -> T,
+        end: impl FnOnce(&mut T),
+    ) {
+        if size_of::<T>() != self.layout.size {
+            return;
+        }
+        let mut last = None;
+        let mut blocks = self.blocks.iter_mut().peekable();
+        'all: while let Some(block) = blocks.next() {
+            let behind = blocks.peek().map_or(0, |next| next.dma_address());
+            let mut next = block.dma_address();
+            // As they are, and not byte by byte: this is where long lists spend their time.
+            let Ok(slots) = <[T]>::mut_from_bytes(block) else {
+                break;
+            };
+            let slots = slots.iter_mut();
+            let mut left = slots.len();
+            for slot in slots {
+                let Some(item) = items.next() else {
+                    break 'all;
+                };
+                left -= 1;
+                // CAST: Within a block.
+                next += size_of::<T>() as DmaAddress;
+                *slot = encode(item, if left == 0 { behind } else { next });
+                last = Some(slot);
             }
+        }
+        if let Some(last) = last {
+            end(last);
         }
     }
 }

@@ -75,12 +75,12 @@ impl Request {
 
     /// Appends a source segment.
     pub(crate) fn push_src(&mut self, seg: Seg) -> Result {
-        Ok(self.src.push(seg, GFP_KERNEL_ACCOUNT)?)
+        push(&mut self.src, seg)
     }
 
     /// Appends a destination segment.
     pub(crate) fn push_dst(&mut self, seg: Seg) -> Result {
-        Ok(self.dst.push(seg, GFP_KERNEL_ACCOUNT)?)
+        push(&mut self.dst, seg)
     }
 
     /// Checks all that can be said without knowing what an address is.
@@ -154,6 +154,14 @@ impl Request {
         }
         Ok(false)
     }
+}
+
+fn push(list: &mut KVec<Seg>, seg: Seg) -> Result {
+    // There is, where room was made.
+    if let Err(full) = list.push_within_capacity(seg) {
+        list.push(full.0, GFP_KERNEL_ACCOUNT)?;
+    }
+    Ok(())
 }
 
 /// The bytes in `list`, each segment of which is checked.

@@ -9,6 +9,7 @@
 //! allocation. It does not own the memory: [`crate::pages`] and [`crate::streaming`] do.
 
 use kernel::{
+    alloc::Flags,
     bindings,
     device::{
         Bound,
@@ -145,7 +146,15 @@ impl Table {
         // CAST: Both are within a page.
         // SAFETY: `entry` is valid for writes, and `page` is valid.
         unsafe { ferrodma_sg_set_page(&mut entry, page, len as c_uint, offset as c_uint) };
-        Ok(self.entries.push(entry, GFP_KERNEL_ACCOUNT)?)
+        self.push(entry, GFP_KERNEL_ACCOUNT)
+    }
+
+    fn push(&mut self, entry: bindings::scatterlist, flags: Flags) -> Result {
+        // Most lists have room from the one before.
+        if let Err(full) = self.entries.push_within_capacity(entry) {
+            self.entries.push(full.0, flags)?;
+        }
+        Ok(())
     }
 
     /// Appends a buffer in pieces of at most `max_entry` bytes.
@@ -161,7 +170,7 @@ impl Table {
             // SAFETY: `entry` is valid for writes, and `part` is in the linear mapping, where
             // `kmalloc()` takes its memory from.
             unsafe { ferrodma_sg_set_buf(&mut entry, part.as_ptr().cast(), part.len() as c_uint) };
-            self.entries.push(entry, GFP_KERNEL)?;
+            self.push(entry, GFP_KERNEL)?;
         }
         Ok(())
     }

@@ -140,13 +140,14 @@ impl Transfer {
 /// Appends `span` to `list` in pieces of at most `max` bytes, a positive number.
 fn push(list: &mut KVVec<Span>, span: Span, max: u64) -> Result {
     let (mut addr, mut left) = (span.addr, span.len);
-    while left > max {
-        list.push(Span::new(addr, max), GFP_KERNEL_ACCOUNT)?;
-        addr += max;
-        left -= max;
-    }
-    if left > 0 {
-        list.push(Span::new(addr, left), GFP_KERNEL_ACCOUNT)?;
+    while left > 0 {
+        let len = left.min(max);
+        // Most lists have room from the one before.
+        if let Err(full) = list.push_within_capacity(Span::new(addr, len)) {
+            list.push(full.0, GFP_KERNEL_ACCOUNT)?;
+        }
+        addr += len;
+        left -= len;
     }
     Ok(())
 }

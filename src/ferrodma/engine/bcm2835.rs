@@ -32,7 +32,6 @@ use kernel::{
     },
     time::Delta, //
 };
-use zerocopy_derive::Immutable;
 
 use crate::{
     chain::DescriptorLayout,
@@ -93,7 +92,7 @@ static LITE_CAPS: Caps = Caps {
 
 /// A control block (section 4.2.1.1), little-endian.
 #[repr(C)]
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 struct ControlBlock {
     /// What to do besides.
     transfer_information: u32,
@@ -204,31 +203,26 @@ unsafe impl Engine for Bcm2835<'_> {
         let (src, dst, Some(chains)) = transfer.encoder() else {
             return;
         };
-        let mut pairs = Pairs::new(src, dst).enumerate().peekable();
-        while let Some((index, pair)) = pairs.next() {
-            let last = pairs.peek().is_none();
-            let mut transfer_information =
-                ControlBlock::DESTINATION_INCREMENTS | ControlBlock::SOURCE_INCREMENTS;
-            if last {
-                transfer_information |= ControlBlock::INTERRUPT | ControlBlock::WAIT_FOR_RESPONSE;
-            }
+        let transfer_information =
+            ControlBlock::DESTINATION_INCREMENTS | ControlBlock::SOURCE_INCREMENTS;
+        chains.src.write(
+            Pairs::new(src, dst),
             // CAST: The DMA mask keeps addresses within 32 bits, and lengths are cut to 30.
-            let block = ControlBlock {
+            |pair, next| ControlBlock {
                 transfer_information: transfer_information.to_le(),
                 source: (pair.src as u32).to_le(),
                 destination: (pair.dst as u32).to_le(),
                 length: (pair.len as u32).to_le(),
                 stride: 0,
-                next: if last {
-                    0
-                } else {
-                    chains.src.address(index + 1) as u32
-                }
-                .to_le(),
+                next: (next as u32).to_le(),
                 _reserved: [0; 2],
-            };
-            chains.src.write(index, &block);
-        }
+            },
+            |last: &mut ControlBlock| {
+                let end = ControlBlock::INTERRUPT | ControlBlock::WAIT_FOR_RESPONSE;
+                last.transfer_information |= end.to_le();
+                last.next = 0;
+            },
+        );
     }
 
     unsafe fn start(&self, transfer: &Transfer) {

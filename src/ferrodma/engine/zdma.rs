@@ -25,7 +25,6 @@ use kernel::{
     prelude::*,
     time::Delta, //
 };
-use zerocopy_derive::Immutable;
 
 use crate::{
     chain::{
@@ -92,7 +91,7 @@ static CAPS: Caps = Caps {
 
 /// A descriptor of the linked-list kind (UG1085, "Linked-list Mode").
 #[repr(C)]
-#[derive(IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 struct Descriptor {
     /// Address of the data, little-endian as the rest.
     addr: u64,
@@ -254,23 +253,20 @@ impl<'bound> Zdma<'bound> {
             } else {
                 0
             };
-        let mut spans = spans.enumerate().peekable();
-        while let Some((index, span)) = spans.next() {
-            let last = spans.peek().is_none();
-            let descriptor = Descriptor {
+        chain.write(
+            spans,
+            |span, next| Descriptor {
                 addr: span.addr().to_le(),
                 size: size(&span).get().to_le(),
-                ctrl: (if last {
-                    ctrl | Descriptor::CTRL_STOP
-                } else {
-                    ctrl
-                })
-                .to_le(),
-                next: if last { 0 } else { chain.address(index + 1) }.to_le(),
+                ctrl: ctrl.to_le(),
+                next: next.to_le(),
                 _reserved: 0,
-            };
-            chain.write(index, &descriptor);
-        }
+            },
+            |last: &mut Descriptor| {
+                last.ctrl |= Descriptor::CTRL_STOP.to_le();
+                last.next = 0;
+            },
+        );
     }
 }
 
