@@ -160,6 +160,13 @@ impl Chains {
         Ok(block.span())
     }
 
+    /// Whether a chain has more than `count` descriptors.
+    pub(crate) fn exceed(&self, count: usize) -> bool {
+        [&self.src, &self.dst]
+            .iter()
+            .any(|chain| chain.blocks.len() > count.div_ceil(DESCRIPTORS_PER_BLOCK))
+    }
+
     /// Lets others have what goes beyond `count` descriptors in each chain. May sleep.
     pub(crate) fn trim(&mut self, count: usize) {
         self.src.trim(count);

@@ -17,7 +17,8 @@
 //!
 //! An interrupt costs more than a small job. So whoever starts one looks for its end right away, for a
 //! while that is short even with interrupts disabled ([`POLL_TIME`], [`POLL_TURN`]). What takes longer
-//! interrupts.
+//! interrupts. A small job whose submitter waits is not even queued if nothing is before it
+//! ([`Channel::do_at_once`]): the lock is held from its start to its end, and so others never see it.
 //!
 //! # Ending
 //!
@@ -55,6 +56,7 @@ use kernel::{
 use crate::{
     chain::Chains,
     client::Signals,
+    completion::Completion,
     driver::Addresses,
     engine::{
         Outcome,
@@ -134,6 +136,22 @@ pub(crate) struct Channel {
     pub(crate) timeout: Delta,
 }
 
+/// What became of a job that was submitted.
+pub(crate) struct Submitted {
+    pub(crate) cookie: u64,
+    /// [`Channel::finish_parked`] is to be called when the hardware is not needed any more.
+    pub(crate) parked: bool,
+    pub(crate) stage: Stage,
+}
+
+/// Where a job is that was submitted.
+pub(crate) enum Stage {
+    /// It has ended, and its submitter has waited for it.
+    Ended(KBox<Job>),
+    /// It is in the queue. Its end wakes the submitter who waits for it.
+    Queued(Option<Arc<Completion>>),
+}
+
 /// What the interrupt handler and submitters share.
 pub(crate) struct State {
     pub(crate) queue: Queue<KBox<Job>, Arc<Signals>>,
@@ -154,6 +172,10 @@ pub(crate) struct State {
     polled: bool,
     /// Jobs that have ended and are still mapped.
     unsettled: usize,
+    /// Whoever holds the lock submits a job, and will settle what ends meanwhile.
+    submits: bool,
+    /// Somebody settles jobs.
+    settles: bool,
 }
 
 impl State {
@@ -201,6 +223,8 @@ impl Channel {
                         poll_bytes: 0,
                         polled: false,
                         unsettled: 0,
+                        submits: false,
+                        settles: false,
                     },
                     "ferrodma channel"
                 ),
@@ -300,16 +324,32 @@ impl Channel {
         self.announce_blocks();
     }
 
-    /// Queues a prepared job and returns its cookie.
+    /// Queues a prepared job; or has it done at once, where that takes no longer.
     pub(crate) fn submit(
         &self,
         hw: &Hardware<'_>,
         mut job: KBox<Job>,
-    ) -> Result<u64, (Error, KBox<Job>)> {
+    ) -> Result<Submitted, (Error, KBox<Job>)> {
         let time = now();
         // CAST: The time since boot is positive.
         job.record.submit_ns = time as u64;
         let mut state = self.state.lock();
+        let is_quick = job.waited && job.transfer.total() <= state.poll_bytes;
+        let cookie = if is_quick && state.queue.is_idle() {
+            state.queue.number(job.client)
+        } else {
+            None
+        };
+        if let Some(cookie) = cookie {
+            job.record.cookie = cookie;
+            let stage = self.do_at_once(&mut state, hw, job, time);
+            return Ok(Submitted {
+                cookie,
+                parked: state.queue.has_parked(),
+                stage,
+            });
+        }
+        let wake = job.waited.then(|| job.wake());
         let cookie = match state.queue.submit(job) {
             Ok(cookie) => cookie,
             Err((error, mut job)) => {
@@ -319,8 +359,42 @@ impl Channel {
                 return Err((error, job));
             }
         };
+        state.submits = true;
         self.start_next(&mut state, hw, time);
-        Ok(cookie)
+        state.submits = false;
+        Ok(Submitted {
+            cookie,
+            parked: state.queue.has_parked(),
+            stage: Stage::Queued(wake),
+        })
+    }
+
+    /// Starts a job whose submitter waits, and polls for its end before the queue or anybody else gets
+    /// to know of it. The queue is idle and has given the job a number.
+    fn do_at_once(
+        &self,
+        state: &mut State,
+        hw: &Hardware<'_>,
+        mut job: KBox<Job>,
+        time: i64,
+    ) -> Stage {
+        job.progress = Progress::Started;
+        state.fault = false;
+        // SAFETY: Hardware is idle: no job was running, and nobody is stopping it, which holds the
+        // queue. The job owns all that the transfer names. It stays here until hardware is done with
+        // it, or is the running one when others get the lock.
+        unsafe { hw.engine.start(&job.transfer) };
+        let (outcome, time) = Self::poll(state, hw, time);
+        if outcome == Outcome::Done {
+            let bytes = job.transfer.total();
+            self.close(state, &mut job, 0, bytes, time);
+            return Stage::Ended(job);
+        }
+        let wake = job.wake();
+        self.limit(state, job.timeout, time);
+        state.queue.run(job);
+        self.note(state, outcome, time);
+        Stage::Queued(Some(wake))
     }
 
     /// Starts jobs as long as hardware is free and there are any.
@@ -330,40 +404,53 @@ impl Channel {
             if bytes > state.poll_bytes || time >= turn {
                 return;
             }
-            let limit = time.saturating_add(POLL_TIME.as_nanos());
-            loop {
-                let outcome = hw.engine.acknowledge();
-                time = now();
-                state.polled |= outcome != Outcome::NotMine;
-                if self.note(state, outcome, time) {
-                    break;
-                }
-                if outcome == Outcome::Fault || time >= limit {
-                    return;
-                }
-                core::hint::spin_loop();
+            let outcome;
+            (outcome, time) = Self::poll(state, hw, time);
+            if !self.note(state, outcome, time) {
+                return;
             }
+        }
+    }
+
+    /// Looks for the end of what was started at `time`, for a while. Returns what there is, and when.
+    fn poll(state: &mut State, hw: &Hardware<'_>, time: i64) -> (Outcome, i64) {
+        let limit = time.saturating_add(POLL_TIME.as_nanos());
+        loop {
+            let outcome = hw.engine.acknowledge();
+            let time = now();
+            state.polled |= outcome != Outcome::NotMine;
+            if matches!(outcome, Outcome::Done | Outcome::Fault) || time >= limit {
+                return (outcome, time);
+            }
+            core::hint::spin_loop();
         }
     }
 
     /// Starts the next job, if hardware is free and there is one; returns how many bytes it moves.
     fn start_one(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
         let job = state.queue.start_next()?;
-        let deadline = time.saturating_add(job.timeout.as_nanos());
+        let timeout = job.timeout;
         job.progress = Progress::Started;
-        state.deadline = deadline;
         state.fault = false;
-        // One look when the first limit may be over is enough: it sets out again if the job that
-        // runs by then has time left. So a stream of jobs arms the timer once in a while only.
-        if state.watch_at.is_none_or(|at| at > deadline) {
-            state.watch_at = Some(deadline);
-            self.watchdog.arm(job.timeout);
-        }
         // SAFETY: Hardware is idle: no job was running, and nobody is stopping it, which holds the
         // queue. The job owns all that the transfer names, and is the running one until hardware is
         // done with it or has been stopped; failing that, it is leaked.
         unsafe { hw.engine.start(&job.transfer) };
-        Some(job.transfer.total())
+        let bytes = job.transfer.total();
+        self.limit(state, timeout, time);
+        Some(bytes)
+    }
+
+    /// Gives the running job, which was started at `time`, its time limit.
+    fn limit(&self, state: &mut State, timeout: Delta, time: i64) {
+        let deadline = time.saturating_add(timeout.as_nanos());
+        state.deadline = deadline;
+        // One look when the first limit may be over is enough: it sets out again if the job that
+        // runs by then has time left. So a stream of jobs arms the timer once in a while only.
+        if state.watch_at.is_none_or(|at| at > deadline) {
+            state.watch_at = Some(deadline);
+            self.watchdog.arm(timeout);
+        }
     }
 
     /// Takes note of what hardware has said at `time`. Returns whether the running job has ended.
@@ -470,7 +557,7 @@ impl Channel {
                 Ok(rest) if error == ETIMEDOUT && (rest == Rest::Fault || state.fault) => EIO,
                 Ok(_) => error,
                 Err(_) => {
-                    job.abandon();
+                    job.abandon(hw);
                     EIO
                 }
             };

@@ -18,10 +18,12 @@ use kernel::{
 };
 
 use crate::{
-    channel::Channel,
+    channel::{
+        Channel,
+        Stage, //
+    },
     completion::{
         jiffies,
-        Completion,
         Wait, //
     },
     job::{
@@ -35,6 +37,7 @@ use crate::{
         Reserved, //
     },
     request::Request,
+    slot::Slot,
     uapi::{
         self,
         Record, //
@@ -62,9 +65,16 @@ pub struct Client {
     channel: Arc<Channel>,
     id: ClientId,
     signals: Arc<Signals>,
+    /// A job that is not in use, beside those that the queue keeps.
+    spare: Slot<Job>,
+    /// Somebody has found no job.
+    starved: Atomic<bool>,
     /// Blocks that the last job needed, if there were not enough; else what the smallest one needs.
     wanted_blocks: Atomic<usize>,
 }
+
+/// Jobs that who submits one settles: its own, and one that has come before.
+const SETTLED_BY_SUBMIT: usize = 2;
 
 /// Blocks of a job that moves one segment.
 const FEWEST_BLOCKS: usize = 2;
@@ -107,6 +117,8 @@ impl Client {
             id: channel.add_client(&signals)?,
             channel: channel.clone(),
             signals,
+            spare: Slot::new(),
+            starved: Atomic::new(false),
             wanted_blocks: Atomic::new(FEWEST_BLOCKS),
         })
     }
@@ -163,7 +175,7 @@ impl Client {
                 lent.stage(channel, request)
             });
         if let Err(error) = filled {
-            self.recycle(Some(job));
+            self.recycle(job);
             return Err(error);
         }
         loop {
@@ -190,7 +202,7 @@ impl Client {
                     Err(because) => error = because,
                 }
             }
-            self.recycle(Some(back));
+            self.recycle(back);
             return Err(error);
         }
     }
@@ -211,30 +223,52 @@ impl Client {
             user_data: options.user_data,
             ..Record::default()
         };
-        job.wake.reset();
-        let wake = job.wake.clone();
         let Some(pass) = channel.gate.enter() else {
             return Err((ENODEV, job));
         };
         if let Err(error) = pass.hw().prepare(channel, &mut job) {
             return Err((error, job));
         }
-        let cookie = channel.submit(pass.hw(), job)?;
-        Ok(Ticket { cookie, wake })
+        let submitted = channel.submit(pass.hw(), job)?;
+        drop(pass);
+        if submitted.parked {
+            channel.finish_parked(SETTLED_BY_SUBMIT);
+        }
+        Ok(Ticket {
+            cookie: submitted.cookie,
+            stage: submitted.stage,
+        })
     }
 
     /// Takes a job to be filled in, and waits for one if need be.
+    #[inline]
     fn reserve(&self, nonblocking: bool) -> Result<KBox<Job>> {
+        match self.spare.take() {
+            Some(job) => Ok(job),
+            None => self.reserve_from_queue(nonblocking),
+        }
+    }
+
+    fn reserve_from_queue(&self, nonblocking: bool) -> Result<KBox<Job>> {
         let mut state = self.channel.state.lock();
         loop {
             match state.queue.reserve(self.id)? {
                 Reserved::Job(job) => return Ok(job),
                 Reserved::Make => {
                     drop(state);
-                    return Job::new(self.id).inspect_err(|_| self.recycle(None));
+                    return Job::new(self.id).inspect_err(|_| {
+                        self.channel.state.lock().queue.recycle(self.id, None);
+                        self.make_room(None);
+                    });
                 }
-                Reserved::Full if nonblocking => return Err(EAGAIN),
                 Reserved::Full => {
+                    self.starve();
+                    if let Some(job) = self.spare.take() {
+                        return Ok(job);
+                    }
+                    if nonblocking {
+                        return Err(EAGAIN);
+                    }
                     if self.signals.changed.wait_interruptible(&mut state) {
                         return Err(ERESTARTSYS);
                     }
@@ -243,23 +277,44 @@ impl Client {
         }
     }
 
-    fn recycle(&self, mut job: Option<KBox<Job>>) {
-        if let Some(job) = &mut job {
-            job.lent.reset();
+    /// Has whoever gives back a job from here on wake the sleepers. The caller holds the channel's lock,
+    /// if it sleeps until it does, and looks once more at what was given back before.
+    fn starve(&self) {
+        self.starved.xchg(true, ordering::Full);
+    }
+
+    /// Gives back a job that was reserved, and is neither in the queue nor on its way to whoever takes
+    /// records.
+    fn recycle(&self, mut job: KBox<Job>) {
+        job.lent.reset();
+        let more = self.spare.put(job);
+        if more.is_some() || self.starved.load(ordering::Relaxed) {
+            self.make_room(more);
         }
+    }
+
+    /// Gives a job to the queue, and wakes those who have found none.
+    fn make_room(&self, job: Option<KBox<Job>>) {
         let mut state = self.channel.state.lock();
-        let was_full = !state.queue.has_room(self.id);
-        state.queue.recycle(self.id, job);
+        if job.is_some() {
+            state.queue.recycle(self.id, job);
+        }
+        // With the lock, so that they are asleep by now.
+        let starved = self.starved.xchg(false, ordering::Full);
         drop(state);
-        if was_full {
+        if starved {
             self.signals.changed.notify_all();
         }
     }
 
     /// Takes the record out of a job that has ended.
     fn retire(&self, mut job: KBox<Job>) -> Record {
-        let record = job.wind_up();
-        self.recycle(Some(job));
+        let status = job.wind_up();
+        let record = Record {
+            status,
+            ..job.record
+        };
+        self.recycle(job);
         record
     }
 
@@ -270,12 +325,15 @@ impl Client {
     ///
     /// EINTR: a signal has come, and the job was taken back.
     pub(crate) fn wait_submitted(&self, ticket: Ticket) -> Result<Record> {
-        let interrupted = ticket.wake.wait_interruptible() == Wait::Signal;
+        let interrupted = match &ticket.stage {
+            Stage::Queued(Some(wake)) => wake.wait_interruptible() == Wait::Signal,
+            _ => false,
+        };
         if interrupted {
             // Whatever this says, the job has ended when it returns.
             let _ = self.channel.cancel(self.id, ticket.cookie);
         }
-        let record = self.take_submitted(&ticket)?;
+        let record = self.take_submitted(ticket)?;
         if interrupted && record.status == ECANCELED.to_errno() {
             return Err(EINTR);
         }
@@ -283,17 +341,22 @@ impl Client {
     }
 
     /// Takes a job that has ended, and gives back its memory.
-    fn take_job(&self, ticket: &Ticket) -> Result<KBox<Job>> {
-        let mut state = self.channel.state.lock();
-        let job = state.queue.take_waited(self.id, ticket.cookie);
-        drop(state);
-        let mut job = job.ok_or(EIO)?;
-        // SAFETY: The job has ended: it was delivered.
-        unsafe { self.channel.settle(&mut job, Patience::Sleep) };
+    fn take_job(&self, ticket: Ticket) -> Result<KBox<Job>> {
+        let mut job = match ticket.stage {
+            Stage::Ended(job) => job,
+            Stage::Queued(_) => {
+                let mut state = self.channel.state.lock();
+                state.queue.take_waited(self.id, ticket.cookie).ok_or(EIO)?
+            }
+        };
+        if job.unsettled {
+            // SAFETY: The job has ended: it was delivered, or never queued.
+            unsafe { self.channel.settle(&mut job, Patience::Sleep) };
+        }
         Ok(job)
     }
 
-    fn take_submitted(&self, ticket: &Ticket) -> Result<Record> {
+    fn take_submitted(&self, ticket: Ticket) -> Result<Record> {
         Ok(self.retire(self.take_job(ticket)?))
     }
 
@@ -353,7 +416,11 @@ impl Client {
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
     fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
-        let record = job.wind_up();
+        let status = job.wind_up();
+        let record = Record {
+            status,
+            ..job.record
+        };
         let given = give(&record);
         let mut state = self.channel.state.lock();
         match given {
@@ -404,9 +471,13 @@ impl Client {
         let has_blocks = stock.is_none_or(|stock| stock.has(wanted));
         let state = self.channel.state.lock();
         let phase = state.queue.phase();
+        let has_job = state.queue.has_room(self.id) || !self.spare.is_empty() || {
+            self.starve();
+            !self.spare.is_empty()
+        };
         Readiness {
             record: state.queue.has_record(self.id),
-            room: phase == Phase::Live && has_blocks && state.queue.has_room(self.id),
+            room: phase == Phase::Live && has_blocks && has_job,
             dead: phase == Phase::Dead,
             gone: phase == Phase::Gone && !state.queue.is_active(self.id),
         }
@@ -427,5 +498,5 @@ impl Drop for Client {
 /// A job that was submitted.
 pub(crate) struct Ticket {
     pub(crate) cookie: u64,
-    wake: Arc<Completion>,
+    stage: Stage,
 }

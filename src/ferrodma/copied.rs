@@ -86,7 +86,7 @@ impl Copied {
         request: &Request,
         transfer: &mut Transfer,
     ) -> Result {
-        let max_span = hw.engine.caps().max_span;
+        let max_span = hw.caps.max_span;
         self.stock.take_into(&mut self.blocks, request.segments())?;
         let mut blocks = self.blocks.iter_mut();
         let mut data = &mut self.data[..];
@@ -97,10 +97,10 @@ impl Copied {
                 .ok_or(EINVAL)?
                 .copy_from_slice(part);
             data = rest;
-            transfer.push_src(Span::new(block.dma_address(), seg.len), max_span)?;
+            transfer.push_src([Span::new(block.dma_address(), seg.len)], max_span)?;
         }
         for (seg, block) in request.dst().iter().zip(blocks) {
-            transfer.push_dst(Span::new(block.dma_address(), seg.len), max_span)?;
+            transfer.push_dst([Span::new(block.dma_address(), seg.len)], max_span)?;
         }
         Ok(())
     }

@@ -282,6 +282,7 @@ impl<'bound> Parts<'bound> {
         let hw = Arc::new(
             Hardware {
                 dev,
+                caps: *engine.caps(),
                 engine,
                 window,
                 function,

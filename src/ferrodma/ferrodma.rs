@@ -49,6 +49,7 @@ mod ratelimit;
 mod raw;
 mod request;
 mod scatter;
+mod slot;
 mod state;
 mod stats;
 pub mod stock;

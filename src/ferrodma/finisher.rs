@@ -87,5 +87,5 @@ unsafe extern "C" fn finish(work: *mut bindings::work_struct) {
     let channel = unsafe { container_of!(finisher, Channel, finisher) };
     // SAFETY: The channel is valid: dropping it waits for this call, before anything that this call
     // uses is dropped.
-    unsafe { (*channel).finish_parked() };
+    unsafe { (*channel).finish_parked(usize::MAX) };
 }

@@ -16,9 +16,15 @@ use crate::{
     chain::Chains,
     channel::Channel,
     driver::Function,
-    engine::Engine,
+    engine::{
+        Caps,
+        Engine, //
+    },
     job::Job,
-    lent::Progress,
+    lent::{
+        Lent,
+        Progress, //
+    },
     mmap::Window,
     pool::Pool, //
 };
@@ -29,6 +35,8 @@ use crate::{
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
     pub(crate) engine: KBox<dyn Engine + 'bound>,
+    /// The engine's, which do not change.
+    pub(crate) caps: Caps,
     pub(crate) window: Window,
     pub(crate) function: KBox<dyn Function>,
     pub(crate) descriptors: Arc<Pool>,
@@ -61,7 +69,7 @@ impl Hardware<'_> {
     }
 
     fn try_prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        let layout = self.engine.caps().layout;
+        let layout = self.caps.layout;
         let chains = || {
             channel
                 .spare_chains()
@@ -70,17 +78,22 @@ impl Hardware<'_> {
         let transfer = &mut job.transfer;
         transfer.clear(job.request.fill());
         job.lent.map(self, &job.request, transfer)?;
-        if transfer.total() > self.engine.caps().max_transfer {
+        let most = match job.lent {
+            // What the blocks of the channel hold says nothing of others.
+            Lent::Blocks(_) => u64::MAX,
+            _ => channel.info.max_job_bytes,
+        };
+        if transfer.total() > self.caps.max_transfer.min(most) {
             return Err(EMSGSIZE);
         }
 
-        let is_native = self.engine.caps().fill && transfer.dst().len() == 1;
+        let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
             let pattern = transfer
                 .chains
                 .get_or_insert_with(chains)
                 .pattern(&self.patterns, value)?;
-            transfer.copy_pattern(pattern, self.engine.caps().max_span)?;
+            transfer.copy_pattern(pattern, self.caps.max_span)?;
         }
         let need = self.engine.descriptors(transfer);
         if need.src != 0 || need.dst != 0 {

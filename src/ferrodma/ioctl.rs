@@ -20,7 +20,6 @@ use crate::{
         Options, //
     },
     queue::Phase,
-    request::Request,
     uapi::{
         self,
         Cancel,
@@ -34,9 +33,6 @@ use crate::{
 
 /// A structure larger than this is not worth looking through for zeros.
 const MAX_SIZE: usize = kernel::page::PAGE_SIZE;
-
-/// Segments that are copied from user space at a time.
-const SEGS_AT_A_TIME: usize = 16;
 
 /// One call.
 pub(crate) struct Call<'a> {
@@ -64,10 +60,17 @@ impl Call<'_> {
     /// Reads a structure whose first member is its size. Callers with a newer idea of it are
     /// welcome as long as they use nothing of what is new.
     fn read<T: Sized32>(&self) -> Result<T> {
-        let mut size = 0u32;
-        UserSlice::new(self.arg, size_of::<u32>())
+        let mut value = T::default();
+        let whole = UserSlice::new(self.arg, size_of::<T>())
             .reader()
-            .read_slice(size.as_mut_bytes())?;
+            .read_slice(value.as_mut_bytes());
+        let mut size = value.size();
+        if whole.is_err() {
+            // It may be as short as it says.
+            UserSlice::new(self.arg, size_of::<u32>())
+                .reader()
+                .read_slice(size.as_mut_bytes())?;
+        }
         // CAST: `usize` is wider.
         let size = size as usize;
         if size < size_of::<T>() {
@@ -76,10 +79,12 @@ impl Call<'_> {
         if size > MAX_SIZE {
             return Err(E2BIG);
         }
-        let mut reader = UserSlice::new(self.arg, size).reader();
-        let mut value = T::default();
-        reader.read_slice(value.as_mut_bytes())?;
-        check_zeroed(reader)?;
+        whole?;
+        if size > size_of::<T>() {
+            let mut reader = UserSlice::new(self.arg, size).reader();
+            reader.skip(size_of::<T>())?;
+            check_zeroed(reader)?;
+        }
         Ok(value)
     }
 
@@ -141,11 +146,10 @@ impl Call<'_> {
         };
         let ticket = self.client.submit(&options, self.nonblocking, |request| {
             request.clear(fill);
-            request.reserve(nr_src, nr_dst)?;
             if fill.is_none() {
-                read_segs(submit.src, nr_src, |seg| request.push_src(seg))?;
+                request.read_src(nr_src, |segs| read_segs(submit.src, segs))?;
             }
-            read_segs(submit.dst, nr_dst, |seg| Request::push_dst(request, seg))
+            request.read_dst(nr_dst, |segs| read_segs(submit.dst, segs))
         })?;
         submit.cookie = ticket.cookie;
         if options.waited {
@@ -199,21 +203,11 @@ fn check_zeroed(mut reader: UserSliceReader) -> Result {
     Ok(())
 }
 
-/// Passes each of the `count` segments at `addr` to `push`.
-fn read_segs(addr: u64, count: usize, mut push: impl FnMut(Seg) -> Result) -> Result {
+/// Fills `segs` with what is at `addr`.
+fn read_segs(addr: u64, segs: &mut [Seg]) -> Result {
     let addr = usize::try_from(addr).map_err(|_| EFAULT)?;
-    let len = count.checked_mul(size_of::<Seg>()).ok_or(EOVERFLOW)?;
-    let mut reader = UserSlice::new(UserPtr::from_addr(addr), len).reader();
-    let mut segs = [Seg::default(); SEGS_AT_A_TIME];
-    let mut left = count;
-    while left > 0 {
-        let part = left.min(SEGS_AT_A_TIME);
-        let Some(segs) = segs.get_mut(..part) else {
-            return Err(EINVAL);
-        };
-        reader.read_slice(segs.as_mut_bytes())?;
-        segs.iter().try_for_each(|seg| push(*seg))?;
-        left -= part;
-    }
-    Ok(())
+    let bytes = segs.as_mut_bytes();
+    UserSlice::new(UserPtr::from_addr(addr), bytes.len())
+        .reader()
+        .read_slice(bytes)
 }

@@ -17,6 +17,7 @@ use kernel::{
 
 use crate::{
     completion::Completion,
+    hardware::Hardware,
     lent::{
         self,
         Lent,
@@ -54,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) lent: Lent,
     /// How far hardware came with it.
     pub(crate) progress: Progress,
+    /// It has ended, and is one of those that unbind waits for.
+    pub(crate) unsettled: bool,
     /// Tells the waiting submitter, if `waited`.
     pub(crate) wake: Arc<Completion>,
 }
@@ -71,30 +74,37 @@ impl Job {
                 transfer: Transfer::default(),
                 lent: Lent::Nothing,
                 progress: Progress::NotStarted,
+                unsettled: false,
                 wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
             },
             GFP_KERNEL_ACCOUNT,
         )?)
     }
 
+    /// What will tell the submitter of this job, which is not started yet or not known to others.
+    pub(crate) fn wake(&self) -> Arc<Completion> {
+        self.wake.reset();
+        self.wake.clone()
+    }
+
     /// What is left to do before the record can be given to the caller: copies what has arrived to
     /// its memory, and unpins what was locked by others before. May sleep for as long as user space
     /// likes.
     ///
-    /// Returns the record for this caller. It may be given to another one yet, whose memory is another.
-    pub(crate) fn wind_up(&mut self) -> Record {
+    /// Returns the status for this caller. The job may be given to another one yet, whose memory is
+    /// another.
+    pub(crate) fn wind_up(&mut self) -> i32 {
         self.lent.release(Patience::Sleep);
-        let mut record = self.record;
-        if self.lent.copy_out(&self.request).is_err() {
-            record.status = EFAULT.to_errno();
+        match self.lent.copy_out(&self.request) {
+            Ok(()) => self.record.status,
+            Err(_) => EFAULT.to_errno(),
         }
-        record
     }
 
     /// Leaks what hardware may still access.
-    pub(crate) fn abandon(&mut self) {
-        let lent = core::mem::take(&mut self.lent);
-        lent::leak((lent, self.transfer.chains.take()));
+    pub(crate) fn abandon(&mut self, hw: &Hardware<'_>) {
+        core::mem::take(&mut self.lent).abandon(hw);
+        lent::leak(self.transfer.chains.take());
     }
 }
 

@@ -23,13 +23,9 @@ use core::{
     mem::ManuallyDrop, //
 };
 
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::prelude::*;
 
 use crate::{
-    buffer::CoherentBuffer,
     channel::Channel,
     client::{
         BlockPair,
@@ -91,8 +87,9 @@ pub(crate) enum Lent {
     /// Nothing.
     #[default]
     Nothing,
-    /// A coherent buffer, which syncs and unmaps nothing.
-    Coherent(#[expect(dead_code, reason = "held for its reference")] Arc<CoherentBuffer>),
+    /// The buffer of the channel's function, which needs no syncing, and which is there as long as there is
+    /// hardware to access it.
+    Coherent,
     /// Memory of the program that has submitted the job; kept for the next one when it is empty.
     Pages(KBox<UserPages>),
     /// Messages that are copied in and out; kept likewise.
@@ -110,7 +107,15 @@ impl Lent {
     /// # Errors
     ///
     /// Those of [`UserPages::pin`] and [`Copied::copy_in`]; ENOMEM. Nothing is held then.
+    #[inline]
     pub(crate) fn stage(&mut self, channel: &Channel, request: &Request) -> Result {
+        if channel.addresses == Addresses::BufferOffsets {
+            return Ok(());
+        }
+        self.stage_of_program(channel, request)
+    }
+
+    fn stage_of_program(&mut self, channel: &Channel, request: &Request) -> Result {
         match (channel.addresses, &mut *self) {
             (Addresses::BufferOffsets, _) => Ok(()),
             (Addresses::UserMemory, Lent::Pages(pages)) => pages.pin(request, channel.max_entry),
@@ -136,6 +141,7 @@ impl Lent {
     /// # Errors
     ///
     /// ERANGE: a segment is not within the buffer of the function. ENODEV: the function has none.
+    /// EINVAL: lists that were mapped before are for another device, differ in length or are misaligned.
     /// EAGAIN: there are not enough blocks. ENOMEM. Something may be mapped then.
     pub(crate) fn map(
         &mut self,
@@ -143,7 +149,7 @@ impl Lent {
         request: &Request,
         transfer: &mut Transfer,
     ) -> Result {
-        let max_span = hw.engine.caps().max_span;
+        let max_span = hw.caps.max_span;
         match self {
             Lent::Pages(pages) => pages.map(hw, transfer),
             Lent::Copied(copied) => copied.map(hw, request, transfer),
@@ -153,31 +159,31 @@ impl Lent {
                 if !src.iter().all(is_ours) || !dst.iter().all(is_ours) {
                     return Err(EINVAL);
                 }
-                src.iter()
-                    .try_for_each(|block| transfer.push_src(block.span(), max_span))?;
-                dst.iter()
-                    .try_for_each(|block| transfer.push_dst(block.span(), max_span))
+                transfer.push_src(src.iter().map(Block::span), max_span)?;
+                transfer.push_dst(dst.iter().map(Block::span), max_span)
             }
             Lent::Streaming(src, dst) => {
                 if !src.table.is_mapped_for(hw.dev) || !dst.table.is_mapped_for(hw.dev) {
                     return Err(EINVAL);
                 }
-                src.table
-                    .spans()
-                    .try_for_each(|span| transfer.push_src(span, max_span))?;
-                dst.table
-                    .spans()
-                    .try_for_each(|span| transfer.push_dst(span, max_span))
+                transfer.push_src(src.table.spans(), max_span)?;
+                transfer.push_dst(dst.table.spans(), max_span)?;
+                if transfer.is_even(hw.caps.alignment) {
+                    Ok(())
+                } else {
+                    Err(EINVAL)
+                }
             }
-            Lent::Nothing | Lent::Coherent(_) => {
+            Lent::Nothing | Lent::Coherent => {
                 let buffer = hw.buffer().ok_or(ENODEV)?;
-                // First of all, so that no span is ever without the memory behind it.
-                *self = Lent::Coherent(buffer.clone());
+                if !matches!(self, Lent::Coherent) {
+                    *self = Lent::Coherent;
+                }
                 for seg in request.src() {
-                    transfer.push_src(buffer.span(seg.addr, seg.len)?, max_span)?;
+                    transfer.push_src([buffer.span(seg.addr, seg.len)?], max_span)?;
                 }
                 for seg in request.dst() {
-                    transfer.push_dst(buffer.span(seg.addr, seg.len)?, max_span)?;
+                    transfer.push_dst([buffer.span(seg.addr, seg.len)?], max_span)?;
                 }
                 Ok(())
             }
@@ -187,10 +193,10 @@ impl Lent {
     /// Whether giving it back is work for process context.
     pub(crate) fn needs_settling(&self) -> bool {
         match self {
-            Lent::Nothing | Lent::Coherent(_) => false,
+            // Of the latter, who waits for the job takes care.
+            Lent::Nothing | Lent::Coherent | Lent::Streaming(..) | Lent::Blocks(_) => false,
             Lent::Pages(pages) => pages.is_mapped(),
             Lent::Copied(copied) => copied.is_mapped(),
-            Lent::Streaming(..) | Lent::Blocks(_) => true,
         }
     }
 
@@ -207,9 +213,8 @@ impl Lent {
             Lent::Copied(copied) => unsafe {
                 copied.unmap(request, progress == Progress::Finished)
             },
-            Lent::Coherent(_) => *self = Lent::Nothing,
-            // Who waits for the job does this.
-            Lent::Nothing | Lent::Streaming(..) | Lent::Blocks(_) => {}
+            // Of the latter, who waits for the job takes care.
+            Lent::Nothing | Lent::Coherent | Lent::Streaming(..) | Lent::Blocks(_) => {}
         }
     }
 
@@ -230,6 +235,15 @@ impl Lent {
         self.release(Patience::Sleep);
         if let Lent::Copied(copied) = self {
             copied.clear();
+        }
+    }
+
+    /// Keeps the memory for ever: hardware does not stop, and may access it.
+    pub(crate) fn abandon(self, hw: &Hardware<'_>) {
+        match self {
+            Lent::Nothing => {}
+            Lent::Coherent => leak(hw.buffer().cloned()),
+            lent => leak(lent),
         }
     }
 
@@ -267,8 +281,11 @@ impl Lent {
     pub(crate) fn release(&mut self, patience: Patience) {
         match self {
             Lent::Pages(pages) => pages.release(patience),
-            Lent::Coherent(_) => *self = Lent::Nothing,
-            Lent::Nothing | Lent::Copied(_) | Lent::Streaming(..) | Lent::Blocks(_) => {}
+            Lent::Nothing
+            | Lent::Coherent
+            | Lent::Copied(_)
+            | Lent::Streaming(..)
+            | Lent::Blocks(_) => {}
         }
     }
 }

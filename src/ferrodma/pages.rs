@@ -159,19 +159,15 @@ impl UserPages {
     ///
     /// Those of [`Table::map`] and [`Transfer::push_src`]. Something may be mapped then.
     pub(crate) fn map(&mut self, hw: &Hardware<'_>, transfer: &mut Transfer) -> Result {
-        let max_span = hw.engine.caps().max_span;
+        let max_span = hw.caps.max_span;
         if transfer.fill().is_none() {
             self.src
                 .map(hw.dev, DataDirection::ToDevice, Lines::Shared)?;
-            self.src
-                .spans()
-                .try_for_each(|span| transfer.push_src(span, max_span))?;
+            transfer.push_src(self.src.spans(), max_span)?;
         }
         self.dst
             .map(hw.dev, DataDirection::FromDevice, Lines::Shared)?;
-        self.dst
-            .spans()
-            .try_for_each(|span| transfer.push_dst(span, max_span))
+        transfer.push_dst(self.dst.spans(), max_span)
     }
 
     /// Unmaps what is mapped. `written` says whether hardware was started on it: if not, nothing

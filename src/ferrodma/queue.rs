@@ -319,6 +319,37 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
+    /// Whether hardware is free and a job that came now would be the next.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_none() && self.pending.is_empty() && !self.held && self.phase == Phase::Live
+    }
+
+    /// Takes a number for a job of a client that is started in the place of [`Queue::submit`], and
+    /// promises that there is room for [`Queue::run`].
+    pub(crate) fn number(&mut self, id: ClientId) -> Option<u64> {
+        let client = self.client(id)?;
+        if client.active.len() == client.active.capacity() {
+            return None;
+        }
+        let cookie = client.next_cookie;
+        client.next_cookie += 1;
+        Some(cookie)
+    }
+
+    /// Makes a job that was started while the queue was idle the running one.
+    pub(crate) fn run(&mut self, job: J) {
+        let active = Active {
+            cookie: job.cookie(),
+            waited: job.is_waited(),
+            ended: false,
+        };
+        if let Some(client) = self.client(job.client()) {
+            // There is room, as `number()` has seen.
+            let _ = client.active.push_within_capacity(active);
+        }
+        self.running = Some(job);
+    }
+
     /// Makes the oldest pending job the running one, if hardware is free to take it.
     pub(crate) fn start_next(&mut self) -> Option<&mut J> {
         if self.running.is_some() || self.held || self.phase != Phase::Live {
@@ -384,6 +415,11 @@ impl<J: Entry, S> Queue<J, S> {
             }
         }
         self.parked.push(job)
+    }
+
+    /// Whether a job is parked.
+    pub(crate) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     /// Takes the oldest job that is parked, to deliver it.

@@ -66,21 +66,31 @@ impl Request {
         self.fill = fill;
     }
 
-    /// Makes room for `nr_src` and `nr_dst` segments, so that adding them allocates nothing.
-    pub(crate) fn reserve(&mut self, nr_src: usize, nr_dst: usize) -> Result {
-        self.src.reserve(nr_src, GFP_KERNEL_ACCOUNT)?;
-        self.dst.reserve(nr_dst, GFP_KERNEL_ACCOUNT)?;
-        Ok(())
+    /// Starts over with lists that the kernel has: a fill with `fill`, or else a copy. Keeps memory.
+    pub(crate) fn set(&mut self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result {
+        self.clear(fill);
+        src.iter().try_for_each(|seg| push(&mut self.src, *seg))?;
+        dst.iter().try_for_each(|seg| push(&mut self.dst, *seg))
     }
 
-    /// Appends a source segment.
-    pub(crate) fn push_src(&mut self, seg: Seg) -> Result {
-        push(&mut self.src, seg)
+    /// Makes the source list `count` segments long, which `read` fills in.
+    pub(crate) fn read_src(
+        &mut self,
+        count: usize,
+        read: impl FnOnce(&mut [Seg]) -> Result,
+    ) -> Result {
+        self.src.resize(count, Seg::default(), GFP_KERNEL_ACCOUNT)?;
+        read(&mut self.src)
     }
 
-    /// Appends a destination segment.
-    pub(crate) fn push_dst(&mut self, seg: Seg) -> Result {
-        push(&mut self.dst, seg)
+    /// The same for the destination list.
+    pub(crate) fn read_dst(
+        &mut self,
+        count: usize,
+        read: impl FnOnce(&mut [Seg]) -> Result,
+    ) -> Result {
+        self.dst.resize(count, Seg::default(), GFP_KERNEL_ACCOUNT)?;
+        read(&mut self.dst)
     }
 
     /// Checks all that can be said without knowing what an address is.
@@ -94,8 +104,8 @@ impl Request {
         if self.src.len() > limits.max_segments || self.dst.len() > limits.max_segments {
             return Err(E2BIG);
         }
-        let dst = total(&self.dst, limits)?;
-        if dst > limits.max_job_bytes {
+        let dst = Extent::of(&self.dst, limits)?;
+        if dst.total > limits.max_job_bytes {
             return Err(EMSGSIZE);
         }
         if self.fill.is_some() {
@@ -105,7 +115,8 @@ impl Request {
                 Err(EINVAL)
             };
         }
-        if total(&self.src, limits)? != dst || self.overlaps()? {
+        let src = Extent::of(&self.src, limits)?;
+        if src.total != dst.total || (src.meets(&dst) && self.overlaps()?) {
             return Err(EINVAL);
         }
         Ok(())
@@ -114,10 +125,6 @@ impl Request {
     /// Whether a source segment and a destination segment have a byte in common. The segments have
     /// been checked for overflow.
     fn overlaps(&mut self) -> Result<bool> {
-        let (src, dst) = (bounds(&self.src), bounds(&self.dst));
-        if src.0 >= dst.1 || dst.0 >= src.1 {
-            return Ok(false);
-        }
         if self.src.len() == 1 && self.dst.len() == 1 {
             return Ok(true);
         }
@@ -157,37 +164,52 @@ impl Request {
 }
 
 fn push(list: &mut KVec<Seg>, seg: Seg) -> Result {
-    // There is, where room was made.
+    // Most lists have room from the one before.
     if let Err(full) = list.push_within_capacity(seg) {
         list.push(full.0, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(())
 }
 
-/// The bytes in `list`, each segment of which is checked.
-fn total(list: &[Seg], limits: &Limits) -> Result<u64> {
-    if list.is_empty() {
-        return Err(EINVAL);
-    }
-    let mask = u64::from(limits.alignment) - 1;
-    let address_mask = u64::from(limits.address_alignment) - 1;
-    let mut total = 0u64;
-    for seg in list {
-        if seg.len == 0 || seg.len & mask != 0 || seg.addr & address_mask != 0 {
-            return Err(EINVAL);
-        }
-        seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
-        if seg.len > limits.max_seg {
-            return Err(EMSGSIZE);
-        }
-        total = total.checked_add(seg.len).ok_or(EOVERFLOW)?;
-    }
-    Ok(total)
+/// What a list covers.
+struct Extent {
+    /// Bytes in all.
+    total: u64,
+    /// The lowest address, and the first one after all.
+    low: u64,
+    high: u64,
 }
 
-/// The lowest address in `list` and the first one after all.
-fn bounds(list: &[Seg]) -> (u64, u64) {
-    list.iter().fold((u64::MAX, 0), |(low, high), seg| {
-        (low.min(seg.addr), high.max(seg.addr + seg.len))
-    })
+impl Extent {
+    /// That of `list`, each segment of which is checked.
+    fn of(list: &[Seg], limits: &Limits) -> Result<Self> {
+        if list.is_empty() {
+            return Err(EINVAL);
+        }
+        let mask = u64::from(limits.alignment) - 1;
+        let address_mask = u64::from(limits.address_alignment) - 1;
+        let mut extent = Self {
+            total: 0,
+            low: u64::MAX,
+            high: 0,
+        };
+        for seg in list {
+            if seg.len == 0 || seg.len & mask != 0 || seg.addr & address_mask != 0 {
+                return Err(EINVAL);
+            }
+            let end = seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
+            if seg.len > limits.max_seg {
+                return Err(EMSGSIZE);
+            }
+            extent.total = extent.total.checked_add(seg.len).ok_or(EOVERFLOW)?;
+            extent.low = extent.low.min(seg.addr);
+            extent.high = extent.high.max(end);
+        }
+        Ok(extent)
+    }
+
+    /// Whether two of them have an address in common.
+    fn meets(&self, other: &Self) -> bool {
+        self.low < other.high && other.low < self.high
+    }
 }

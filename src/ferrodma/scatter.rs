@@ -255,15 +255,15 @@ impl Table {
     }
 
     /// Where the device finds the memory; nothing unless it is mapped.
-    pub(crate) fn spans(&mut self) -> impl Iterator<Item = Span> + use<'_> {
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> + use<'_> {
         let nents = self.mapping.as_ref().map_or(0, |mapping| mapping.nents);
         // CAST: `usize` is wider.
-        self.entries.iter_mut().take(nents as usize).map(|entry| {
-            // SAFETY: This is one of the entries that mapping has given a bus address.
-            let (addr, len) =
-                unsafe { (bindings::sg_dma_address(entry), bindings::sg_dma_len(entry)) };
-            Span::new(addr, u64::from(len))
-        })
+        // As `sg_dma_address()` and `sg_dma_len()` have it on arm64: calling these for each entry
+        // would cost more than all else that is done with it here.
+        self.entries
+            .iter()
+            .take(nents as usize)
+            .map(|entry| Span::new(entry.dma_address, u64::from(entry.dma_length)))
     }
 
     /// Ends the mapping, if there is one. With `sync`, what the device has written becomes visible

@@ -9,18 +9,18 @@
 //! other:
 //!
 //! ```text
-//!                map                    Client::transfer, sync_for_cpu
-//!   Buffers ───────────▶ DeviceBuffers ───────────────────────────────▶ SyncedBuffers
-//!      ▲                  │         ▲                                    │    │
-//!      │      unmap       │         │          sync_for_device           │    │
-//!      ├──────────────────┘         └────────────────────────────────────┘    │
-//!      └──────────────────────────────────────────────────────────────────────┘
-//!                                       unmap
+//!              map                  Client::transfer               sync_for_cpu
+//!   Buffers ─────────▶ DeviceBuffers ────────────────▶ IdleBuffers ─────────────▶ SyncedBuffers
+//!      ▲                     ▲                            │                         │    │
+//!      │                     └────────────────────────────┼─────────────────────────┘    │
+//!      │                            sync_for_device       │                              │
+//!      └──────────────────────────────────────────────────┴──────────────────────────────┘
+//!                                 unmap
 //! ```
 //!
 //! [`Client::transfer`] has a channel of this helper move the bytes and knows when it is done. Other
 //! drivers give the addresses to their own hardware, and come back with the unsafe
-//! [`DeviceBuffers::sync_for_cpu`] or [`DeviceBuffers::unmap`].
+//! [`DeviceBuffers::into_idle`].
 //!
 //! [`Client::transfer`]: crate::client::Client::transfer
 //!
@@ -80,10 +80,13 @@ impl<T> From<Rejected<T>> for Error {
 ///
 /// # Invariants
 ///
-/// If `table` is mapped, it lists all of `buffers` in order, and the device is bound unless `is_lent`.
+/// - `buffers` stay where they are and as long as they are.
+/// - `table` lists all of them in order if `listed_by` is some, in pieces of at most so many bytes.
+/// - It is mapped only then, and the device is bound unless `is_lent`.
 pub(crate) struct Memory {
     buffers: KVec<KVec<u8>>,
     pub(crate) table: Table,
+    listed_by: Option<usize>,
     /// Hardware may be at work on it: a job has it, or it is the device's and somebody knows the
     /// addresses.
     pub(crate) is_lent: bool,
@@ -92,7 +95,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Ends the mapping and describes nothing any more.
+    /// Ends the mapping. The list stays for the next one.
     ///
     /// # Safety
     ///
@@ -100,8 +103,24 @@ impl Memory {
     unsafe fn unmap(&mut self, sync: bool) {
         // SAFETY: The caller promises what is needed.
         unsafe { self.table.unmap(sync) };
-        self.table.clear();
         self.is_known = false;
+    }
+
+    /// Lists the buffers, in pieces of at most `max_entry` bytes, unless that was done before.
+    fn list(&mut self, max_entry: usize) -> Result {
+        if self.listed_by == Some(max_entry) {
+            return Ok(());
+        }
+        self.listed_by = None;
+        self.table.clear();
+        for buffer in &self.buffers {
+            // SAFETY: The memory is from `kmalloc()`, and stays as long as the list. The list is not
+            // mapped: these buffers are the CPU's.
+            unsafe { self.table.push_buf(buffer, max_entry)? };
+        }
+        // INVARIANT: They are all there.
+        self.listed_by = Some(max_entry);
+        Ok(())
     }
 }
 
@@ -144,6 +163,7 @@ impl Buffers {
         Ok(Self(Memory {
             buffers,
             table: Table::default(),
+            listed_by: None,
             is_lent: false,
             is_known: false,
         }))
@@ -180,10 +200,7 @@ impl Buffers {
                 memory: self.0,
                 _bound: PhantomData,
             }),
-            Err(error) => {
-                self.0.table.clear();
-                Err(Rejected { error, value: self })
-            }
+            Err(error) => Err(Rejected { error, value: self }),
         }
     }
 
@@ -191,12 +208,7 @@ impl Buffers {
         if matches!(direction, DataDirection::None) {
             return Err(EINVAL);
         }
-        let max_entry = raw::max_mapping_size(dev);
-        for buffer in &self.0.buffers {
-            // SAFETY: The memory is from `kmalloc()`, and is freed after the list was cleared. The
-            // list is not mapped: these buffers are the CPU's.
-            unsafe { self.0.table.push_buf(buffer, max_entry)? };
-        }
+        self.0.list(raw::max_mapping_size(dev))?;
         self.0.table.map(dev, direction, Lines::Own)
     }
 }
@@ -227,15 +239,37 @@ impl<'a> DeviceBuffers<'a> {
             .map(|span| (span.addr(), span.len()))
     }
 
-    /// Takes the memory back and keeps it mapped: what the device has written is visible.
+    /// Says that the device is done.
     ///
     /// # Safety
     ///
     /// The device does not access the memory, and will not until it is given to it again.
-    pub unsafe fn sync_for_cpu(mut self) -> SyncedBuffers<'a> {
-        // SAFETY: The device is bound for `'a`; the rest the caller promises.
-        unsafe { self.memory.table.sync_for_cpu() };
+    pub unsafe fn into_idle(mut self) -> IdleBuffers<'a> {
         self.memory.is_lent = false;
+        // INVARIANT: The caller promises it.
+        IdleBuffers {
+            memory: self.memory,
+            _bound: PhantomData,
+        }
+    }
+}
+
+/// Buffers that are mapped, and that neither works on: the device is done, and what it has written is not
+/// visible to the CPU yet.
+///
+/// # Invariants
+///
+/// The device does not access the memory.
+pub struct IdleBuffers<'a> {
+    memory: Memory,
+    _bound: PhantomData<&'a Device<Bound>>,
+}
+
+impl<'a> IdleBuffers<'a> {
+    /// Takes the memory back and keeps it mapped: what the device has written is visible.
+    pub fn sync_for_cpu(mut self) -> SyncedBuffers<'a> {
+        // SAFETY: The device is bound for `'a`, and by the type invariant does not access the memory.
+        unsafe { self.memory.table.sync_for_cpu() };
         SyncedBuffers {
             memory: self.memory,
             _bound: PhantomData,
@@ -243,14 +277,9 @@ impl<'a> DeviceBuffers<'a> {
     }
 
     /// Takes the memory back.
-    ///
-    /// # Safety
-    ///
-    /// As for [`DeviceBuffers::sync_for_cpu`].
-    pub unsafe fn unmap(mut self) -> Buffers {
-        // SAFETY: The device is bound for `'a`; the rest the caller promises.
+    pub fn unmap(mut self) -> Buffers {
+        // SAFETY: As in `sync_for_cpu()`.
         unsafe { self.memory.unmap(true) };
-        self.memory.is_lent = false;
         Buffers(self.memory)
     }
 }

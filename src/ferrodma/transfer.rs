@@ -46,6 +46,59 @@ impl Span {
     }
 }
 
+/// The spans of one side.
+#[derive(Default)]
+struct List {
+    spans: KVVec<Span>,
+    /// Bytes in all.
+    total: u64,
+    /// Bits that are set in any address or length.
+    bits: u64,
+}
+
+impl List {
+    /// Starts over, and keeps memory as long as it is not much.
+    fn clear(&mut self) {
+        self.spans.clear();
+        if self.spans.capacity() > KEPT {
+            self.spans = KVVec::new();
+        }
+        self.total = 0;
+        self.bits = 0;
+    }
+
+    /// Appends `spans` in pieces of at most `max` bytes, a positive number.
+    #[inline]
+    fn extend(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
+        // Long lists spend their time here, so these are not written for each span.
+        let (mut total, mut bits) = (self.total, self.bits);
+        let result = spans.into_iter().try_for_each(|span| {
+            let sum = total.checked_add(span.len).ok_or(EOVERFLOW)?;
+            // Most spans are short, and most lists have room from the one before.
+            if span.len > max || self.spans.push_within_capacity(span).is_err() {
+                self.push_pieces(span, max)?;
+            }
+            total = sum;
+            bits |= span.addr | span.len;
+            Ok(())
+        });
+        self.total = total;
+        self.bits = bits;
+        result
+    }
+
+    fn push_pieces(&mut self, span: Span, max: u64) -> Result {
+        let (mut addr, mut left) = (span.addr, span.len);
+        while left > 0 {
+            let len = left.min(max);
+            self.spans.push(Span::new(addr, len), GFP_KERNEL_ACCOUNT)?;
+            addr += len;
+            left -= len;
+        }
+        Ok(())
+    }
+}
+
 /// A job as the engine sees it.
 ///
 /// This is the one place where memory is cut. The lists hold no span longer than what the engine
@@ -53,22 +106,21 @@ impl Span {
 /// they are; one whose descriptors have both takes [`Transfer::pairs`].
 #[derive(Default)]
 pub struct Transfer {
-    src: KVVec<Span>,
-    dst: KVVec<Span>,
+    src: List,
+    dst: List,
     fill: Option<u8>,
-    total: u64,
     pub(crate) chains: Option<Chains>,
 }
 
 impl Transfer {
     /// Source spans; none if the transfer is a fill.
     pub fn src(&self) -> &[Span] {
-        &self.src
+        &self.src.spans
     }
 
     /// Destination spans.
     pub fn dst(&self) -> &[Span] {
-        &self.dst
+        &self.dst.spans
     }
 
     /// The byte value to fill the destination with.
@@ -78,7 +130,14 @@ impl Transfer {
 
     /// Bytes to be written in all.
     pub fn total(&self) -> u64 {
-        self.total
+        self.dst.total
+    }
+
+    /// Whether as many bytes are read as are written, and each address and length is a multiple of
+    /// `alignment`, a power of two.
+    pub(crate) fn is_even(&self, alignment: u32) -> bool {
+        let mask = u64::from(alignment) - 1;
+        self.src.total == self.dst.total && (self.src.bits | self.dst.bits) & mask == 0
     }
 
     /// The descriptor chains, with room for as many as [`Engine::descriptors`] has asked for.
@@ -90,66 +149,44 @@ impl Transfer {
 
     /// The spans and the chains, to encode the ones into the others.
     pub fn encoder(&mut self) -> (&[Span], &[Span], Option<&mut Chains>) {
-        (&self.src, &self.dst, self.chains.as_mut())
+        (&self.src.spans, &self.dst.spans, self.chains.as_mut())
     }
 
     /// The lists cut at each other's ends.
     pub fn pairs(&self) -> Pairs<'_> {
-        Pairs::new(&self.src, &self.dst)
+        Pairs::new(self.src(), self.dst())
     }
 
     /// Starts over, and keeps memory as long as it is not much.
     pub fn clear(&mut self, fill: Option<u8>) {
-        for list in [&mut self.src, &mut self.dst] {
-            list.clear();
-            if list.capacity() > KEPT {
-                *list = KVVec::new();
-            }
-        }
+        self.src.clear();
+        self.dst.clear();
         self.fill = fill;
-        self.total = 0;
     }
 
     /// Makes a copy of a fill: `pattern` is read again and again.
     pub(crate) fn copy_pattern(&mut self, pattern: Span, max: u64) -> Result {
         self.fill = None;
-        let mut left = self.total;
+        let mut left = self.total();
         while left > 0 {
             let len = left.min(pattern.len);
-            self.push_src(Span::new(pattern.addr, len), max)?;
+            self.push_src([Span::new(pattern.addr, len)], max)?;
             left -= len;
         }
         Ok(())
     }
 
-    /// Appends a source span, cut into pieces of at most `max` bytes, a positive number.
-    pub fn push_src(&mut self, span: Span, max: u64) -> Result {
-        push(&mut self.src, span, max)
+    /// Appends source spans, cut into pieces of at most `max` bytes, a positive number.
+    #[inline]
+    pub fn push_src(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
+        self.src.extend(spans, max)
     }
 
-    /// Appends a destination span, cut into pieces of at most `max` bytes, a positive number.
-    pub fn push_dst(&mut self, span: Span, max: u64) -> Result {
-        let total = self.total.checked_add(span.len).ok_or(EOVERFLOW)?;
-        push(&mut self.dst, span, max)?;
-        // Last, so that it never counts what is not in the list.
-        self.total = total;
-        Ok(())
+    /// Appends destination spans, cut into pieces of at most `max` bytes, a positive number.
+    #[inline]
+    pub fn push_dst(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
+        self.dst.extend(spans, max)
     }
-}
-
-/// Appends `span` to `list` in pieces of at most `max` bytes, a positive number.
-fn push(list: &mut KVVec<Span>, span: Span, max: u64) -> Result {
-    let (mut addr, mut left) = (span.addr, span.len);
-    while left > 0 {
-        let len = left.min(max);
-        // Most lists have room from the one before.
-        if let Err(full) = list.push_within_capacity(Span::new(addr, len)) {
-            list.push(full.0, GFP_KERNEL_ACCOUNT)?;
-        }
-        addr += len;
-        left -= len;
-    }
-    Ok(())
 }
 
 /// Where to copy from and where to, and as many bytes of the one as of the other.

@@ -147,9 +147,19 @@ const _: () = {
 };
 
 /// A structure that starts with its size, as all that ioctls take do.
-pub(crate) trait Sized32: FromBytes + IntoBytes + Immutable + Default + Copy {}
+pub(crate) trait Sized32: FromBytes + IntoBytes + Immutable + Default + Copy {
+    /// Bytes that the caller takes it to have.
+    fn size(&self) -> u32;
+}
 
-impl Sized32 for Info {}
-impl Sized32 for Submit {}
-impl Sized32 for Wait {}
-impl Sized32 for Cancel {}
+macro_rules! sized32 {
+    ($($name:ident),*) => {
+        $(impl Sized32 for $name {
+            fn size(&self) -> u32 {
+                self.size
+            }
+        })*
+    };
+}
+
+sized32!(Info, Submit, Wait, Cancel);

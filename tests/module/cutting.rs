@@ -22,10 +22,10 @@ type Piece = (u64, u64);
 fn transfer(src: &[Piece], dst: &[Piece], max: u64) -> Result<Transfer> {
     let mut transfer = Transfer::default();
     for &(addr, len) in src {
-        transfer.push_src(Span::new(addr, len), max)?;
+        transfer.push_src([Span::new(addr, len)], max)?;
     }
     for &(addr, len) in dst {
-        transfer.push_dst(Span::new(addr, len), max)?;
+        transfer.push_dst([Span::new(addr, len)], max)?;
     }
     Ok(transfer)
 }
@@ -106,7 +106,7 @@ pub(crate) fn beyond_4_gib() -> Result<bool> {
 /// A total beyond 64 bits is refused, and the total stays what is in the list.
 pub(crate) fn total_overflows() -> Result<bool> {
     let mut transfer = transfer(&[], &[(0, 1)], u64::MAX)?;
-    let refused = transfer.push_dst(Span::new(0, u64::MAX), u64::MAX);
+    let refused = transfer.push_dst([Span::new(0, u64::MAX)], u64::MAX);
     Ok(refused == Err(EOVERFLOW) && transfer.total() == 1 && transfer.dst().len() == 1)
 }
 

@@ -132,7 +132,7 @@ fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
     let bytes: u64 = buffers.addresses().map(|(_, len)| len).sum();
     let none = buffers.addresses().any(|(_, len)| len == 0);
     // SAFETY: No hardware was told the addresses.
-    let buffers = unsafe { buffers.unmap() };
+    let buffers = unsafe { buffers.into_idle() }.unmap();
     Ok(bytes == 1 + 63 + 64 + 4096 + 12345
         && !none
         && buffers.iter().map(<[u8]>::len).eq(sizes)
@@ -143,13 +143,13 @@ fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
 fn ownership_goes_round(dev: &Device<Bound>) -> Result<bool> {
     let buffers = patterned(&[5000, 3])?.map(dev, Bidirectional)?;
     // SAFETY: No hardware was told the addresses, here and below.
-    let mut buffers = unsafe { buffers.sync_for_cpu() };
+    let mut buffers = unsafe { buffers.into_idle() }.sync_for_cpu();
     for byte in buffers.iter_mut().flatten() {
         *byte = !*byte;
     }
     let buffers = buffers.sync_for_device();
     // SAFETY: As above.
-    let mut buffers = unsafe { buffers.unmap() };
+    let mut buffers = unsafe { buffers.into_idle() }.unmap();
     for byte in buffers.iter_mut().flatten() {
         *byte = !*byte;
     }
@@ -189,7 +189,7 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     };
     if let Some((src, _)) = known.value {
         // SAFETY: No hardware was told the addresses.
-        drop(unsafe { src.unmap() });
+        drop(unsafe { src.into_idle() });
     }
 
     // CAST: A small number.

@@ -22,9 +22,10 @@ pub(crate) fn two_messages(dev: &Device<Bound>, client: &Client) -> Result<bool>
     let src = src.map(dev, DataDirection::ToDevice)?;
     let dst = Buffers::new(&[100, 28])?.map(dev, DataDirection::FromDevice)?;
 
-    // Both are the device's: no byte of them can be touched. When they come back they are the
-    // CPU's.
-    let (mut src, dst) = client.transfer(src, dst)?;
+    // Both are the device's: no byte of them can be touched. When they come back, they become the
+    // CPU's and stay mapped.
+    let (src, dst) = client.transfer(src, dst)?;
+    let (mut src, dst) = (src.sync_for_cpu(), dst.sync_for_cpu());
     let first = dst.iter().flatten().all(|&byte| byte == 0x5a);
 
     for buffer in src.iter_mut() {

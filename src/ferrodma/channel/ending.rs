@@ -8,7 +8,6 @@ use crate::{
     driver::Addresses,
     job::Job,
     lent::{
-        Lent,
         Patience,
         Progress, //
     },
@@ -22,11 +21,11 @@ use super::{
 };
 
 impl Channel {
-    /// Ends a job that hardware does not work on, at `time`.
-    pub(super) fn complete(
+    /// Writes down how a job has ended that hardware does not work on, at `time`.
+    pub(super) fn close(
         &self,
         state: &mut State,
-        mut job: KBox<Job>,
+        job: &mut Job,
         status: i32,
         bytes: u64,
         time: i64,
@@ -44,22 +43,35 @@ impl Channel {
             job.record.complete_ns.saturating_sub(job.record.submit_ns),
         );
 
-        if job.lent.needs_settling() {
+        let chains = job.transfer.chains.as_ref();
+        if job.lent.needs_settling()
+            || chains.is_some_and(|chains| chains.exceed(SPARE_DESCRIPTORS))
+        {
+            job.unsettled = true;
             state.unsettled += 1;
-        } else {
-            if let Lent::Coherent(_) = job.lent {
-                job.lent = Lent::Nothing;
-            }
-            if let Some(chains) = job.transfer.chains.take() {
-                // What is left is freed.
-                let _ = state.keep(chains);
-            }
+        } else if let Some(chains) = job.transfer.chains.take() {
+            // What is left is freed.
+            let _ = state.keep(chains);
         }
+    }
+
+    /// Ends a job that hardware does not work on, at `time`.
+    pub(super) fn complete(
+        &self,
+        state: &mut State,
+        mut job: KBox<Job>,
+        status: i32,
+        bytes: u64,
+        time: i64,
+    ) {
+        self.close(state, &mut job, status, bytes, time);
         // All go the same way, so that records stay in order.
         if self.addresses != Addresses::BufferOffsets && !job.waited {
             // There is room for all jobs.
             let _ = state.queue.park(job);
-            self.finisher.schedule();
+            if !state.submits {
+                self.finisher.schedule();
+            }
         } else {
             self.deliver(state, job);
         }
@@ -80,14 +92,14 @@ impl Channel {
         let _ = state.queue.deliver(job);
     }
 
-    /// Gives back the memory of a job that has ended, unless [`Channel::complete`] has. May sleep, as
+    /// Gives back the memory of a job that has ended, unless [`Channel::close`] has. May sleep, as
     /// `patience` says.
     ///
     /// # Safety
     ///
     /// The job has ended, and comes from this channel. It is settled once.
     pub(crate) unsafe fn settle(&self, job: &mut Job, patience: Patience) {
-        if job.lent.needs_settling() {
+        if core::mem::take(&mut job.unsettled) {
             // SAFETY: The job has ended, so hardware does not access its memory. It is one of
             // `unsettled`, for which unbind waits.
             unsafe { job.lent.unmap(&job.request, job.progress) };
@@ -108,9 +120,9 @@ impl Channel {
             }
             drop(state);
             self.announce_blocks();
+            job.lent.release(patience);
+            job.transfer.clear(None);
         }
-        job.lent.release(patience);
-        job.transfer.clear(None);
     }
 
     /// Tells those who were told that there are not enough blocks that some are back.
@@ -122,17 +134,30 @@ impl Channel {
         }
     }
 
-    /// Called by the finisher: settles the jobs that nobody waits for, and delivers them.
-    pub(crate) fn finish_parked(&self) {
-        loop {
-            let Some(mut job) = self.state.lock().queue.unpark() else {
+    /// Settles jobs that nobody waits for, and delivers them: up to `most` of them, and leaves others
+    /// to the finisher. May sleep.
+    pub(crate) fn finish_parked(&self, most: usize) {
+        let mut state = self.state.lock();
+        // Records stay in order: one at a time does this, and goes on with what others would do.
+        if core::mem::replace(&mut state.settles, true) {
+            return;
+        }
+        for _ in 0..most {
+            let Some(mut job) = state.queue.unpark() else {
+                state.settles = false;
                 return;
             };
+            drop(state);
             // One job that waits for user space would hold up those of all others. What it leaves is
             // done by whoever takes the record.
             // SAFETY: The job has ended, and is nowhere else.
             unsafe { self.settle(&mut job, Patience::Hurry) };
-            self.deliver(&mut self.state.lock(), job);
+            state = self.state.lock();
+            self.deliver(&mut state, job);
+        }
+        state.settles = false;
+        if state.queue.has_parked() {
+            self.finisher.schedule();
         }
     }
 }

@@ -13,14 +13,15 @@ use kernel::{
 };
 
 use crate::{
+    channel::Stage,
     completion::Wait,
     job::Job,
     lent::Lent,
     pool::Block,
     streaming::{
         DeviceBuffers,
+        IdleBuffers, //
         Rejected,
-        SyncedBuffers, //
     },
     uapi::Seg, //
 };
@@ -57,30 +58,30 @@ impl Client {
             timeout: Delta::ZERO,
             user_data: 0,
         };
-        let ticket = self.submit(&options, false, |request| {
-            request.clear(fill);
-            request.reserve(src.len(), dst.len())?;
-            src.iter().try_for_each(|seg| request.push_src(*seg))?;
-            dst.iter().try_for_each(|seg| request.push_dst(*seg))
-        })?;
+        let ticket = self.submit(&options, false, |request| request.set(src, dst, fill))?;
         self.wait_ended(&ticket);
-        let record = self.take_submitted(&ticket)?;
-        match record.status {
-            0 => Ok(record.bytes),
+        let mut job = self.take_job(ticket)?;
+        let (status, bytes) = (job.wind_up(), job.record.bytes);
+        self.recycle(job);
+        match status {
+            0 => Ok(bytes),
             errno => Err(Error::from_errno(errno)),
         }
     }
 
     /// Waits until a job has ended.
     fn wait_ended(&self, ticket: &Ticket) {
+        let Stage::Queued(Some(wake)) = &ticket.stage else {
+            return;
+        };
         let limit = self.channel.timeout + GRACE;
-        if ticket.wake.wait_timeout(limit) == Wait::TimedOut {
+        if wake.wait_timeout(limit) == Wait::TimedOut {
             // Whatever this says, the job has ended when it returns.
             let _ = self.channel.cancel(self.id, ticket.cookie);
         }
     }
 
-    /// Copies what is in `src` to `dst`, waits until it is done, and gives both back to the CPU. The
+    /// Copies what is in `src` to `dst`, and waits until the device is done with both. The
     /// lists may be cut differently. Works on a channel of any function.
     ///
     /// # Errors
@@ -93,12 +94,10 @@ impl Client {
     /// none are given back if it does not stop.
     pub fn transfer<'a>(
         &self,
-        mut src: DeviceBuffers<'a>,
-        mut dst: DeviceBuffers<'a>,
-    ) -> Result<(SyncedBuffers<'a>, SyncedBuffers<'a>), Rejected<Option<DevicePair<'a>>>> {
-        let prepared = self
-            .check_buffers(&mut src, &mut dst)
-            .and_then(|()| self.reserve(false));
+        src: DeviceBuffers<'a>,
+        dst: DeviceBuffers<'a>,
+    ) -> Result<(IdleBuffers<'a>, IdleBuffers<'a>), Rejected<Option<DevicePair<'a>>>> {
+        let prepared = check_buffers(&src, &dst).and_then(|()| self.reserve(false));
         let mut job = match prepared {
             Ok(job) => job,
             Err(error) => {
@@ -116,7 +115,7 @@ impl Client {
         match (result, buffers) {
             (Ok(()), Some((src, dst))) => {
                 // SAFETY: As above.
-                Ok(unsafe { (src.sync_for_cpu(), dst.sync_for_cpu()) })
+                Ok(unsafe { (src.into_idle(), dst.into_idle()) })
             }
             (result, value) => Err(Rejected {
                 error: result.err().unwrap_or(EIO),
@@ -175,7 +174,7 @@ impl Client {
             Err((error, job)) => (job, Err(error)),
             Ok(ticket) => {
                 self.wait_ended(&ticket);
-                match self.take_job(&ticket) {
+                match self.take_job(ticket) {
                     Ok(job) => {
                         let result = to_result(job.record.status);
                         (job, result)
@@ -185,45 +184,23 @@ impl Client {
             }
         };
         let lent = core::mem::take(&mut job.lent);
-        self.recycle(Some(job));
+        self.recycle(job);
         (result, lent)
     }
+}
 
-    fn check_buffers<'a>(
-        &self,
-        src: &mut DeviceBuffers<'a>,
-        dst: &mut DeviceBuffers<'a>,
-    ) -> Result {
-        use DataDirection::*;
-        let limits = self.channel.limits();
-        let mask = u64::from(limits.alignment) - 1;
-        for (buffers, direction) in [(&*src, ToDevice), (&*dst, FromDevice)] {
-            let is_open = buffers
-                .direction()
-                .is_some_and(|d| d == direction || d == Bidirectional);
-            if !is_open || buffers.memory.is_known {
-                return Err(EINVAL);
-            }
-        }
-        let [src, dst] = [src, dst].map(|buffers| {
-            buffers
-                .memory
-                .table
-                .spans()
-                .try_fold(0, |total, span| {
-                    ((span.addr() | span.len()) & mask == 0).then_some(total + span.len())
-                })
-                .ok_or(EINVAL)
-        });
-        let (src, dst) = (src?, dst?);
-        if src != dst {
+/// Checks buffers for [`Client::transfer`], save for what is in their lists.
+fn check_buffers(src: &DeviceBuffers<'_>, dst: &DeviceBuffers<'_>) -> Result {
+    use DataDirection::*;
+    for (buffers, direction) in [(src, ToDevice), (dst, FromDevice)] {
+        let is_open = buffers
+            .direction()
+            .is_some_and(|d| d == direction || d == Bidirectional);
+        if !is_open || buffers.memory.is_known {
             return Err(EINVAL);
         }
-        if dst > limits.max_job_bytes {
-            return Err(EMSGSIZE);
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Checks lists of blocks for [`Client::transfer_blocks`].

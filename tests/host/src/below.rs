@@ -9,6 +9,10 @@ pub(crate) mod chain {
     pub(crate) struct Chains;
 
     impl Chains {
+        pub(crate) fn exceed(&self, _: usize) -> bool {
+            false
+        }
+
         pub(crate) fn trim(&mut self, _: usize) {}
     }
 
@@ -108,30 +112,7 @@ pub(crate) mod streaming {
 
     /// Memory.
     pub(crate) struct Memory {
-        pub(crate) table: Table,
         pub(crate) is_known: bool,
-    }
-
-    /// Where it is.
-    pub(crate) struct Table;
-
-    /// A piece.
-    pub(crate) struct Span;
-
-    impl Table {
-        pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
-            [].into_iter()
-        }
-    }
-
-    impl Span {
-        pub(crate) fn addr(&self) -> u64 {
-            0
-        }
-
-        pub(crate) fn len(&self) -> u64 {
-            0
-        }
     }
 
     /// The device's.
@@ -140,8 +121,8 @@ pub(crate) mod streaming {
         bound: PhantomData<&'a ()>,
     }
 
-    /// The CPU's.
-    pub struct SyncedBuffers<'a>(PhantomData<&'a ()>);
+    /// Nobody's.
+    pub struct IdleBuffers<'a>(PhantomData<&'a ()>);
 
     /// Why not, and what was given.
     #[expect(dead_code, reason = "for callers")]
@@ -155,8 +136,8 @@ pub(crate) mod streaming {
             None
         }
 
-        pub(crate) unsafe fn sync_for_cpu(self) -> SyncedBuffers<'a> {
-            SyncedBuffers(PhantomData)
+        pub(crate) unsafe fn into_idle(self) -> IdleBuffers<'a> {
+            IdleBuffers(PhantomData)
         }
     }
 }
@@ -190,7 +171,7 @@ pub(crate) mod uapi {
     pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 2;
 
     /// A piece of memory.
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, Default)]
     pub struct Seg {
         pub(crate) addr: u64,
         pub(crate) len: u64,

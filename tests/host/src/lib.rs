@@ -28,6 +28,7 @@ mod ferrodma {
     pub(crate) mod queue;
     pub(crate) mod ratelimit;
     pub(crate) mod request;
+    pub(crate) mod slot;
     pub(crate) mod stats;
 }
 
@@ -57,6 +58,7 @@ use self::{
         queue,
         ratelimit,
         request,
+        slot,
         stats, //
     },
     hardware::lent,

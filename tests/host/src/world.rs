@@ -210,7 +210,7 @@ impl World {
     /// Jobs that nobody waits for are settled.
     pub(crate) fn settles(self: &Rc<Self>) {
         self.handle(&self.channel.finisher.0, |world| {
-            world.channel.finish_parked()
+            world.channel.finish_parked(usize::MAX)
         });
     }
 
@@ -269,15 +269,9 @@ pub(crate) fn try_submit(client: &Client, waited: bool, user_data: u64) -> Resul
         user_data,
     };
     client.submit(&options, false, |request| {
-        request.clear(None);
-        request.push_src(Seg {
-            addr: 0,
-            len: BYTES,
-        })?;
-        request.push_dst(Seg {
-            addr: BYTES,
-            len: BYTES,
-        })
+        let (src, dst) = (0, BYTES);
+        let [src, dst] = [src, dst].map(|addr| Seg { addr, len: BYTES });
+        request.set(&[src], &[dst], None)
     })
 }
 

@@ -75,6 +75,23 @@ impl<T> KBox<T> {
         BOXES.with(|boxes| boxes.set(boxes.get() + 1));
         Ok(Self(Box::new(value)))
     }
+
+    /// Gives it away.
+    pub fn into_raw(this: Self) -> *mut T {
+        let mut this = std::mem::ManuallyDrop::new(this);
+        // SAFETY: It is not used or dropped any more.
+        Box::into_raw(unsafe { std::ptr::read(&raw mut this.0) })
+    }
+
+    /// Takes it back.
+    ///
+    /// # Safety
+    ///
+    /// `raw` comes from [`KBox::into_raw`], and is used once.
+    pub unsafe fn from_raw(raw: *mut T) -> Self {
+        // SAFETY: The caller promises it.
+        Self(unsafe { Box::from_raw(raw) })
+    }
 }
 
 impl<T> Drop for KBox<T> {
@@ -150,6 +167,21 @@ impl<T> KVec<T> {
             return Err(PushError(value));
         }
         self.items.push(value);
+        Ok(())
+    }
+
+    /// What there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Makes it `len` long, with `value` where there was nothing.
+    pub fn resize(&mut self, len: usize, value: T, flags: Flags) -> Result<(), AllocError>
+    where
+        T: Clone,
+    {
+        self.reserve(len.saturating_sub(self.items.len()), flags)?;
+        self.items.resize(len, value);
         Ok(())
     }
 

@@ -234,8 +234,13 @@ pub mod poll {
 }
 
 pub mod atomic {
-    //! Values that need no lock. They are no points of interest to loom.
+    //! Values that need no lock. Numbers are no points of interest to loom.
 
+    use loom::sync::atomic::{
+        fence,
+        AtomicBool,
+        AtomicPtr, //
+    };
     use std::sync::atomic::{
         AtomicUsize,
         Ordering, //
@@ -246,17 +251,38 @@ pub mod atomic {
 
         /// Not at all.
         pub struct Relaxed;
+        /// As a full barrier before and one behind.
+        pub struct Full;
+    }
+
+    /// What a value is made of.
+    pub trait Kind {
+        /// The atomic one.
+        type Inner;
+
+        /// Makes it.
+        fn inner(self) -> Self::Inner;
     }
 
     /// A value.
-    pub struct Atomic<T>(AtomicUsize, core::marker::PhantomData<T>);
+    pub struct Atomic<T: Kind>(T::Inner);
+
+    impl<T: Kind> Atomic<T> {
+        /// With a first value.
+        pub fn new(value: T) -> Self {
+            Self(value.inner())
+        }
+    }
+
+    impl Kind for usize {
+        type Inner = AtomicUsize;
+
+        fn inner(self) -> AtomicUsize {
+            AtomicUsize::new(self)
+        }
+    }
 
     impl Atomic<usize> {
-        /// With a first value.
-        pub const fn new(value: usize) -> Self {
-            Self(AtomicUsize::new(value), core::marker::PhantomData)
-        }
-
         /// The value.
         pub fn load(&self, _: ordering::Relaxed) -> usize {
             self.0.load(Ordering::Relaxed)
@@ -267,6 +293,36 @@ pub mod atomic {
             self.0.store(value, Ordering::Relaxed);
         }
     }
+
+    macro_rules! exchanged {
+        ($inner:ident, $type:ty $(, $param:ident)?) => {
+            impl$(<$param>)? Kind for $type {
+                type Inner = $inner$(<$param>)?;
+
+                fn inner(self) -> Self::Inner {
+                    $inner::new(self)
+                }
+            }
+
+            impl$(<$param>)? Atomic<$type> {
+                /// The value.
+                pub fn load(&self, _: ordering::Relaxed) -> $type {
+                    self.0.load(Ordering::Relaxed)
+                }
+
+                /// Sets it, and returns what it was.
+                pub fn xchg(&self, value: $type, _: ordering::Full) -> $type {
+                    fence(Ordering::SeqCst);
+                    let old = self.0.swap(value, Ordering::AcqRel);
+                    fence(Ordering::SeqCst);
+                    old
+                }
+            }
+        };
+    }
+
+    exchanged!(AtomicBool, bool);
+    exchanged!(AtomicPtr, *mut T, T);
 }
 
 /// A condition variable.

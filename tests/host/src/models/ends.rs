@@ -202,6 +202,35 @@ fn a_submitter_finds_room_when_another_has_no_memory_for_its_job() {
     });
 }
 
+/// What a submitter gives back does not go through the queue, and still wakes who sleeps for it.
+#[test]
+fn three_submitters_that_wait_share_the_last_job() {
+    explore(Some(2), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        let running = |job: &mut KBox<crate::job::Job>| job.client;
+        let id = world.channel.state.lock().queue.running().map(running);
+        let id = id.expect("it runs");
+        for _ in 1..crate::channel::QUEUE_DEPTH {
+            assert!(world.channel.state.lock().queue.reserve(id).is_ok());
+        }
+        world.interrupts();
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        let threads = [2, 3].map(|number| {
+            let other = client.clone();
+            world.run(move |_| submit_wait(&other, number).expect("it is done"))
+        });
+        assert_eq!(submit_wait(&client, 4).expect("it is done").user_data, 4);
+        let others = threads.map(|thread| thread.join().expect("it ends").user_data);
+        assert_eq!(others, [2, 3]);
+        for _ in 1..crate::channel::QUEUE_DEPTH {
+            world.channel.state.lock().queue.recycle(id, None);
+        }
+        world.end([client]);
+    });
+}
+
 #[test]
 fn jobs_are_settled_before_their_records_are_read() {
     explore(None, || {
