@@ -11,6 +11,8 @@
 //!    started and acknowledged.
 //! 3. Those of the wait queues, of the workqueue code and of the descriptors' pool.
 //!
+//! A job that is not in use and chains that are not are exchanged without a lock ([`Slot`]).
+//!
 //! The lock of the [`Stock`] is not for interrupt context, and so not taken with `state` held.
 //!
 //! # Polling
@@ -78,6 +80,7 @@ use crate::{
     },
     ratelimit::RateLimit,
     request::Limits,
+    slot::Slot,
     stats::Stats,
     stock::Stock,
     uapi,
@@ -121,6 +124,8 @@ pub(crate) struct Channel {
     stopper: Mutex<()>,
     #[pin]
     pub(crate) state: SpinLockIrq<State>,
+    /// Chains for the next job.
+    spare: Slot<Chains>,
     /// No job is unsettled any more.
     #[pin]
     settled: CondVar,
@@ -158,8 +163,8 @@ pub(crate) struct State {
     pub(crate) stats: Stats,
     /// Of what the log is told of jobs that hardware has failed.
     told: RateLimit,
-    /// Chains for later jobs.
-    spare: KVec<Chains>,
+    /// Chains for later jobs, beside those in [`Channel::spare`].
+    spare: KVec<KBox<Chains>>,
     /// When the running job's time is up.
     deadline: i64,
     /// When the watchdog will look, if it is armed.
@@ -176,21 +181,6 @@ pub(crate) struct State {
     submits: bool,
     /// Somebody settles jobs.
     settles: bool,
-}
-
-impl State {
-    /// Keeps chains for a later job, or gives them back to be freed.
-    fn keep(&mut self, chains: Chains) -> Option<Chains> {
-        // None is kept beyond unbind: nobody could prove that the pool's device is still there.
-        if self.queue.phase() == Phase::Live {
-            self.spare
-                .push_within_capacity(chains)
-                .err()
-                .map(|error| error.0)
-        } else {
-            Some(chains)
-        }
-    }
 }
 
 impl Channel {
@@ -228,6 +218,7 @@ impl Channel {
                     },
                     "ferrodma channel"
                 ),
+                spare: Slot::new(),
                 settled <- new_condvar!("ferrodma settled"),
                 addresses,
                 max_entry,
@@ -303,9 +294,24 @@ impl Channel {
         drop(removed);
     }
 
-    /// Descriptor chains that another job has left.
-    pub(crate) fn spare_chains(&self) -> Option<Chains> {
-        self.state.lock().spare.pop()
+    /// Descriptor chains that another job has left. For those inside of the gate: the memory is the
+    /// device's.
+    pub(crate) fn spare_chains(&self) -> Option<KBox<Chains>> {
+        self.spare.take().or_else(|| self.state.lock().spare.pop())
+    }
+
+    /// Keeps chains for a later job, or gives them back to be freed.
+    fn keep(&self, state: &mut State, chains: KBox<Chains>) -> Option<KBox<Chains>> {
+        // None is kept beyond unbind: nobody could prove that the pool's device is still there.
+        if state.queue.phase() != Phase::Live {
+            return Some(chains);
+        }
+        let more = self.spare.put(chains)?;
+        state
+            .spare
+            .push_within_capacity(more)
+            .err()
+            .map(|error| error.0)
     }
 
     /// Unmaps a job that was not submitted.
@@ -318,7 +324,7 @@ impl Channel {
         unsafe { job.lent.unmap(&job.request, Progress::NotStarted) };
         if let Some(mut chains) = job.transfer.chains.take() {
             chains.trim(SPARE_DESCRIPTORS);
-            let left = self.state.lock().keep(chains);
+            let left = self.keep(&mut self.state.lock(), chains);
             drop(left);
         }
         self.announce_blocks();
@@ -681,7 +687,7 @@ impl Channel {
     /// longer than the device is bound.
     pub(crate) fn strip(&self) {
         let spare = core::mem::take(&mut self.state.lock().spare);
-        drop(spare);
+        drop((spare, self.spare.take()));
         if let Some(stock) = &self.stock {
             stock.drain();
         }

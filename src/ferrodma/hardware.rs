@@ -69,12 +69,6 @@ impl Hardware<'_> {
     }
 
     fn try_prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        let layout = self.caps.layout;
-        let chains = || {
-            channel
-                .spare_chains()
-                .unwrap_or_else(|| Chains::new(layout))
-        };
         let transfer = &mut job.transfer;
         transfer.clear(job.request.fill());
         job.lent.map(self, &job.request, transfer)?;
@@ -89,19 +83,30 @@ impl Hardware<'_> {
 
         let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
-            let pattern = transfer
-                .chains
-                .get_or_insert_with(chains)
-                .pattern(&self.patterns, value)?;
+            let chains = self.chains(channel, &mut transfer.chains)?;
+            let pattern = chains.pattern(&self.patterns, value)?;
             transfer.copy_pattern(pattern, self.caps.max_span)?;
         }
         let need = self.engine.descriptors(transfer);
         if need.src != 0 || need.dst != 0 {
-            let chains = transfer.chains.get_or_insert_with(chains);
+            let chains = self.chains(channel, &mut transfer.chains)?;
             chains.src.reserve(&self.descriptors, need.src)?;
             chains.dst.reserve(&self.descriptors, need.dst)?;
             self.engine.encode(transfer);
         }
         Ok(())
+    }
+
+    /// The chains of a job, which has none at first.
+    fn chains<'a>(
+        &self,
+        channel: &Channel,
+        chains: &'a mut Option<KBox<Chains>>,
+    ) -> Result<&'a mut Chains> {
+        let found = match chains.take().or_else(|| channel.spare_chains()) {
+            Some(found) => found,
+            None => KBox::new(Chains::new(self.caps.layout), GFP_KERNEL_ACCOUNT)?,
+        };
+        Ok(chains.insert(found))
     }
 }

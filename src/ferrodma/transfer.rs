@@ -2,6 +2,8 @@
 
 //! What an engine is to do for a job, in bus addresses.
 
+use core::slice;
+
 use kernel::{
     dma::DmaAddress,
     prelude::*, //
@@ -109,7 +111,7 @@ pub struct Transfer {
     src: List,
     dst: List,
     fill: Option<u8>,
-    pub(crate) chains: Option<Chains>,
+    pub(crate) chains: Option<KBox<Chains>>,
 }
 
 impl Transfer {
@@ -144,12 +146,12 @@ impl Transfer {
     ///
     /// [`Engine::descriptors`]: crate::engine::Engine::descriptors
     pub fn chains(&self) -> Option<&Chains> {
-        self.chains.as_ref()
+        self.chains.as_deref()
     }
 
     /// The spans and the chains, to encode the ones into the others.
     pub fn encoder(&mut self) -> (&[Span], &[Span], Option<&mut Chains>) {
-        (&self.src.spans, &self.dst.spans, self.chains.as_mut())
+        (&self.src.spans, &self.dst.spans, self.chains.as_deref_mut())
     }
 
     /// The lists cut at each other's ends.
@@ -204,21 +206,29 @@ pub struct Pair {
 /// destination. Ends where the first list does. See [`Transfer::pairs`].
 #[derive(Clone)]
 pub struct Pairs<'a> {
-    src: &'a [Span],
-    dst: &'a [Span],
-    /// Bytes of the first span in each list that are done.
-    src_done: u64,
-    dst_done: u64,
+    src: slice::Iter<'a, Span>,
+    dst: slice::Iter<'a, Span>,
+    /// What is left of the spans that were begun.
+    src_left: Span,
+    dst_left: Span,
 }
 
 impl<'a> Pairs<'a> {
     /// Cuts `src` and `dst`, in which no span is empty.
     pub fn new(src: &'a [Span], dst: &'a [Span]) -> Self {
         Self {
-            src,
-            dst,
-            src_done: 0,
-            dst_done: 0,
+            src: src.iter(),
+            dst: dst.iter(),
+            src_left: Span::new(0, 0),
+            dst_left: Span::new(0, 0),
+        }
+    }
+
+    /// How many there are.
+    pub fn count_of(src: &[Span], dst: &[Span]) -> usize {
+        match (src.len(), dst.len()) {
+            (1, count) | (count, 1) => count,
+            _ => Pairs::new(src, dst).count(),
         }
     }
 }
@@ -226,24 +236,23 @@ impl<'a> Pairs<'a> {
 impl Iterator for Pairs<'_> {
     type Item = Pair;
 
+    #[inline]
     fn next(&mut self) -> Option<Pair> {
-        let (src, dst) = (self.src.first()?, self.dst.first()?);
-        let (src_left, dst_left) = (src.len - self.src_done, dst.len - self.dst_done);
+        if self.src_left.is_empty() {
+            self.src_left = *self.src.next()?;
+        }
+        if self.dst_left.is_empty() {
+            self.dst_left = *self.dst.next()?;
+        }
+        let (src, dst) = (&mut self.src_left, &mut self.dst_left);
         let pair = Pair {
-            src: src.addr + self.src_done,
-            dst: dst.addr + self.dst_done,
-            len: src_left.min(dst_left),
+            src: src.addr,
+            dst: dst.addr,
+            len: src.len.min(dst.len),
         };
-        for (list, done, left) in [
-            (&mut self.src, &mut self.src_done, src_left),
-            (&mut self.dst, &mut self.dst_done, dst_left),
-        ] {
-            if left == pair.len {
-                *list = list.get(1..).unwrap_or(&[]);
-                *done = 0;
-            } else {
-                *done += pair.len;
-            }
+        for left in [src, dst] {
+            left.addr = left.addr.wrapping_add(pair.len);
+            left.len -= pair.len;
         }
         Some(pair)
     }

@@ -51,7 +51,7 @@ impl Channel {
             state.unsettled += 1;
         } else if let Some(chains) = job.transfer.chains.take() {
             // What is left is freed.
-            let _ = state.keep(chains);
+            let _ = self.keep(state, chains);
         }
     }
 
@@ -108,7 +108,7 @@ impl Channel {
                 chains
             });
             let mut state = self.state.lock();
-            if let Some(left) = chains.and_then(|chains| state.keep(chains)) {
+            if let Some(left) = chains.and_then(|chains| self.keep(&mut state, chains)) {
                 // This is memory of the device too, so it is freed before unbind can go on.
                 drop(state);
                 drop(left);

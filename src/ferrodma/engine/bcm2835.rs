@@ -194,7 +194,7 @@ unsafe impl Engine for Bcm2835<'_> {
 
     fn descriptors(&self, transfer: &Transfer) -> Descriptors {
         Descriptors {
-            src: transfer.pairs().count(),
+            src: Pairs::count_of(transfer.src(), transfer.dst()),
             dst: 0,
         }
     }

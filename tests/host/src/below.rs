@@ -145,13 +145,15 @@ pub(crate) mod streaming {
 pub(crate) mod transfer {
     //! What an engine is to do.
 
+    use kernel::prelude::*;
+
     use crate::chain::Chains;
 
     /// A job as the engine sees it: a number.
     #[derive(Default)]
     pub(crate) struct Transfer {
         pub(crate) number: usize,
-        pub(crate) chains: Option<Chains>,
+        pub(crate) chains: Option<KBox<Chains>>,
     }
 
     impl Transfer {

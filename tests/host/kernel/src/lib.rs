@@ -92,6 +92,9 @@ macro_rules! try_pin_init {
     (@ $t:ident [$($done:tt)*] $field:ident <- $value:expr, $($rest:tt)*) => {
         $crate::try_pin_init!(@ $t [$($done)* $field: $value,] $($rest)*)
     };
+    (@ $t:ident [$($done:tt)*] $field:ident: $value:expr, $($rest:tt)*) => {
+        $crate::try_pin_init!(@ $t [$($done)* $field: $value,] $($rest)*)
+    };
     (@ $t:ident [$($done:tt)*] $field:ident, $($rest:tt)*) => {
         $crate::try_pin_init!(@ $t [$($done)* $field,] $($rest)*)
     };
