@@ -9,6 +9,7 @@
 
 #include "bind.h"
 #include "channel_checks.h"
+#include "interrupts.h"
 #include "log.h"
 #include "pins.h"
 
@@ -276,6 +277,22 @@ TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(0, record.status);
 	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+}
+
+/* Of a line that stays raised, they come for as long as nobody stops the engine. */
+TEST_F(faulty, bus_error_interrupts_a_few_times_at_most)
+{
+	static unsigned long before[MOST_IRQS], after[MOST_IRQS];
+	struct job j;
+
+	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+		SKIP(return, "the engine does not report bus errors");
+	count_interrupts(before);
+	job_parts(&j, &self->c, FAULTS, LONG_NS);
+	ASSERT_EQ(-EIO, job_run(&self->c, &j));
+	count_interrupts(after);
+	for (int irq = 0; irq < MOST_IRQS; irq++)
+		EXPECT_GE(4, after[irq] - before[irq]);
 }
 
 TEST_F(faulty, engine_that_does_not_stop_leaves_the_channel_dead)
