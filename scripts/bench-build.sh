@@ -20,8 +20,10 @@ say "CC      tests/bench"
 root=$out/initramfs
 rm -rf -- "$root"
 mkdir -p "$root/bench"
-"aarch64-linux-gnu-gcc-$GCC_VERSION" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wno-sign-compare -static -s \
-	-I"$TOP/src/uapi" -I"$TOP/tests" -I"$TOP/tests/bench" -o "$root/bench/users" "$TOP/tests/bench/users.c"
+for name in users scale; do
+	"aarch64-linux-gnu-gcc-$GCC_VERSION" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wno-sign-compare -static -s \
+		-I"$TOP/src/uapi" -I"$TOP/tests" -I"$TOP/tests/bench" -o "$root/bench/$name" "$TOP/tests/bench/$name.c"
+done
 cp "$TOP/tests/bench/guest" "$TOP/tests/bench/dmatest" "$root/bench/"
 for ko in "$out"/modules/*.ko; do
 	aarch64-linux-gnu-strip --strip-debug -o "$root/bench/${ko##*/}" "$ko"

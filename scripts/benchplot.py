@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the benchmark has measured, as a picture: of each machine what the size of a copy costs, and what its pieces do."""
+"""What the benchmark has measured, as a picture: of each machine what the size of a copy costs, what its pieces do, and what
+more channels and processes do."""
 
 import subprocess
 
@@ -35,32 +36,58 @@ STYLES = {
 }
 
 
-def panel(board, rows, label, axis, works, contestants):
-    """The commands for one panel."""
+def panel(title, label, tics, curves):
+    """The commands for one panel; a curve has points, a style and a name."""
     data, lines = [], []
-    for who in contestants:
-        points = [(benchtable.WORKS[work][axis], benchtable.cost(rows, who, work)) for work in works]
+    for points, style, name in curves:
         points = [point for point in points if point[1] is not None]
         if not points:
             continue
         block = f"$data{len(lines)}"
         data += [f"{block} << END", *(f"{x} {y}" for x, y in points), "END"]
-        lines.append(f'{block} with linespoints {STYLES[who]} title "{benchtable.CONTESTANTS[who]}"')
-    tics = ", ".join(f'"{benchtable.WORKS[work][0] if axis == 0 else work}" {benchtable.WORKS[work][axis]}' for work in works)
+        lines.append(f'{block} with linespoints {style} title "{name}"')
     return data + [
-        f'set title "{board}"',
-        f"set xtics ({tics})",
+        f'set title "{title}"',
+        "set xtics (" + ", ".join(f'"{text}" {x}' for x, text in tics) + ")",
         f'set xlabel "{label}"',
         "plot " + ", \\\n     ".join(lines),
+    ]
+
+
+def transfers(board, rows, label, axis, works, contestants):
+    """A panel of PANELS."""
+    curves = []
+    for who in contestants:
+        points = [(benchtable.WORKS[work][axis], benchtable.cost(rows, who, work)) for work in works]
+        curves.append((points, STYLES[who], benchtable.CONTESTANTS[who]))
+    tics = [(benchtable.WORKS[work][axis], benchtable.WORKS[work][0] if axis == 0 else work) for work in works]
+    return panel(board, label, tics, curves)
+
+
+def scale(board, rows):
+    """The panel of more channels and processes. Costs that do not grow are level lines, above zero."""
+    curves, tics = [], set()
+    for (who, (numbers, _)), shape in zip(benchtable.SCALE.items(), ("5", "7")):
+        tics |= set(numbers)
+        for size, color in zip(benchtable.SCALE_SIZES, ("#1f77b4", "#b7410e")):
+            points = [(number, benchtable.scale_cost(rows, who, number, size)) for number in numbers]
+            curves.append((points, f'lw 2 lc rgb "{color}" pt {shape}', f"{size}, more {who}"))
+    label = "channels of one process, or processes on one channel"
+    return [
+        "unset logscale y",
+        "set yrange [0:*]",
+        *panel(board, label, [(number, number) for number in sorted(tics)], curves),
+        "set logscale y",
+        "set yrange [*:*]",
     ]
 
 
 def svg(machines, path):
     """Draws what was measured on some machines."""
     commands = [
-        f'set terminal svg size 1100,{520 * len(machines)} font "sans-serif,12" background "white" noenhanced',
+        f'set terminal svg size 1650,{520 * len(machines)} font "sans-serif,12" background "white" noenhanced',
         f'set output "{path}"',
-        f"set multiplot layout {len(machines)},{len(PANELS)}",
+        f"set multiplot layout {len(machines)},{len(PANELS) + 1}",
         "set logscale xy",
         "set xrange [*:*] noextend",
         "set offsets graph 0.05, graph 0.05, 0, 0",
@@ -71,6 +98,7 @@ def svg(machines, path):
     ]
     for board, machine in machines.items():
         for each in PANELS:
-            commands += panel(board, machine["transfers"], *each)
+            commands += transfers(board, machine["transfers"], *each)
+        commands += scale(board, machine["scale"])
     commands += ["unset multiplot"]
     subprocess.run(["gnuplot"], input="\n".join(commands) + "\n", text=True, check=True)

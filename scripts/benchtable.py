@@ -32,6 +32,14 @@ CONTESTANTS = {
 
 MODULES = ("ferrodma", "ferrodma_coherent", "ferrodma_sg", "ferrodma_pool")
 
+# How jobs are shared out, by how many, and what a line says of that.
+SCALE = {
+    "channels": ((1, 2, 4, 8), "{} channel{s}, a job on each, then a call to wait for each"),
+    "processes": ((1, 4, 16), "{} process{es} on one channel, waiting in the call"),
+}
+# The smaller ones are polled for, the others interrupt.
+SCALE_SIZES = {"4 KiB": 4 * KIB, "8 KiB": 8 * KIB}
+
 # Of each contestant, whatever it copies.
 EVENTS = {"interrupts": "interrupts", "switches": "switches", "allocations": "allocations"}
 
@@ -84,13 +92,35 @@ def transfers(rows):
     return markdown(lines)
 
 
-def modules(sizes, open_files):
+def scale_cost(rows, who, number, size):
+    """Instructions per job; None where it was not measured."""
+    for row in rows_of(rows, who):
+        if (row[who], row["bytes"]) == (number, SCALE_SIZES[size]):
+            return row["instructions"]
+    return None
+
+
+def scale(machines):
+    """The table of more channels and processes, of all machines."""
+    lines = [["instructions per job", *(f"`{board}`, {size}" for board in machines for size in SCALE_SIZES)]]
+    for who, (numbers, title) in SCALE.items():
+        for number in numbers:
+            costs = [scale_cost(machine["scale"], who, number, size) for machine in machines.values() for size in SCALE_SIZES]
+            many = number > 1
+            title_of = title.format(number, s="s" * many, es="es" * many)
+            lines.append([title_of, *("" if cost is None else f"{cost:,}" for cost in costs)])
+    return markdown(lines)
+
+
+def modules(sizes, machine):
     """The table of the modules."""
     kinds = ("text", "rodata", "data")
-    lines = [["bytes", *kinds, "of an open file"]]
+    lines = [["bytes", *kinds, "of an open file", "of a bound channel, without its buffer"]]
     for name, of_module in sizes.items():
-        memory = open_files.get(name.removeprefix("ferrodma_"))
-        lines.append([name, *(f"{of_module[kind]:,}" for kind in kinds), f"{memory['bytes']:,}" if memory else ""])
+        who = "twin" if name == "driver in C" else name.removeprefix("ferrodma_")
+        memory = [machine[of].get(who) for of in ("open files", "bound channels")]
+        cells = [f"{each['bytes']:,}" if each else "" for each in memory]
+        lines.append([name, *(f"{of_module[kind]:,}" for kind in kinds), *cells])
     return markdown(lines)
 
 
@@ -99,8 +129,9 @@ def report(measured):
     text = []
     for board, machine in measured["machines"].items():
         text += [f"`{board}`:", transfers(machine["transfers"])]
+    text.append(scale(measured["machines"]))
     for machine in list(measured["machines"].values())[:1]:
-        text.append(modules(measured["modules"], machine["open files"]))
+        text.append(modules(measured["modules"], machine))
     return "\n" + "\n\n".join(text) + "\n"
 
 
@@ -112,8 +143,9 @@ def further(rows, who, few="16 x 64 B", many="256 x 64 B"):
     return (costs[1] - costs[0]) / (WORKS[many][0] - WORKS[few][0])
 
 
-def checks(rows):
+def checks(machine):
     """Lines that say how ferrodma stands, each with whether that is good enough."""
+    rows = machine["transfers"]
 
     def c(who, work):
         return cost(rows, who, work)
@@ -134,6 +166,12 @@ def checks(rows):
         # Neither has to do with an interrupt or another thread, so there is nothing that a queue would share out.
         ("full queue of pool jobs, to waiting", c("pool-queued", "64 B"), c("pool-waiting", "64 B"), 1.3),
     ]
+    for who, (numbers, _) in SCALE.items():
+        for size in SCALE_SIZES:
+            first, *others = (scale_cost(machine["scale"], who, number, size) for number in numbers)
+            ratios += [
+                (f"{size}, {number} {who} to 1", cost, first, 1.05) for number, cost in zip(numbers[1:], others)
+            ]
     for name, ours, theirs, most in ratios:
         if ours is None or theirs is None:
             yield f"{name}: not measured", False
@@ -145,3 +183,7 @@ def checks(rows):
             own = rows_of(rows, f"{who}-{way}")
             allocated = max((row["allocations"] + row["pages"] for row in own), default=None)
             yield f"allocations of ferrodma_{who}, {way}: {allocated}, at most 0", allocated == 0
+    for what in ("open files", "bound channels"):
+        for who in ("coherent", "sg", "pool") + ("twin",) * (what == "bound channels"):
+            if who not in machine[what]:
+                yield f"{what} of {who}: not measured", False

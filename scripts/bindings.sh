@@ -104,7 +104,7 @@ trees)
 	for overlay in dts/overlays/*.dtso; do
 		board=$(basename "$overlay" .dtso)
 		complaints "$BUILD/dtbs/$board.base" >"$out/$board.base.log"
-		for tree in "$board" "$board-faults" "$board-bench"; do
+		for tree in "$board" "$board-faults" "$board-bench" "$board-scale"; do
 			[ "$tree" = "$board" ] || [ -e "tests/overlays/$tree.dtso" ] || continue
 			[ -e "$BUILD/dtbs/$tree.dtb" ] || die "there is no build/dtbs/$tree.dtb" "make dtbs"
 			complaints "$BUILD/dtbs/$tree.dtb" >"$out/$tree.log"

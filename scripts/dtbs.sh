@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Compile the overlays, and merge each board's onto its tree: build/dtbs/<board>.dtb for use on the board,
-# build/dtbs/<board>-machine.dtb for QEMU, build/dtbs/<board>-faults.dtb for the tests, and build/dtbs/<board>-bench.dtb for
-# the benchmark where there is one. The tree is that of the machine of this name, or for a board that QEMU
+# build/dtbs/<board>-machine.dtb for QEMU, build/dtbs/<board>-faults.dtb for the tests, and build/dtbs/<board>-bench.dtb
+# and -scale.dtb for the benchmark where there are such. The tree is that of the machine of this name, or for a board that QEMU
 # cannot boot the one that the head of its overlay names. A warning of dtc is an error. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
@@ -91,5 +91,7 @@ for source in "$TOP"/dts/overlays/*.dtso; do
 		mv "$tree-$CONFIG.dtb" "$tree-machine.dtb"
 	fi
 	merge "$tree-machine.dtb" "$tree-faults.dtbo" "$tree-faults.dtb"
-	[ ! -e "$tree-bench.dtbo" ] || merge "$tree-machine.dtb" "$tree-bench.dtbo" "$tree-bench.dtb"
+	for kind in bench scale; do
+		[ ! -e "$tree-$kind.dtbo" ] || merge "$tree-machine.dtb" "$tree-$kind.dtbo" "$tree-$kind.dtb"
+	done
 done

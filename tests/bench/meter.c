@@ -92,57 +92,76 @@ static void on_page_alloc(void *unused, struct page *page, unsigned int order,
 	events.pages++;
 }
 
-static struct probe {
-	const char *name;
-	void *function;
-	struct tracepoint *tp;
-} probes[] = {
+static struct meter_probe probes[] = {
 	{ "irq_handler_entry", on_interrupt },
 	{ "sched_switch", on_switch },
 	{ "kmalloc", on_kmalloc },
 	{ "kmem_cache_alloc", on_cache_alloc },
 	{ "mm_page_alloc", on_page_alloc },
+	{ }
 };
 
-static void find_tracepoint(struct tracepoint *tp, void *unused)
+static void find_tracepoint(struct tracepoint *tp, void *arg)
 {
-	int i;
+	struct meter_probe *probe;
 
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		if (!strcmp(tp->name, probes[i].name))
-			probes[i].tp = tp;
+	for (probe = arg; probe->name; probe++)
+		if (!strcmp(tp->name, probe->name))
+			probe->tp = tp;
+}
+
+int meter_find(struct meter_probe *probe)
+{
+	for_each_kernel_tracepoint(find_tracepoint, probe);
+	for (; probe->name; probe++)
+		if (!probe->tp)
+			return -ENOENT;
+	return 0;
+}
+
+void meter_detach(struct meter_probe *probe)
+{
+	for (; probe->name; probe++) {
+		if (probe->attached)
+			tracepoint_probe_unregister(probe->tp, probe->function, NULL);
+		probe->attached = false;
+	}
+	tracepoint_synchronize_unregister();
+}
+
+int meter_attach(struct meter_probe *probes)
+{
+	struct meter_probe *probe;
+	int ret;
+
+	for (probe = probes; probe->name; probe++) {
+		ret = tracepoint_probe_register(probe->tp, probe->function, NULL);
+		if (ret) {
+			meter_detach(probes);
+			return ret;
+		}
+		probe->attached = true;
+	}
+	return 0;
 }
 
 static void count_end(void)
 {
-	int i;
-
-	if (!counting)
-		return;
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		tracepoint_probe_unregister(probes[i].tp, probes[i].function, NULL);
-	tracepoint_synchronize_unregister();
+	if (counting)
+		meter_detach(probes);
 	counting = false;
 }
 
 static int count_begin(void)
 {
-	int i, ret;
+	int ret;
 
 	if (counting)
 		return -EBUSY;
 	memset(&events, 0, sizeof(events));
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		ret = tracepoint_probe_register(probes[i].tp, probes[i].function, NULL);
-		if (ret) {
-			while (i--)
-				tracepoint_probe_unregister(probes[i].tp,
-							    probes[i].function, NULL);
-			return ret;
-		}
-	}
-	counting = true;
-	return 0;
+	ret = meter_attach(probes);
+	counting = !ret;
+	return ret;
 }
 
 static int compare(const void *a, const void *b)
@@ -222,6 +241,7 @@ EXPORT_SYMBOL_GPL(meter_run);
 static long meter_ioctl(struct file *file, unsigned int command, unsigned long arg)
 {
 	struct meter_events copy;
+	struct meter_memory held;
 	int ret = 0;
 
 	switch (command) {
@@ -238,6 +258,16 @@ static long meter_ioctl(struct file *file, unsigned int command, unsigned long a
 	case METER_EVENTS:
 		copy = events;
 		return copy_to_user((void __user *)arg, &copy, sizeof(copy)) ? -EFAULT : 0;
+	case METER_HOLD:
+		mutex_lock(&meter_lock);
+		ret = ledger_begin();
+		mutex_unlock(&meter_lock);
+		return ret;
+	case METER_HELD:
+		mutex_lock(&meter_lock);
+		ret = ledger_end(&held);
+		mutex_unlock(&meter_lock);
+		return ret ?: copy_to_user((void __user *)arg, &held, sizeof(held)) ? -EFAULT : 0;
 	default:
 		return -ENOTTY;
 	}
@@ -294,12 +324,10 @@ static int floors(void)
 
 int meter_init(void)
 {
-	int i, ret;
+	int ret = meter_find(probes) ?: ledger_init();
 
-	for_each_kernel_tracepoint(find_tracepoint, NULL);
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		if (!probes[i].tp)
-			return -ENOENT;
+	if (ret)
+		return ret;
 
 	on_each_cpu(start_counter, NULL, true);
 	ret = measure(nothing, NULL, METER_ROUNDS);
@@ -321,5 +349,6 @@ void meter_exit(void)
 {
 	misc_deregister(&meter_device);
 	count_end();
+	ledger_exit();
 	on_each_cpu(stop_counter, NULL, true);
 }

@@ -36,6 +36,18 @@ struct meter_events {
 	__u32 bytes;
 };
 
+/**
+ * struct meter_memory - what a task has allocated and not freed
+ * @objects: from kmalloc() and kmem_cache_alloc()
+ * @pages: allocations of pages, other than those that objects are in
+ * @bytes: of both
+ */
+struct meter_memory {
+	__u32 objects;
+	__u32 pages;
+	__u64 bytes;
+};
+
 /*
  * Of /dev/ferrodma-meter. To count events makes what is measured longer, so
  * instructions are read at another time.
@@ -43,6 +55,8 @@ struct meter_events {
 #define METER_NOTHING	_IO('B', 0)				/* does nothing: what a call costs */
 #define METER_COUNT	_IOW('B', 1, __u32)			/* begin (1) or end (0) to count events */
 #define METER_EVENTS	_IOR('B', 2, struct meter_events)	/* what was counted */
+#define METER_HOLD	_IO('B', 3)				/* note what the caller allocates */
+#define METER_HELD	_IOR('B', 4, struct meter_memory)	/* no longer; what is left */
 
 /* The form of a result, from kernel and programs; events may be fewer than jobs. */
 #define METER_RESULT(event)								\
@@ -50,6 +64,29 @@ struct meter_events {
 	"interrupts=" event " switches=" event " allocations=" event " pages=" event "\n"
 
 #ifdef __KERNEL__
+struct tracepoint;
+
+/**
+ * struct meter_probe - a function that is called at a tracepoint; a list of them
+ *	ends with one that has no name
+ */
+struct meter_probe {
+	const char *name;
+	void *function;
+	struct tracepoint *tp;
+	bool attached;
+};
+
+int meter_find(struct meter_probe *probes);
+int meter_attach(struct meter_probe *probes);
+void meter_detach(struct meter_probe *probes);
+
+/* ledger.c */
+int ledger_init(void);
+int ledger_begin(void);
+int ledger_end(struct meter_memory *held);
+void ledger_exit(void);
+
 int meter_init(void);
 void meter_exit(void);
 

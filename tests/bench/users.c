@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Measures what programs pay for a transfer, waiting for each and with a full
- * queue; and counts what another command takes:
+ * queue; counts what another command takes; and what memory a device takes that
+ * is bound:
  *
  *	users
  *	users count <contestant> <bytes> <rounds> <command>...
+ *	users bound <contestant> <device> <driver> <bytes of its buffer>
+ *	users bound <function> <number>
  */
-#include <err.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include "ferrodma_test.h"
+#include "bind.h"
+#include "counter.h"
 #include "marks.h"
-#include "meter.h"
 
 enum { INSTRUCTIONS, INTERRUPTS, SWITCHES, ALLOCATIONS, PAGES, METRICS };
 
@@ -22,37 +24,6 @@ enum { INSTRUCTIONS, INTERRUPTS, SWITCHES, ALLOCATIONS, PAGES, METRICS };
 static uint32_t samples[METRICS][METER_ROUNDS];
 static uint32_t overhead, recorded;
 static int all_rounds;
-static int meter;
-
-static inline uint32_t instructions(void)
-{
-	uint64_t count;
-
-	asm volatile("mrs %0, pmevcntr0_el0" : "=r" (count) :: "memory");
-	return count;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void count(bool on)
-{
-	if (ioctl(meter, METER_COUNT, on))
-		err(1, "METER_COUNT");
-}
-
-static struct meter_events events(void)
-{
-	struct meter_events now;
-
-	if (ioctl(meter, METER_EVENTS, &now))
-		err(1, "METER_EVENTS");
-	return now;
-}
 
 /* How often something is done that does @jobs jobs. */
 static int rounds(int metric, uint32_t jobs)
@@ -264,17 +235,79 @@ static int count_command(const char *who, const char *bytes, const char *rounds,
 	return 0;
 }
 
+/* A grace period has passed and what waits for it is freed, with a great margin. */
+static void settle(void)
+{
+	sleep_ms(500);
+}
+
+/* What the device of @b holds when it is bound, beside a buffer of @buffer bytes. */
+static int count_bound(const char *who, const struct bound_device *b, uint64_t buffer)
+{
+	struct meter_memory held = { .bytes = UINT64_MAX }, now;
+
+	/*
+	 * The first time leaves what the kernel keeps. Of the others the least counts:
+	 * an index of the kernel's that names the device grows once in a while.
+	 */
+	for (int i = 0; i < 6; i++) {
+		int ret = device_unbind(b);
+
+		settle();
+		if (!ret && i && ioctl(meter, METER_HOLD))
+			err(1, "METER_HOLD");
+		ret = ret ?: device_bind(b);
+		if (ret)
+			errx(1, "%s: %s", b->device, strerror(-ret));
+		settle();
+		if (i && ioctl(meter, METER_HELD, &now))
+			err(1, "METER_HELD");
+		if (i && now.bytes < held.bytes)
+			held = now;
+	}
+	if (held.bytes <= buffer)
+		errx(1, "%s has %llu bytes, less than its buffer", who,
+		     (unsigned long long)held.bytes);
+	printf("bound: %s objects=%u pages=%u buffer=%llu bytes=%llu\n", who, held.objects,
+	       held.pages, (unsigned long long)buffer,
+	       (unsigned long long)(held.bytes - buffer));
+	return 0;
+}
+
+static int count_channel(const char *function, int number)
+{
+	struct ferrodma_info info;
+	struct bound_device b;
+	int fd = channel_open_fd(function, number, O_RDWR);
+	int ret = fd < 0 ? fd : channel_info(fd, &info);
+
+	ret = ret ?: bound_device_find(&b, function, number);
+	if (ret)
+		errx(1, "%s%d: %s", function, number, strerror(-ret));
+	close(fd);
+	return count_bound(function, &b, info.buffer_size);
+}
+
 int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 64, 4 << 10, 64 << 10, 1 << 20 }, lists[] = { 16, 256 };
 	/* The one with a large buffer, where there are two. */
 	int large = !access("/dev/ferrodma-coherent1", F_OK);
 
-	meter = open("/dev/ferrodma-meter", O_RDWR);
-	if (meter < 0)
-		err(1, "/dev/ferrodma-meter");
+	meter_open();
 	if (argc > 5 && !strcmp(argv[1], "count"))
 		return count_command(argv[2], argv[3], argv[4], argv + 5);
+	if (argc == 4 && !strcmp(argv[1], "bound"))
+		return count_channel(argv[2], atoi(argv[3]));
+	if (argc == 6 && !strcmp(argv[1], "bound")) {
+		struct bound_device b;
+
+		snprintf(b.device, sizeof(b.device), "%s", argv[3]);
+		snprintf(b.driver, sizeof(b.driver), "%s", argv[4]);
+		return count_bound(argv[2], &b, atoi(argv[5]));
+	}
+	if (argc > 1)
+		errx(1, "see the head of users.c");
 
 	memory("coherent", large);
 	memory("sg", 0);
