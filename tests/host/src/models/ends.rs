@@ -8,7 +8,12 @@ use kernel::{
 };
 
 use crate::{
+    channel::QUEUE_DEPTH,
     driver::Addresses,
+    queue::{
+        ClientId,
+        Reserved, //
+    },
     world::*, //
 };
 
@@ -148,29 +153,37 @@ fn who_waits_for_a_cookie_sees_its_record_come_back() {
     });
 }
 
+/// Leaves `left` of its jobs to the client whose job runs; the others are in somebody's hands.
+fn take_all_but(world: &World, left: usize) -> ClientId {
+    let mut state = world.channel.state.lock();
+    let id = state.queue.running().expect("it runs").client;
+    for _ in left..QUEUE_DEPTH {
+        assert!(matches!(state.queue.reserve(id), Ok(Reserved::Make)));
+    }
+    id
+}
+
+/// Undoes it.
+fn give_back_all_but(world: &World, id: ClientId, left: usize) {
+    for _ in left..QUEUE_DEPTH {
+        world.channel.state.lock().queue.recycle(id, None);
+    }
+}
+
 #[test]
 fn a_submitter_finds_room_when_a_record_was_taken() {
     explore(None, || {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        // All other jobs of the client are in somebody's hands.
-        let running = |job: &mut KBox<crate::job::Job>| job.client;
-        let id = world.channel.state.lock().queue.running().map(running);
-        let id = id.expect("it runs");
-        for _ in 1..crate::channel::QUEUE_DEPTH {
-            let reserved = world.channel.state.lock().queue.reserve(id);
-            assert!(matches!(reserved, Ok(crate::queue::Reserved::Make)));
-        }
+        let id = take_all_but(&world, 1);
         world.interrupts();
         let other = client.clone();
         let thread = world.run(move |_| submit(&other, 2));
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         assert_eq!(thread.join().expect("it ends"), 2);
         check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
-        for _ in 1..crate::channel::QUEUE_DEPTH {
-            world.channel.state.lock().queue.recycle(id, None);
-        }
+        give_back_all_but(&world, id, 1);
         world.end([client]);
     });
 }
@@ -181,21 +194,14 @@ fn a_submitter_finds_room_when_another_has_no_memory_for_its_job() {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        let running = |job: &mut KBox<crate::job::Job>| job.client;
-        let id = world.channel.state.lock().queue.running().map(running);
-        let id = id.expect("it runs");
-        for _ in 2..crate::channel::QUEUE_DEPTH {
-            assert!(world.channel.state.lock().queue.reserve(id).is_ok());
-        }
+        let id = take_all_but(&world, 2);
         alloc::limit(Some(0));
         let other = client.clone();
         let thread = world.run(move |_| submit_wait(&other, 2));
         assert_eq!(submit_wait(&client, 3), Err(ENOMEM));
         assert_eq!(thread.join().expect("it ends"), Err(ENOMEM));
         alloc::limit(None);
-        for _ in 2..crate::channel::QUEUE_DEPTH {
-            world.channel.state.lock().queue.recycle(id, None);
-        }
+        give_back_all_but(&world, id, 2);
         world.interrupts();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         world.end([client]);
@@ -209,12 +215,7 @@ fn three_submitters_that_wait_share_the_last_job() {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        let running = |job: &mut KBox<crate::job::Job>| job.client;
-        let id = world.channel.state.lock().queue.running().map(running);
-        let id = id.expect("it runs");
-        for _ in 1..crate::channel::QUEUE_DEPTH {
-            assert!(world.channel.state.lock().queue.reserve(id).is_ok());
-        }
+        let id = take_all_but(&world, 1);
         world.interrupts();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         let threads = [2, 3].map(|number| {
@@ -224,9 +225,7 @@ fn three_submitters_that_wait_share_the_last_job() {
         assert_eq!(submit_wait(&client, 4).expect("it is done").user_data, 4);
         let others = threads.map(|thread| thread.join().expect("it ends").user_data);
         assert_eq!(others, [2, 3]);
-        for _ in 1..crate::channel::QUEUE_DEPTH {
-            world.channel.state.lock().queue.recycle(id, None);
-        }
+        give_back_all_but(&world, id, 1);
         world.end([client]);
     });
 }
