@@ -3,7 +3,7 @@
 //! The queue of a channel, and all that takes its lock, as a program of the host.
 //!
 //! The files under test are the driver's own, unchanged: the queue, the channel with the ends of
-//! jobs, and the client. What is below them is replaced: the kernel crate, by `kernel/`; hardware
+//! jobs, the gate, and the client. What is below them is replaced: the kernel crate, by `kernel/`; hardware
 //! and memory, by [`hardware`] and [`below`]; what sleeps and what is called back, by [`waits`].
 //!
 //! The locks are loom's, so that the models in [`models`] go through every order in which threads
@@ -24,6 +24,7 @@ mod ferrodma {
     pub(crate) mod channel;
     pub(crate) mod client;
     pub(crate) mod fifo;
+    pub(crate) mod gate;
     pub(crate) mod job;
     pub(crate) mod queue;
     pub(crate) mod ratelimit;
@@ -54,6 +55,7 @@ use self::{
         channel,
         client,
         fifo,
+        gate,
         job,
         queue,
         ratelimit,
@@ -65,7 +67,6 @@ use self::{
     waits::{
         completion,
         finisher,
-        gate,
         watchdog, //
     }, //
 };

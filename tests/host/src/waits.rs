@@ -133,14 +133,16 @@ pub(crate) mod completion {
 pub(crate) mod finisher {
     //! The worker that settles jobs.
 
+    use kernel::prelude::*;
+
     use super::Calls;
 
     /// A work item. Here one run more than needed may come of calls that are close together.
     pub(crate) struct Finisher(pub(crate) Calls);
 
     impl Finisher {
-        pub(crate) unsafe fn new() -> Self {
-            Self(Calls::default())
+        pub(crate) unsafe fn new() -> impl PinInit<Self, Error> {
+            Ok(Self(Calls::default()))
         }
 
         pub(crate) fn schedule(&self) {
@@ -154,11 +156,14 @@ pub(crate) mod watchdog {
 
     use std::cell::Cell;
 
-    use kernel::time::{
-        self,
-        ClockSource,
-        Delta,
-        Monotonic, //
+    use kernel::{
+        prelude::*,
+        time::{
+            self,
+            ClockSource,
+            Delta,
+            Monotonic, //
+        }, //
     };
 
     use crate::channel::Channel;
@@ -172,11 +177,11 @@ pub(crate) mod watchdog {
     }
 
     impl Watchdog {
-        pub(crate) unsafe fn new() -> Self {
-            Self {
+        pub(crate) unsafe fn new() -> impl PinInit<Self, Error> {
+            Ok(Self {
                 calls: Calls::default(),
                 at: Cell::new(None),
-            }
+            })
         }
 
         pub(crate) fn arm(&self, delay: Delta) {
@@ -193,107 +198,6 @@ pub(crate) mod watchdog {
             if let Some(at) = self.at.take() {
                 time::set(at);
                 channel.expired();
-            }
-        }
-    }
-}
-
-pub(crate) mod gate {
-    //! The gate between what outlives a device and what is bound to it.
-
-    use std::{
-        cell::RefCell,
-        rc::Rc, //
-    };
-
-    use kernel::sync::{
-        CondVar,
-        Mutex, //
-    };
-
-    use crate::hardware::Hardware;
-
-    /// Lends out hardware while the device is bound.
-    pub(crate) struct Gate {
-        hw: RefCell<Option<Rc<Hardware<'static>>>>,
-        /// Where the gate may close. Else who is inside does not matter, and taking no lock leaves
-        /// loom with less to do.
-        readers: Option<Readers>,
-    }
-
-    struct Readers {
-        inside: Mutex<Inside>,
-        left: CondVar,
-    }
-
-    struct Inside {
-        is_open: bool,
-        count: usize,
-    }
-
-    impl Gate {
-        pub(crate) fn new() -> Self {
-            Self {
-                hw: RefCell::new(None),
-                readers: crate::world::closes().then(|| Readers {
-                    inside: Mutex::new(Inside {
-                        is_open: true,
-                        count: 0,
-                    }),
-                    left: CondVar::new(),
-                }),
-            }
-        }
-
-        pub(crate) fn open(&self, hw: &Rc<Hardware<'static>>) {
-            *self.hw.borrow_mut() = Some(hw.clone());
-        }
-
-        pub(crate) fn close(&self) {
-            if let Some(readers) = &self.readers {
-                let mut inside = readers.inside.lock();
-                inside.is_open = false;
-                while inside.count > 0 {
-                    readers.left.wait(&mut inside);
-                }
-            }
-        }
-
-        pub(crate) fn enter(&self) -> Option<Pass<'_>> {
-            if let Some(readers) = &self.readers {
-                let mut inside = readers.inside.lock();
-                if !inside.is_open {
-                    return None;
-                }
-                inside.count += 1;
-            }
-            Some(Pass {
-                hw: self.hw.borrow().clone()?,
-                gate: self,
-            })
-        }
-    }
-
-    /// Proof of being inside.
-    pub(crate) struct Pass<'gate> {
-        hw: Rc<Hardware<'static>>,
-        gate: &'gate Gate,
-    }
-
-    impl Pass<'_> {
-        pub(crate) fn hw(&self) -> &Hardware<'_> {
-            &self.hw
-        }
-    }
-
-    impl Drop for Pass<'_> {
-        fn drop(&mut self) {
-            if let Some(readers) = &self.gate.readers {
-                let mut inside = readers.inside.lock();
-                inside.count -= 1;
-                if inside.count == 0 {
-                    readers.left.notify_all();
-                }
             }
         }
     }

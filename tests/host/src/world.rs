@@ -3,10 +3,7 @@
 //! A channel with hardware and the threads that the kernel would run for it.
 
 use std::{
-    cell::{
-        Cell,
-        RefCell, //
-    },
+    cell::RefCell,
     marker::PhantomData,
     mem::ManuallyDrop,
     ops::Deref,
@@ -23,6 +20,7 @@ use std::{
 use kernel::{
     alloc,
     prelude::*,
+    sync::srcu,
     time::{
         self,
         Delta, //
@@ -64,15 +62,6 @@ use crate::{
 
 /// Time limit of jobs, in nanoseconds.
 const LIMIT: i64 = 100;
-
-thread_local! {
-    static CLOSES: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether gates that are made now will be closed.
-pub(crate) fn closes() -> bool {
-    CLOSES.get()
-}
 
 /// Runs `model` in every order of its threads' steps, those with at most `preemptions` of them if
 /// that is given.
@@ -144,7 +133,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(setup: Setup) -> Rc<Self> {
-        CLOSES.set(setup.closes);
+        srcu::wait_for_readers(setup.closes);
         alloc::forget_boxes();
         time::set(0);
         let info = Info {
@@ -168,7 +157,8 @@ impl World {
             engine: Engine::new(setup.ills, line.clone(), Box::new(pause)),
             bound: PhantomData,
         });
-        channel.gate.open(&hw);
+        // SAFETY: It is dropped with the world, and what runs for it ends before.
+        unsafe { channel.gate.open(&hw) };
         if setup.polls {
             channel.state.lock().poll_bytes = BYTES;
         }

@@ -33,6 +33,22 @@ pub mod fmt {
     pub use core::format_args as fmt;
 }
 
+pub mod init {
+    //! What makes a value at the place where it stays.
+
+    /// It here makes it anywhere.
+    pub trait PinInit<T, E> {
+        /// The value.
+        fn init(self) -> Result<T, E>;
+    }
+
+    impl<T, E> PinInit<T, E> for Result<T, E> {
+        fn init(self) -> Self {
+            self
+        }
+    }
+}
+
 pub mod irq {
     //! Interrupts.
 
@@ -63,6 +79,7 @@ pub mod prelude {
             Result, //
         },
         fmt::fmt,
+        init::PinInit,
         try_pin_init,
     };
     pub use core::mem::size_of;
@@ -88,9 +105,11 @@ macro_rules! static_lock_class {
 /// A structure made of its fields, which does not move when it is in an `Arc`.
 #[macro_export]
 macro_rules! try_pin_init {
-    (@ $t:ident [$($done:tt)*]) => { Ok::<_, $crate::error::Error>($t { $($done)* }) };
+    (@ $t:ident [$($done:tt)*]) => {
+        (|| Ok::<_, $crate::error::Error>($t { $($done)* }))()
+    };
     (@ $t:ident [$($done:tt)*] $field:ident <- $value:expr, $($rest:tt)*) => {
-        $crate::try_pin_init!(@ $t [$($done)* $field: $value,] $($rest)*)
+        $crate::try_pin_init!(@ $t [$($done)* $field: $crate::init::PinInit::init($value)?,] $($rest)*)
     };
     (@ $t:ident [$($done:tt)*] $field:ident: $value:expr, $($rest:tt)*) => {
         $crate::try_pin_init!(@ $t [$($done)* $field: $value,] $($rest)*)

@@ -23,6 +23,7 @@ use crate::{
     task, //
 };
 
+pub use self::srcu::Srcu;
 pub use crate::{
     new_condvar,
     new_mutex,
@@ -233,6 +234,67 @@ pub mod poll {
     }
 }
 
+pub mod srcu {
+    //! Readers that may sleep, and are waited for.
+
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static WAITS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether readers of what is made from now on are waited for. Where they are not, who reads does
+    /// not matter, and taking no lock leaves loom with less to do.
+    pub fn wait_for_readers(waits: bool) {
+        WAITS.set(waits);
+    }
+
+    /// One domain of readers.
+    pub struct Srcu(Option<(Mutex<usize>, CondVar)>);
+
+    impl Srcu {
+        /// Without readers.
+        #[expect(clippy::new_without_default, reason = "as in the kernel")]
+        pub fn new() -> Self {
+            Self(WAITS.get().then(|| (Mutex::new(0), CondVar::new())))
+        }
+
+        /// Becomes a reader.
+        pub fn read_lock(&self) -> Guard<'_> {
+            if let Some((readers, _)) = &self.0 {
+                *readers.lock() += 1;
+            }
+            Guard(self)
+        }
+
+        /// Waits until all who were readers before have left.
+        pub fn synchronize_expedited(&self) {
+            let (readers, left) = self.0.as_ref().expect("readers are waited for");
+            let mut readers = readers.lock();
+            while *readers > 0 {
+                left.wait(&mut readers);
+            }
+        }
+    }
+
+    /// Proof of being a reader.
+    pub struct Guard<'a>(&'a Srcu);
+
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if let Some((readers, left)) = &self.0 .0 {
+                let mut readers = readers.lock();
+                *readers -= 1;
+                if *readers == 0 {
+                    left.notify_all();
+                }
+            }
+        }
+    }
+}
+
 pub mod atomic {
     //! Values that need no lock. Numbers are no points of interest to loom.
 
@@ -249,8 +311,33 @@ pub mod atomic {
     pub mod ordering {
         //! How strictly.
 
+        use super::Ordering;
+
+        /// What a load or a store may ask for.
+        pub trait Order {
+            /// The same of the host.
+            const ORDERING: Ordering;
+        }
+
         /// Not at all.
         pub struct Relaxed;
+        /// What comes behind stays behind.
+        pub struct Acquire;
+        /// What comes before stays before.
+        pub struct Release;
+
+        impl Order for Relaxed {
+            const ORDERING: Ordering = Ordering::Relaxed;
+        }
+
+        impl Order for Acquire {
+            const ORDERING: Ordering = Ordering::Acquire;
+        }
+
+        impl Order for Release {
+            const ORDERING: Ordering = Ordering::Release;
+        }
+
         /// As a full barrier before and one behind.
         pub struct Full;
     }
@@ -306,8 +393,13 @@ pub mod atomic {
 
             impl$(<$param>)? Atomic<$type> {
                 /// The value.
-                pub fn load(&self, _: ordering::Relaxed) -> $type {
-                    self.0.load(Ordering::Relaxed)
+                pub fn load<O: ordering::Order>(&self, _: O) -> $type {
+                    self.0.load(O::ORDERING)
+                }
+
+                /// Sets it.
+                pub fn store<O: ordering::Order>(&self, value: $type, _: O) {
+                    self.0.store(value, O::ORDERING);
                 }
 
                 /// Sets it, and returns what it was.
@@ -329,7 +421,15 @@ pub mod atomic {
 #[macro_export]
 macro_rules! new_condvar {
     ($name:literal) => {
-        $crate::sync::CondVar::new()
+        Ok::<_, $crate::error::Error>($crate::sync::CondVar::new())
+    };
+}
+
+/// Readers that may sleep.
+#[macro_export]
+macro_rules! new_srcu {
+    () => {
+        Ok::<_, $crate::error::Error>($crate::sync::Srcu::new())
     };
 }
 
@@ -337,7 +437,7 @@ macro_rules! new_condvar {
 #[macro_export]
 macro_rules! new_mutex {
     ($value:expr, $name:literal) => {
-        $crate::sync::Mutex::new($value)
+        Ok::<_, $crate::error::Error>($crate::sync::Mutex::new($value))
     };
 }
 
@@ -345,6 +445,6 @@ macro_rules! new_mutex {
 #[macro_export]
 macro_rules! new_spinlock_irq {
     ($value:expr, $name:literal) => {
-        $crate::sync::SpinLockIrq::new($value)
+        Ok::<_, $crate::error::Error>($crate::sync::SpinLockIrq::new($value))
     };
 }
