@@ -100,7 +100,7 @@ kernel_dir() {
 		return
 	fi
 	[ -e "$TOP/tests/kernels/$CONFIG" ] || die "FERRODMA_CONFIG: tests/kernels has no $CONFIG"
-	echo "$CACHE/$CONFIG-$KERNEL_DEB-$(key_of "$(kernel_key)" "$(options)" "recipe 1")"
+	echo "$CACHE/$CONFIG-$KERNEL_DEB-$(key_of "$(kernel_key)" "$(options)" "recipe 2")"
 }
 
 # options: what the kernel in tests/kernels asks of Kconfig.
