@@ -29,13 +29,10 @@ channels()
 # Devices that the driver would take, and has not.
 unbound()
 {
-	for device in /sys/bus/platform/devices/*; do
-		[ -e "$device/driver" ] && continue
-		[ -e "$device/of_node/compatible" ] || continue
-		tr '\0' '\n' <"$device/of_node/compatible" |
-			grep -q "^ferrodma,.*-$function\$" && echo "${device##*/}"
+	for event in $(grep -l "^OF_COMPATIBLE_.*=ferrodma,.*-$function\$" /sys/bus/platform/devices/*/uevent); do
+		device=${event%/uevent}
+		[ -e "$device/driver" ] || echo "${device##*/}"
 	done
-	return 0
 }
 
 load()
