@@ -8,7 +8,7 @@
 #include "bind.h"
 
 #define HELPER	"ferrodma"
-#define ROUNDS	20
+#define ROUNDS	40
 #define LONG_TIME	1800
 
 /* Most drivers that are loaded at a time. */
