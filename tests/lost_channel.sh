@@ -29,10 +29,11 @@ channels()
 # Devices that the driver would take, and has not.
 unbound()
 {
-	for event in $(grep -l "^OF_COMPATIBLE_.*=ferrodma,.*-$function\$" /sys/bus/platform/devices/*/uevent); do
-		device=${event%/uevent}
-		[ -e "$device/driver" ] || echo "${device##*/}"
-	done
+	grep -l "^OF_COMPATIBLE_.*=ferrodma,.*-$function\$" /sys/bus/platform/devices/*/uevent |
+		while read -r event; do
+			device=${event%/uevent}
+			[ -e "$device/driver" ] || echo "${device##*/}"
+		done
 }
 
 load()
