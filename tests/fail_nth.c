@@ -3,7 +3,8 @@
  * Every allocation fails once. The kernel is told to fail the n-th one of a call,
  * for n = 1, 2, ... until the call makes no n-th allocation: each time the call must
  * succeed all the same, or return an error that is documented, leave memory as it
- * was and nothing behind, and the channel must go on working.
+ * was and nothing behind, and the channel must go on working. Then the same where
+ * memory is out for all that a call asks for from some byte on.
  *
  * Documentation/fault-injection/fault-injection.rst, "/proc/self/fail-nth".
  */
@@ -17,9 +18,16 @@
 #include "user_memory.h"
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 
 /* More allocations than any of the calls makes. */
 #define MOST		5000
+
+/* Allocations that fail where memory runs out; more of them than there are. */
+#define RUNS_OUT	1000000
+
+/* Bytes more that there are each time. */
+#define STEP		128
 
 /* The longest of these loops: a few hundred times to unbind and bind. */
 #define LONG_TIME	1200
@@ -84,6 +92,34 @@ static bool let_all_fail(bool *copies)
 	       set_knob("fail_page_alloc", "ignore-gfp-highmem", "N") &&
 	       set_knob("fail_page_alloc", "min-order", "0") &&
 	       set_knob("fail_page_alloc", "verbose", "0");
+}
+
+/* Where the function called @name is in the kernel; if that is null, the first behind @after. */
+static unsigned long address_of(const char *name, unsigned long after)
+{
+	unsigned long address, found = 0;
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char symbol[512];
+
+	while (f && fscanf(f, "%lx %*c %511s%*[^\n]", &address, symbol) == 2)
+		if (name ? !strcmp(symbol, name) : address > after && (!found || address < found))
+			found = address;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* DMA_API_DEBUG turns itself off where it has no memory for what it remembers. */
+static bool let_dma_debug_be(void)
+{
+	unsigned long start = address_of("add_dma_entry", 0);
+	char from[32], to[32];
+
+	if (!start)
+		return true;
+	snprintf(from, sizeof(from), "%#lx", start);
+	snprintf(to, sizeof(to), "%#lx", address_of(NULL, start));
+	return set_knob("failslab", "reject-start", from) && set_knob("failslab", "reject-end", to);
 }
 
 static void arm(int nth, int n)
@@ -259,6 +295,56 @@ TEST_F_TIMEOUT(fail, waiting_submit, LONG_TIME)
 		expect_goes_on(_metadata, self, n);
 	}
 	EXPECT_LT(0, self->refused);
+}
+
+/*
+ * Where memory runs out for good, once the call has had as many bytes: what is tried
+ * in another way when it has failed then fails again.
+ */
+static bool run_out(int make_it_fail, int bytes)
+{
+	char text[16], times[16];
+
+	snprintf(text, sizeof(text), "%d", bytes);
+	snprintf(times, sizeof(times), "%d", RUNS_OUT);
+	return set_knob("failslab", "task-filter", "Y") && set_knob("failslab", "times", times) &&
+	       set_knob("failslab", "space", text) && set_knob("failslab", "probability", "100") &&
+	       pwrite(make_it_fail, "1", 1, 0) == 1;
+}
+
+/* Ends it; whether memory has run out. */
+static bool has_run_out(int make_it_fail)
+{
+	int fd;
+	char text[16] = "";
+
+	while (pwrite(make_it_fail, "0", 1, 0) != 1)
+		;
+	fd = open(DEBUGFS "/failslab/times", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return atoi(text) != RUNS_OUT;
+}
+
+TEST_F_TIMEOUT(fail, submit_that_memory_runs_out_for, LONG_TIME)
+{
+	int make_it_fail = open(MAKE_IT_FAIL, O_WRONLY | O_CLOEXEC), ret;
+	bool failed = true;
+
+	ASSERT_LE(0, make_it_fail);
+	for (int n = 1; failed; n++) {
+		ASSERT_TRUE(open_afresh(self));
+		make_job(self, n);
+		ASSERT_TRUE(run_out(make_it_fail, (n - 1) * STEP + 1));
+		ret = job_run(&self->c, &self->job);
+		failed = has_run_out(make_it_fail);
+		expect_done(_metadata, self, !ret);
+		failed = goes_on(_metadata, self, n, ret, failed);
+		expect_goes_on(_metadata, self, n);
+	}
+	EXPECT_LT(0, self->refused);
+	close(make_it_fail);
 }
 
 TEST_F_TIMEOUT(fail, queued_submit, LONG_TIME)
@@ -538,7 +624,7 @@ int main(int argc, char **argv)
 {
 	bool copies;
 
-	if (access(FAIL_NTH, F_OK) || !let_all_fail(&copies)) {
+	if (access(FAIL_NTH, F_OK) || !let_all_fail(&copies) || !let_dma_debug_be()) {
 		ksft_print_header();
 		ksft_exit_skip("the kernel was built without fault injection, or its files in debugfs\n");
 	}
