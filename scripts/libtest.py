@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a run of Rust's test runner says, with --show-output: a result for each test, and what is missing."""
+"""The tests of the host, run by Rust's test runner with --show-output: a result for each, and what is missing."""
 
 import re
+import subprocess
 
 import ktap
 
@@ -15,6 +16,19 @@ def short(name):
     """`program::group::test` as kselftests are called."""
     program, _, rest = name.partition("::")
     return f"{program}: {rest.replace('::', '.')}"
+
+
+def run(top, log, limit, *names):
+    """Runs all of the clone at `top`, or those of these names, for at most so many seconds. Their output goes to `log`."""
+    command = ["timeout", str(limit), top / "scripts" / "host.sh", *names]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            return process.wait()
+        finally:
+            # It ends all that it has started.
+            process.terminate()
+            process.wait()
 
 
 def results(text):
