@@ -3,8 +3,9 @@
 //! The queue of a channel, and all that takes its lock, as a program of the host.
 //!
 //! The files under test are the driver's own, unchanged: the queue, the channel with the ends of
-//! jobs, the gate, and the client. What is below them is replaced: the kernel crate, by `kernel/`; hardware
-//! and memory, by [`hardware`] and [`below`]; what sleeps and what is called back, by [`waits`].
+//! jobs, the gate, and the client. What is below them is replaced: the kernel crate, by `kernel/`;
+//! hardware and memory, by [`hardware`] and [`below`]; what sleeps and what is called back, by
+//! [`waits`].
 //!
 //! The locks are loom's, so that the models in [`models`] go through every order in which threads
 //! can take them. The queue alone is compared with a simple one in [`sequences`].
