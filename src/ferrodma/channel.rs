@@ -183,6 +183,13 @@ pub(crate) struct State {
     settles: bool,
 }
 
+impl State {
+    /// How many jobs have ended and are still mapped. 0 when no job is out.
+    pub(crate) fn still_mapped(&self) -> usize {
+        self.unsettled
+    }
+}
+
 impl Channel {
     /// A channel without hardware.
     pub(crate) fn new(

@@ -54,6 +54,11 @@ impl<T> Fifo<T> {
         })
     }
 
+    /// How many elements are in the queue.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Whether nothing is in the queue.
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0

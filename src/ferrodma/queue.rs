@@ -474,6 +474,15 @@ impl<J: Entry, S> Queue<J, S> {
             .any(|job| job.cookie == cookie && !job.waited)
     }
 
+    /// How many jobs were submitted whose records are not taken yet.
+    pub(crate) fn jobs_out(&self) -> usize {
+        self.clients
+            .iter()
+            .flatten()
+            .map(|client| client.active.len() + client.done.len() + client.waited.len())
+            .sum()
+    }
+
     /// Whether any job of a client is pending or running.
     pub(crate) fn is_active(&self, id: ClientId) -> bool {
         !self.active(id).is_empty()

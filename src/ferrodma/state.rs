@@ -68,6 +68,12 @@ pub(crate) fn show<'a>(
             dir.read_callback_file(c"cancelled", channel, &|channel, f| {
                 show_count(channel, f, |stats| stats.cancelled)
             });
+            dir.read_callback_file(c"jobs_out", channel, &|channel, f| {
+                f.write_fmt(fmt!("{}\n", channel.state.lock().queue.jobs_out()))
+            });
+            dir.read_callback_file(c"still_mapped", channel, &|channel, f| {
+                f.write_fmt(fmt!("{}\n", channel.state.lock().still_mapped()))
+            });
             dir.read_callback_file(c"latency", channel, &show_latency);
             if channel.stock.is_some() {
                 dir.read_callback_file(c"blocks", channel, &|channel, f| {

@@ -5,7 +5,6 @@
 use kernel::prelude::*;
 
 use crate::{
-    driver::Addresses,
     job::Job,
     lent::{
         Patience,
@@ -65,8 +64,10 @@ impl Channel {
         time: i64,
     ) {
         self.close(state, &mut job, status, bytes, time);
-        // All go the same way, so that records stay in order.
-        if self.addresses != Addresses::BufferOffsets && !job.waited {
+        // What is parked is delivered by `finish_parked()`, so that records stay in order jobs that
+        // end meanwhile go the same way.
+        let is_behind = state.settles || state.queue.has_parked();
+        if !job.waited && (job.unsettled || is_behind) {
             // There is room for all jobs.
             let _ = state.queue.park(job);
             if !state.submits {

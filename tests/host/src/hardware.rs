@@ -66,6 +66,9 @@ pub(crate) struct Engine {
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: (),
     pub(crate) engine: Rc<Engine>,
+    /// Every other job, from the first one on, is to be settled, whatever its addresses are: as those
+    /// are whose chains are too long to keep.
+    pub(crate) has_long_jobs: bool,
     pub(crate) bound: PhantomData<&'bound ()>,
 }
 
@@ -256,8 +259,10 @@ pub(crate) mod lent {
                 number,
             };
             *self = match self {
-                Lent::Pages(None) => Lent::Pages(Some(mapping)),
                 Lent::Pages(Some(_)) => panic!("memory was mapped twice"),
+                _ if hw.has_long_jobs && number % 2 == 0 => Lent::Coherent(mapping),
+                _ if hw.has_long_jobs => Lent::Pages(Some(mapping)),
+                Lent::Pages(None) => Lent::Pages(Some(mapping)),
                 _ => Lent::Coherent(mapping),
             };
         }

@@ -82,7 +82,7 @@ pub(crate) fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync
 }
 
 /// What a channel is like.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setup {
     pub(crate) addresses: Addresses,
     pub(crate) ills: Ills,
@@ -90,6 +90,8 @@ pub(crate) struct Setup {
     pub(crate) closes: bool,
     /// Jobs are polled.
     pub(crate) polls: bool,
+    /// See [`Hardware::has_long_jobs`].
+    pub(crate) has_long_jobs: bool,
 }
 
 impl Default for Setup {
@@ -99,6 +101,7 @@ impl Default for Setup {
             ills: Ills::None,
             closes: false,
             polls: false,
+            has_long_jobs: false,
         }
     }
 }
@@ -155,6 +158,7 @@ impl World {
         let hw = Rc::new(Hardware {
             dev: (),
             engine: Engine::new(setup.ills, line.clone(), Box::new(pause)),
+            has_long_jobs: setup.has_long_jobs,
             bound: PhantomData,
         });
         // SAFETY: It is dropped with the world, and what runs for it ends before.
@@ -240,6 +244,9 @@ impl World {
             calls.end();
             thread.join().expect("it ends");
         }
+        let state = self.channel.state.lock();
+        assert_eq!(state.still_mapped(), 0, "an ended job is still mapped");
+        drop(state);
         let (made, left) = alloc::boxes();
         assert_eq!(made, left + closed, "a job was lost");
         for client in clients {

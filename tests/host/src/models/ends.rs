@@ -22,6 +22,7 @@ const SG: Setup = Setup {
     ills: crate::hardware::Ills::None,
     closes: false,
     polls: false,
+    has_long_jobs: false,
 };
 
 #[test]
@@ -241,6 +242,32 @@ fn jobs_are_settled_before_their_records_are_read() {
         world.settles();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+/// Also where only some of them are to be settled, and others end meanwhile.
+#[test]
+fn records_stay_in_order_beside_jobs_that_are_settled() {
+    explore(Some(3), || {
+        let world = World::new(Setup {
+            has_long_jobs: true,
+            ..Setup::default()
+        });
+        let client = world.client();
+        world.interrupts();
+        world.settles();
+        for cookie in 1..4 {
+            submit(&client, cookie);
+        }
+        for cookie in 1..4 {
+            check(
+                &read(&client, false).expect("it comes"),
+                cookie,
+                cookie,
+                Ok(()),
+            );
+        }
         world.end([client]);
     });
 }

@@ -18,6 +18,12 @@ const BOUND: Setup = Setup {
     ills: crate::hardware::Ills::None,
     closes: true,
     polls: false,
+    has_long_jobs: false,
+};
+
+const BOUND_LONG: Setup = Setup {
+    has_long_jobs: true,
+    ..BOUND
 };
 
 const BOUND_SG: Setup = Setup {
@@ -55,26 +61,28 @@ fn unbind_ends_all_jobs_and_then_readers() {
 
 #[test]
 fn unbind_waits_for_jobs_to_be_settled() {
-    explore(Some(2), || {
-        let world = World::new(BOUND_SG);
-        let client = world.client();
-        submit(&client, 1);
-        submit(&client, 2);
-        world.interrupts();
-        world.settles();
-        let thread = world.run(|world| world.unbind());
-        for cookie in 1..3 {
-            check_ended(&read(&client, false).expect("it comes"), cookie);
-        }
-        assert_eq!(read(&client, false), Err(ENODEV));
-        thread.join().expect("it ends");
-        world.end([client]);
-    });
+    for setup in [BOUND_SG, BOUND_LONG] {
+        explore(Some(2), move || {
+            let world = World::new(setup);
+            let client = world.client();
+            submit(&client, 1);
+            submit(&client, 2);
+            world.interrupts();
+            world.settles();
+            let thread = world.run(|world| world.unbind());
+            for cookie in 1..3 {
+                check_ended(&read(&client, false).expect("it comes"), cookie);
+            }
+            assert_eq!(read(&client, false), Err(ENODEV));
+            thread.join().expect("it ends");
+            world.end([client]);
+        });
+    }
 }
 
 #[test]
 fn unbind_ends_a_job_that_is_waited_for() {
-    for setup in [BOUND, BOUND_SG] {
+    for setup in [BOUND, BOUND_SG, BOUND_LONG] {
         explore(Some(3), move || {
             let world = World::new(setup);
             let client = world.client();
@@ -131,14 +139,14 @@ fn unbind_and_a_cancel_end_a_job_once() {
 
 #[test]
 fn unbind_and_a_close_end_a_job_once() {
-    for setup in [BOUND, BOUND_SG] {
+    for setup in [BOUND, BOUND_LONG, BOUND_SG] {
         explore(Some(2), move || {
             let world = World::new(setup);
             let client = world.client();
             submit(&client, 1);
             submit(&client, 2);
             world.interrupts();
-            if setup.addresses == Addresses::UserMemory {
+            if setup != BOUND {
                 world.settles();
             }
             let thread = world.run(|world| world.unbind());

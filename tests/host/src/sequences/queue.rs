@@ -325,6 +325,11 @@ impl Both {
     /// Whatever can be asked is as it should be.
     fn compare(&mut self) {
         assert_eq!(self.queue.phase(), self.phase);
+        let is_out = |job: &&Known| job.at != At::Taken;
+        assert_eq!(
+            self.queue.jobs_out(),
+            self.jobs.iter().filter(is_out).count()
+        );
         for client in 0..2 {
             let id = self.ids[client];
             let any = |of: &dyn Fn(&Known) -> bool| {
