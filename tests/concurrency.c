@@ -52,7 +52,7 @@ static void work(struct worker *w)
 		job_copy(&j, c, w->off, w->off + (dst - src) + at, n);
 		j.submit.user_data = seed;
 		/* Hardware may be slow, and the machine busy with others. */
-		j.submit.timeout_ns = 20 * NSEC_PER_SEC;
+		j.submit.timeout_ns = 10 * NSEC_PER_SEC;
 		ret = job_run(c, &j);
 		if (ret)
 			snprintf(w->failure, sizeof(w->failure), "job: %s", strerror(-ret));

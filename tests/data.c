@@ -11,7 +11,7 @@ ON_CHANNEL(coherent, 1);
 ON_CHANNEL(sg, 0);
 ON_CHANNEL(pool, 0);
 
-#define LONG_NS		(20 * NSEC_PER_SEC)
+#define LONG_NS		(10 * NSEC_PER_SEC)
 
 #define RANDOM_JOBS	60
 #define RANDOM_BYTES	(64 << 10)

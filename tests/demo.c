@@ -68,7 +68,7 @@ static bool run(const struct channel *c, struct job *j, const char *what, uint64
 	int ret;
 
 	/* More than enough where hardware is slow. */
-	j->submit.timeout_ns = 20 * NSEC_PER_SEC;
+	j->submit.timeout_ns = c->info.max_timeout_ns;
 	ret = job_run(c, j);
 	if (ret || record->bytes != len) {
 		printf("  FAILED     %s: %s, %llu of %llu bytes\n", what, strerror(-ret),

@@ -349,22 +349,24 @@ TEST_F(faulty, sleeping_calls_end_when_the_channel_dies)
 	channel_close(&other);
 }
 
+static void *halting(void *arg)
+{
+	static struct job j;
+
+	job_parts(&j, arg, HALTS, 500 * NSEC_PER_MSEC);
+	return (void *)(intptr_t)job_run(arg, &j);
+}
+
 TEST_F(faulty, wait_for_the_job_of_a_waiting_submit_is_ENOENT)
 {
-	int status;
-	pid_t pid = fork();
+	pthread_t thread;
+	void *status;
 
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		struct job j;
-
-		job_parts(&j, &self->c, HALTS, 500 * NSEC_PER_MSEC);
-		_exit(job_run(&self->c, &j) != -ETIMEDOUT);
-	}
+	ASSERT_EQ(0, pthread_create(&thread, NULL, halting, &self->c));
 	sleep_ms(100);
 	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, 0, NULL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, pthread_join(thread, &status));
+	EXPECT_EQ(-ETIMEDOUT, (intptr_t)status);
 }
 
 TEST_F(faulty, dead_channel_lives_again_when_bound_again)

@@ -184,6 +184,12 @@ static inline ssize_t value_differs(const uint8_t *p, size_t len, uint8_t value)
 
 /* Channels */
 
+/* A time limit of @ns, or the longest that the channel takes. */
+static inline uint64_t limit_within(const struct channel *c, uint64_t ns)
+{
+	return ns < c->info.max_timeout_ns ? ns : c->info.max_timeout_ns;
+}
+
 static inline int channel_open_fd(const char *function, int number, int flags)
 {
 	char path[64];

@@ -340,6 +340,7 @@ TEST_F_TIMEOUT(fuzz, random_calls_do_what_they_must_and_no_more, NEVER)
 	uint64_t calls = asked ? strtoull(asked, NULL, 0) : effort(CALLS), begin = now_ns();
 	pid_t parent = getpid(), pid;
 	bool hangs = false;
+	char state[PATH_MAX];
 	int running, status;
 	struct channel c;
 
@@ -407,6 +408,9 @@ TEST_F_TIMEOUT(fuzz, random_calls_do_what_they_must_and_no_more, NEVER)
 		EXPECT_EQ(0, memcmp(&f->info, &c.info, sizeof(c.info)));
 		expect_works(_metadata, &c);
 		channel_close(&c);
+		ASSERT_TRUE(state_directory(state, sizeof(state), f->function, f->number));
+		EXPECT_EQ(0, counter(state, "jobs_out"));
+		EXPECT_EQ(0, counter(state, "still_mapped"));
 		EXPECT_EQ(blocks_in_all(f->function, f->number), blocks_free(f->function, f->number));
 	}
 	EXPECT_EQ(self->pins, pins_held());

@@ -235,6 +235,12 @@ void file_abandon(struct worker *w, struct file *f);
 
 /* A job of known effect, in w->job; NULL if all slots are busy or memory is wrong. */
 struct slot *make_job(struct worker *w, struct file *f);
+/* A time limit of the channel's jobs that none is to reach. */
+static inline uint64_t long_limit(const struct fuzz_channel *c)
+{
+	return c->info.max_timeout_ns < LIMIT_NS ? c->info.max_timeout_ns : LIMIT_NS;
+}
+
 bool record_arrives(struct worker *w, struct file *f, const struct ferrodma_completion *r);
 /* Whether memory is as the last job of the slot left it. */
 bool slot_is_intact(struct worker *w, struct slot *s, size_t area);

@@ -138,10 +138,10 @@ static void spoil_job(struct worker *w, struct file *f, struct defects *d)
 	case 0:
 		return spoil_structure(w, d, &submit->size, sizeof(*submit));
 	case 1:
-		submit->flags |= 1U << (2 + pick(w, 30));
+		submit->flags |= 1U << (3 + pick(w, 29));
 		return allow(d, EINVAL);
 	case 2:
-		submit->timeout_ns = FERRODMA_MAX_TIMEOUT_NS + 1 + pick(w, 1ULL << 60);
+		submit->timeout_ns = info->max_timeout_ns + 1 + pick(w, 1ULL << 60);
 		return allow(d, EINVAL);
 	case 3:
 		submit->nr_dst = 0;
@@ -178,7 +178,7 @@ static bool bad_destination(struct worker *w, struct file *f, struct slot *s)
 
 	w->job.dst[0].addr = one_in(w, 2) ? (uintptr_t)w->readonly : (uintptr_t)w->hole;
 	submit->flags |= FERRODMA_SUBMIT_WAIT;
-	submit->timeout_ns = LIMIT_NS;
+	submit->timeout_ns = long_limit(f->channel);
 	ret = call_ioctl(w, f->fd, "SUBMIT to nowhere", FERRODMA_IOC_SUBMIT, submit);
 	if (!ret || ret == -EINTR)
 		f->next_cookie = ret ? 0 : submit->cookie + 1;
@@ -266,6 +266,7 @@ bool do_garbage_submit(struct worker *w, struct file *f)
 		EINVAL, E2BIG, EMSGSIZE, EOVERFLOW, ERANGE, EFAULT, EOPNOTSUPP, ENOMEM,
 	};
 	struct ferrodma_submit *submit = &w->job.submit;
+	bool goes_on;
 	int ret;
 
 	if (f->extras && !file_drain(w, f))
@@ -288,9 +289,11 @@ bool do_garbage_submit(struct worker *w, struct file *f)
 		submit->dst = bad_address(w);
 	submit->size += one_in(w, 8) ? pick(w, 8) : 0;
 	ret = call_ioctl(w, f->fd, "SUBMIT of garbage", FERRODMA_IOC_SUBMIT, submit);
-	if (ret) {
-		if (ret == -EINTR)
-			f->next_cookie = 0;
+	goes_on = submit->flags & FERRODMA_SUBMIT_SUBMITTED && ret == -EINTR;
+	if (ret && !goes_on) {
+		if (ret == -ENOENT)
+			return submit->flags & FERRODMA_SUBMIT_SUBMITTED ||
+			       fail(w, "garbage refused with", ret);
 		for (int i = 0; i < ARRAY_SIZE(errors); i++)
 			if (ret == -errors[i])
 				return true;
@@ -298,7 +301,7 @@ bool do_garbage_submit(struct worker *w, struct file *f)
 		       fail(w, "garbage refused with", ret);
 	}
 	f->next_cookie = submit->cookie + 1;
-	if (submit->flags & FERRODMA_SUBMIT_WAIT)
+	if (submit->flags & FERRODMA_SUBMIT_WAIT && !goes_on)
 		return true;
 	f->extra_first = submit->cookie;
 	f->extra[0] = true;

@@ -274,7 +274,8 @@ static bool buffer_is_gone(const struct file *f)
 
 struct slot *make_job(struct worker *w, struct file *f)
 {
-	static const uint64_t limits[] = { LIMIT_NS, LIMIT_NS, LIMIT_NS, 1, 1000, NSEC_PER_MSEC };
+	const uint64_t limit = long_limit(f->channel);
+	const uint64_t limits[] = { limit, limit, limit, 1, 1000, NSEC_PER_MSEC };
 	const struct fuzz_channel *c = f->channel;
 	size_t g = grain(c), most = most_bytes(f);
 	struct slot *s = NULL;
@@ -295,7 +296,7 @@ struct slot *make_job(struct worker *w, struct file *f)
 	job_init(j);
 	j->submit.user_data = s->user_data;
 	j->submit.timeout_ns = limits[pick(w, ARRAY_SIZE(limits))];
-	s->may_time_out = j->submit.timeout_ns != LIMIT_NS;
+	s->may_time_out = j->submit.timeout_ns != limit;
 	j->submit.nr_dst = random_list(w, f, j->dst, s->dst_addr, s->bytes);
 	if (c->info.flags & FERRODMA_INFO_FILL && one_in(w, 5)) {
 		j->submit.flags = FERRODMA_SUBMIT_FILL;
@@ -374,6 +375,31 @@ static bool may_refuse(const struct file *f, int ret)
 	       getenv("FERRODMA_BOUNCED");
 }
 
+/* The job of a SUBMIT that a signal has ended: an ordinary one, which the same call waits for. */
+static bool job_goes_on(struct worker *w, struct file *f, struct slot *s)
+{
+	struct ferrodma_submit *submit = &w->job.submit;
+	int ret;
+
+	if (submit->completion.status != -EINPROGRESS)
+		return fail(w, "status of a job that goes on", submit->completion.status);
+	if (f->next_cookie && !cookie_is_next(w, f, submit->cookie))
+		return false;
+	f->next_cookie = submit->cookie + 1;
+	s->cookie = submit->cookie;
+	s->busy = true;
+	while (one_in(w, 2)) {
+		ret = call_ioctl(w, f->fd, "SUBMIT again", FERRODMA_IOC_SUBMIT, submit);
+		if (!ret && submit->flags & FERRODMA_SUBMIT_SUBMITTED)
+			return fail(w, "SUBMITTED beside a record", submit->flags);
+		if (!ret)
+			return record_arrives(w, f, &submit->completion);
+		if (ret != -EINTR)
+			return fail(w, "SUBMIT again", ret);
+	}
+	return true;
+}
+
 bool do_waiting_job(struct worker *w, struct file *f)
 {
 	struct slot *s = make_job(w, f);
@@ -384,13 +410,12 @@ bool do_waiting_job(struct worker *w, struct file *f)
 		return do_wait(w, f);
 	j->submit.flags |= FERRODMA_SUBMIT_WAIT;
 	ret = call_ioctl(w, f->fd, "SUBMIT and wait", FERRODMA_IOC_SUBMIT, &j->submit);
-	if (ret == -EINTR) {
-		/* It may have had a number, and have begun. */
-		f->next_cookie = 0;
-		return buffer_is_gone(f) || settle_partly(w, s, f->area);
-	}
+	if (ret == -EINTR && j->submit.flags & FERRODMA_SUBMIT_SUBMITTED)
+		return job_goes_on(w, f, s);
 	if (ret)
 		return may_refuse(f, ret) || fail(w, "SUBMIT and wait", ret);
+	if (j->submit.flags & FERRODMA_SUBMIT_SUBMITTED)
+		return fail(w, "SUBMITTED beside a record", j->submit.flags);
 	if (f->next_cookie && !cookie_is_next(w, f, j->submit.cookie))
 		return false;
 	f->next_cookie = j->submit.cookie + 1;
@@ -519,7 +544,7 @@ bool do_flood(struct worker *w, struct file *f)
 		return true;
 	job_init(j);
 	j->submit.nr_src = j->submit.nr_dst = 1;
-	j->submit.timeout_ns = LIMIT_NS;
+	j->submit.timeout_ns = long_limit(f->channel);
 	j->src[0] = (struct ferrodma_seg){ f->rough_addr, g };
 	j->dst[0] = (struct ferrodma_seg){ f->rough_addr + ROUGH_BYTES / 2, g };
 	fcntl(f->fd, F_SETFL, flags | O_NONBLOCK);

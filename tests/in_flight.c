@@ -214,23 +214,6 @@ TEST_F(lost, record_of_a_waiting_submit_cannot_be_taken)
 	EXPECT_EQ(-ECANCELED, s.record.status);
 }
 
-TEST_F(lost, signal_takes_the_job_of_a_waiting_submit_back)
-{
-	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
-	self->job.submit.flags = FERRODMA_SUBMIT_WAIT;
-	self->job.submit.timeout_ns = LONG_NS;
-	alarm_every(50);
-	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
-	alarm_every(0);
-	EXPECT_FALSE(has_record(&self->c));
-	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
-	/* The hardware is done with it: what is written now stays. */
-	make_pattern(&self->c, SEED + 1);
-	sleep_ms(50);
-	EXPECT_EQ(-1, pattern_lost(&self->c, SEED + 1));
-	expect_goes_on(_metadata, &self->c);
-}
-
 TEST_F(lost, signal_that_ends_a_wait_leaves_the_job_running)
 {
 	ASSERT_EQ(1, queue_job(&self->c, 10 * SHORT_NS));

@@ -11,13 +11,13 @@
 
 /* The layout is part of the ABI, whatever the width of a pointer. */
 _Static_assert(sizeof(struct ferrodma_seg) == 16, "seg");
-_Static_assert(sizeof(struct ferrodma_info) == 56, "info");
+_Static_assert(sizeof(struct ferrodma_info) == 64, "info");
 _Static_assert(sizeof(struct ferrodma_completion) == 48, "completion");
-_Static_assert(sizeof(struct ferrodma_submit) == 104, "submit");
+_Static_assert(sizeof(struct ferrodma_submit) == 112, "submit");
 _Static_assert(sizeof(struct ferrodma_wait) == 72, "wait");
 _Static_assert(sizeof(struct ferrodma_cancel) == 16, "cancel");
 _Static_assert(offsetof(struct ferrodma_info, buffer_size) == 16, "buffer_size");
-_Static_assert(offsetof(struct ferrodma_submit, cookie) == 48, "cookie");
+_Static_assert(offsetof(struct ferrodma_submit, cookie) == 56, "cookie");
 _Static_assert(offsetof(struct ferrodma_wait, completion) == 24, "completion");
 
 ON_CHANNEL(coherent, 0);
@@ -76,6 +76,26 @@ TEST_F(channel, info_has_a_buffer_only_where_the_function_has_one)
 
 	EXPECT_EQ(info->function == FERRODMA_FUNCTION_COHERENT, !!info->buffer_size);
 	EXPECT_EQ(info->function == FERRODMA_FUNCTION_POOL, !!info->block_size);
+}
+
+/* 10 s where the device tree says nothing. */
+TEST_F(channel, info_has_the_longest_time_limit_of_the_device_tree)
+{
+	uint8_t cells[4] = { 0, 0, 10000 >> 8, 10000 & 0xff };
+	char path[128];
+	uint64_t ms;
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "/sys/class/misc/ferrodma-%s%d/device/of_node/ferrodma,max-timeout-ms",
+		 variant->function, variant->number);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		ASSERT_EQ(4, read(fd, cells, 4));
+		close(fd);
+	}
+	ms = (uint64_t)cells[0] << 24 | cells[1] << 16 | cells[2] << 8 | cells[3];
+	EXPECT_EQ(ms * NSEC_PER_MSEC, self->c.info.max_timeout_ns);
 }
 
 TEST_F(channel, info_ignores_out_fields)

@@ -46,7 +46,7 @@ static inline int load(const char *function, int number, int part, const atomic_
 		pattern_fill(c.mem + off, len, now_ns() / 64);
 		job_copy(&j, &c, off, off + len, len);
 		/* Hardware may be slow, and the machine busy with others. */
-		j.submit.timeout_ns = 20 * NSEC_PER_SEC;
+		j.submit.timeout_ns = 10 * NSEC_PER_SEC;
 		ret = job_run(&c, &j);
 		if (ret == -ENODEV) {
 			channel_close(&c);

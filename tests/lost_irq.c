@@ -50,6 +50,64 @@ TEST_F(lost, default_time_limit_is_the_device_tree_s)
 	EXPECT_GT(limit + SLACK_NS, took);
 }
 
+/* By 100 ns a byte. */
+TEST_F(lost, default_time_limit_grows_with_the_bytes)
+{
+	size_t len = 4 << 20;
+	uint8_t *mem;
+
+	if (self->c.info.function != FERRODMA_FUNCTION_SG)
+		SKIP(return, "the channel has no room for a long job");
+	mem = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(mem != MAP_FAILED);
+	job_init(&self->job);
+	self->job.submit.nr_src = self->job.submit.nr_dst = 1;
+	self->job.src[0] = (struct ferrodma_seg){ (uintptr_t)mem, len };
+	self->job.dst[0] = (struct ferrodma_seg){ (uintptr_t)mem + len, len };
+	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
+	EXPECT_LE(250 * NSEC_PER_MSEC + len * 100,
+		  self->job.submit.completion.complete_ns -
+		  self->job.submit.completion.submit_ns);
+}
+
+/* The shortest of some, as the machine may be busy. */
+#define SOME_TRIES	20
+
+/* Less than a tick of the kernel's, of which there are 250 in a second. */
+#define NO_TICK_NS	(patience(2) * NSEC_PER_MSEC)
+
+TEST_F(lost, time_limit_of_a_job_is_kept_by_the_clock)
+{
+	uint64_t took, shortest = UINT64_MAX;
+
+	for (int i = 0; i < SOME_TRIES; i++) {
+		job_copy(&self->job, &self->c, 0, self->c.size / 2, unit(&self->c));
+		self->job.submit.timeout_ns = NSEC_PER_MSEC / 10;
+		ASSERT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
+		took = self->job.submit.completion.complete_ns -
+		       self->job.submit.completion.submit_ns;
+		EXPECT_LE(NSEC_PER_MSEC / 10, took);
+		shortest = took < shortest ? took : shortest;
+	}
+	EXPECT_GT(NO_TICK_NS, shortest);
+}
+
+TEST_F(lost, time_limit_of_a_wait_is_kept_by_the_clock)
+{
+	uint64_t begin, took, shortest = UINT64_MAX;
+
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	for (int i = 0; i < SOME_TRIES; i++) {
+		begin = now_ns();
+		ASSERT_EQ(-ETIMEDOUT, take_within(&self->c, 1, NSEC_PER_MSEC / 10, NULL));
+		took = now_ns() - begin;
+		EXPECT_LE(NSEC_PER_MSEC / 10, took);
+		shortest = took < shortest ? took : shortest;
+	}
+	EXPECT_GT(NO_TICK_NS, shortest);
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
+}
+
 TEST_F(lost, timed_out_job_writes_nowhere_else_and_nothing_later)
 {
 	size_t to = self->c.size / 2;

@@ -524,71 +524,6 @@ static void expect_good_child(struct __test_metadata *_metadata, pid_t pid)
 	EXPECT_EQ(0, status) TH_LOG("the child ended with status %#x", status);
 }
 
-TEST_F(channel, child_that_takes_the_record_gets_the_data_and_the_parent_does_not)
-{
-	size_t len = block(&self->c), to = self->c.size / 2;
-
-	for (enum way by = BY_READ; by < WAYS; by++) {
-		uint64_t cookie = queue_and_finish(&self->c, self->c.mem + to, self->c.mem, len);
-		pid_t pid = fork();
-
-		ASSERT_NE(0, cookie);
-		ASSERT_LE(0, pid);
-		if (!pid) {
-			CHILD_EXPECT(pattern_lost(&self->c, SEED) == -1);
-			CHILD_EXPECT(!take_by(&self->c, by, cookie, &record));
-			CHILD_EXPECT(!record.status && record.cookie == cookie);
-			CHILD_EXPECT(pattern_differs(self->c.mem + to, len, SEED) == -1);
-			_exit(0);
-		}
-		expect_good_child(_metadata, pid);
-		EXPECT_FALSE(has_record(&self->c));
-		expect_untouched(_metadata, &self->c);
-	}
-	expect_works(_metadata, &self->c);
-}
-
-TEST_F(channel, parent_gets_the_data_that_its_child_has_sent)
-{
-	size_t len = block(&self->c), to = self->c.size / 2;
-	pid_t pid = fork();
-
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		/* What is at this address is the child's own by now. */
-		pattern_fill(self->c.mem, len, SEED + 1);
-		job_copy(&self->job, &self->c, 0, to, len);
-		CHILD_EXPECT(!job_submit(&self->c, &self->job));
-		_exit(0);
-	}
-	expect_good_child(_metadata, pid);
-	expect_untouched(_metadata, &self->c);
-	ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	EXPECT_EQ(0, record.status);
-	EXPECT_EQ(-1, pattern_differs(self->c.mem, len, SEED));
-	EXPECT_EQ(-1, pattern_differs(self->c.mem + to, len, SEED + 1));
-}
-
-TEST_F(channel, child_without_the_destination_gets_EFAULT_in_the_record)
-{
-	pid_t pid;
-
-	ASSERT_EQ(1, queue_and_finish(&self->c, self->c.mem + self->c.size / 2, self->c.mem,
-				      block(&self->c)));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		CHILD_EXPECT(!munmap(self->c.mem, self->c.size));
-		CHILD_EXPECT(read_records(&self->c, &record, 1) == 1);
-		CHILD_EXPECT(record.status == -EFAULT && record.cookie == 1);
-		_exit(0);
-	}
-	expect_good_child(_metadata, pid);
-	EXPECT_FALSE(has_record(&self->c));
-	expect_untouched(_metadata, &self->c);
-	expect_works(_metadata, &self->c);
-}
-
 static void *taking(void *arg)
 {
 	return (void *)(intptr_t)read_records(arg, &record, 1);
@@ -642,27 +577,6 @@ TEST_F(channel, WAIT_that_cannot_be_answered_leaves_record_and_data_for_the_next
 	EXPECT_EQ(0, record.status);
 	EXPECT_EQ(-1, pattern_differs(self->c.mem + to, len, SEED));
 	EXPECT_FALSE(has_record(&self->c));
-}
-
-/* A call that ends without the record leaves the job as it is. */
-TEST_F(channel, record_that_a_child_could_not_take_is_good_for_the_parent)
-{
-	size_t len = block(&self->c), to = self->c.size / 2;
-	pid_t pid;
-
-	ASSERT_EQ(1, queue_and_finish(&self->c, self->c.mem + to, self->c.mem, len));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		/* Neither the data nor the record finds a place here. */
-		CHILD_EXPECT(!munmap(self->c.mem, self->c.size));
-		CHILD_EXPECT(read_records(&self->c, (void *)UNMAPPED_ADDR, 1) == -EFAULT);
-		_exit(0);
-	}
-	expect_good_child(_metadata, pid);
-	ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	EXPECT_EQ(0, record.status);
-	EXPECT_EQ(-1, pattern_differs(self->c.mem + to, len, SEED));
 }
 
 TEST_F(channel, record_is_given_after_the_data)
@@ -771,14 +685,14 @@ TEST_F(channel, shared_memory_is_written_for_all)
 {
 	size_t len = block(&self->c);
 	uint8_t *p = map_pages(1, RW, MAP_SHARED | MAP_ANONYMOUS, -1);
-	pid_t pid;
+	pid_t pid = fork();
 
 	ASSERT_TRUE(p != NULL);
-	ASSERT_EQ(1, queue_and_finish(&self->c, p, self->c.mem, len));
-	pid = fork();
 	ASSERT_LE(0, pid);
-	if (!pid)
+	if (!pid) {
+		ASSERT_EQ(1, queue_and_finish(&self->c, p, self->c.mem, len));
 		_exit(read_records(&self->c, &record, 1) != 1 || record.status);
+	}
 	expect_good_child(_metadata, pid);
 	EXPECT_EQ(-1, pattern_differs(p, len, SEED));
 	EXPECT_EQ(-1, value_differs(p + len, page_size() - len, 0));

@@ -327,7 +327,14 @@ TEST_F(held, child_that_writes_the_source_changes_its_own_only)
 	EXPECT_EQ(-1, pattern_differs(self->src, self->len, SEED + 1));
 }
 
-/* The file is shared, so the job goes on; the program that queued it is charged while it lives. */
+/* The file is shared, so the job goes on, and nobody gets its record. */
+static void go_on_without_owner(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
+{
+	end_pause(_metadata, self);
+	ASSERT_TRUE(wait_record(&self->c));
+	EXPECT_EQ(-EPERM, take(&self->c, 1, &record));
+}
+
 TEST_F(held, job_of_a_child_that_has_ended_writes_shared_memory)
 {
 	uint8_t *other = share_destination(self);
@@ -343,7 +350,7 @@ TEST_F(held, job_of_a_child_that_has_ended_writes_shared_memory)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	EXPECT_EQ(self->kb, pinned_kb());
-	go_on(_metadata, self);
+	go_on_without_owner(_metadata, self);
 	EXPECT_EQ(-1, pattern_differs(other, self->len, SEED + 1));
 }
 
@@ -364,7 +371,7 @@ TEST_F(held, job_of_a_child_that_runs_another_program_writes_shared_memory)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(42, WEXITSTATUS(status));
-	go_on(_metadata, self);
+	go_on_without_owner(_metadata, self);
 	EXPECT_EQ(-1, pattern_differs(other, self->len, SEED + 1));
 }
 
@@ -410,17 +417,18 @@ TEST_F(held, timed_out_job_is_unpinned_when_its_record_is_there)
 	EXPECT_EQ(-ETIMEDOUT, record.status);
 }
 
-TEST_F(held, signal_that_takes_a_waiting_submit_back_unpins)
+TEST_F(held, signal_that_ends_a_waiting_submit_leaves_its_memory_pinned)
 {
 	job_move(&self->job, self->dst, self->src, self->len);
 	self->job.submit.flags = FERRODMA_SUBMIT_WAIT;
 	alarm_every(20);
 	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
 	alarm_every(0);
-	EXPECT_EQ(self->kb, pinned_kb());
-	end_pause(_metadata, self);
-	expect_unpinned(_metadata, self->held);
+	EXPECT_EQ(self->kb + 2 * (long)(self->len >> 10), pinned_kb());
 	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 2));
+	go_on(_metadata, self);
+	expect_unpinned(_metadata, self->held);
+	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 1));
 }
 
 TEST_F(held, submit_that_finds_the_queue_full_pins_nothing)
@@ -590,33 +598,6 @@ TEST_F(held, jobs_of_several_files_add_up_to_the_limit_of_their_program)
 	EXPECT_EQ(ENOMEM, errno);
 	EXPECT_EQ(0, queue_copy(&self->blocker, self->dst, self->src, 16));
 	EXPECT_EQ(ENOMEM, errno);
-}
-
-TEST_F(held, child_has_a_limit_of_its_own)
-{
-	int status;
-	pid_t pid;
-
-	ASSERT_EQ(0, limit_more_pages(2));
-	ASSERT_NE(0, queue_copy(&self->c, self->dst, self->src, 16));
-	ASSERT_EQ(0, queue_copy(&self->c, self->dst, self->src, 16));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		/* The parent's charge is not the child's, and the limit is the same. */
-		if (pinned_kb() != 0)
-			_exit(1);
-		_exit(!queue_copy(&self->c, self->dst, self->src, 16));
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	ASSERT_EQ(0, queue_copy(&self->c, self->dst, self->src, 16));
-	end_pause(_metadata, self);
-	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(1, read_records(&self->c, &record, 1));
-		EXPECT_EQ(0, record.status);
-	}
-	expect_unpinned(_metadata, self->held);
 }
 
 TEST_HARNESS_MAIN

@@ -41,7 +41,7 @@ TEST_F(channel, a_plain_copy_is_accepted)
 
 TEST_F(channel, unknown_flags_are_refused)
 {
-	for (int bit = 2; bit < 32; bit++) {
+	for (int bit = 3; bit < 32; bit++) {
 		good_job(&self->job, &self->c);
 		self->job.submit.flags = 1U << bit;
 		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
@@ -350,19 +350,60 @@ TEST_F(channel, every_address_that_is_aligned_is_accepted)
 	}
 }
 
-TEST_F(channel, a_time_limit_beyond_an_hour_is_refused)
+TEST_F(channel, reserved_fields_that_are_not_zero_are_refused)
 {
 	good_job(&self->job, &self->c);
-	self->job.submit.timeout_ns = FERRODMA_MAX_TIMEOUT_NS + 1;
+	self->job.submit.src_region = 1;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+	good_job(&self->job, &self->c);
+	self->job.submit.dst_region = 1U << 31;
+	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+}
+
+TEST_F(channel, SUBMITTED_with_the_cookie_of_no_job_is_ENOENT_and_no_new_job)
+{
+	static const uint64_t cookies[] = { 0, 1, 2, UINT64_MAX };
+
+	for (int i = 0; i < ARRAY_SIZE(cookies); i++) {
+		good_job(&self->job, &self->c);
+		self->job.submit.flags = FERRODMA_SUBMIT_SUBMITTED | FERRODMA_SUBMIT_WAIT;
+		self->job.submit.cookie = cookies[i];
+		expect_refused(_metadata, &self->c, &self->job, -ENOENT);
+		EXPECT_EQ(FERRODMA_SUBMIT_SUBMITTED | FERRODMA_SUBMIT_WAIT,
+			  self->job.submit.flags);
+	}
+}
+
+TEST_F(channel, SUBMITTED_waits_for_the_job_and_ignores_all_else)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.user_data = 7;
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	memset(&self->job.submit, 0xa5, sizeof(self->job.submit));
+	self->job.submit.size = sizeof(self->job.submit);
+	self->job.submit.flags = FERRODMA_SUBMIT_SUBMITTED;
+	self->job.submit.cookie = 1;
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	EXPECT_EQ(0, self->job.submit.flags);
+	EXPECT_EQ(1, self->job.submit.completion.cookie);
+	EXPECT_EQ(7, self->job.submit.completion.user_data);
+	EXPECT_EQ(0, self->job.submit.completion.status);
+	EXPECT_FALSE(has_record(&self->c));
+}
+
+TEST_F(channel, a_time_limit_beyond_the_maximum_is_refused)
+{
+	good_job(&self->job, &self->c);
+	self->job.submit.timeout_ns = self->c.info.max_timeout_ns + 1;
 	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
 	self->job.submit.timeout_ns = UINT64_MAX;
 	expect_refused(_metadata, &self->c, &self->job, -EINVAL);
 }
 
-TEST_F(channel, a_time_limit_of_an_hour_is_accepted)
+TEST_F(channel, the_longest_time_limit_is_accepted)
 {
 	good_job(&self->job, &self->c);
-	self->job.submit.timeout_ns = FERRODMA_MAX_TIMEOUT_NS;
+	self->job.submit.timeout_ns = self->c.info.max_timeout_ns;
 	expect_runs(_metadata, &self->c, &self->job);
 }
 

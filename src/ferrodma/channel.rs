@@ -58,6 +58,7 @@ use kernel::{
 use crate::{
     chain::Chains,
     client::Signals,
+    clock::now,
     completion::Completion,
     driver::Addresses,
     engine::{
@@ -67,10 +68,7 @@ use crate::{
     finisher::Finisher,
     gate::Gate,
     hardware::Hardware,
-    job::{
-        now,
-        Job, //
-    },
+    job::Job,
     lent::Progress,
     queue::{
         ClientId,
@@ -100,6 +98,10 @@ const SPARE_CHAINS: usize = QUEUE_DEPTH;
 
 /// Descriptors in each of the chains that are kept. Memory in pieces may need any number.
 const SPARE_DESCRIPTORS: usize = 2 * MAX_SEGMENTS;
+
+/// TIMEOUT: What the default time limit of a job grows by with each of its bytes. At 10 MB/s no
+/// engine on an idle bus is as slow.
+const SLOWEST_NS_PER_BYTE: u64 = 100;
 
 /// TIMEOUT: How long to look for the end of a small job before leaving it to the interrupt, a fraction
 /// of what an interrupt and waking somebody up cost.
@@ -137,8 +139,8 @@ pub(crate) struct Channel {
     pub(crate) stock: Option<Arc<Stock>>,
     /// What the channel says of itself to users, save for what changes.
     pub(crate) info: uapi::Info,
-    /// Default time limit of a job.
-    pub(crate) timeout: Delta,
+    /// Default time limit of a job, without what its bytes add.
+    timeout: Delta,
 }
 
 /// What became of a job that was submitted.
@@ -235,6 +237,21 @@ impl Channel {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// The longest time limit of a job.
+    pub(crate) fn max_timeout(&self) -> Delta {
+        // CAST: At most an hour.
+        Delta::from_nanos(self.info.max_timeout_ns as i64)
+    }
+
+    /// The time limit of a job of `bytes` that asks for none.
+    pub(crate) fn default_timeout(&self, bytes: u64) -> Delta {
+        let more = bytes.saturating_mul(SLOWEST_NS_PER_BYTE);
+        let sum = i64::try_from(more).map_or(i64::MAX, |more| {
+            more.saturating_add(self.timeout.as_nanos())
+        });
+        Delta::from_nanos(sum.min(self.max_timeout().as_nanos()))
     }
 
     /// What a job may be.
@@ -636,6 +653,14 @@ impl Channel {
         } else {
             Err(EALREADY)
         }
+    }
+
+    /// Has a submitter wait no longer for its job, which goes on as an ordinary one; or returns the
+    /// job if it has ended. May sleep while hardware is being stopped.
+    pub(crate) fn stop_waiting(&self, id: ClientId, cookie: u64) -> Option<KBox<Job>> {
+        // A job that is being stopped is out of the queue for a while, but not for who holds this.
+        let _stopper = self.stopper.lock();
+        self.state.lock().queue.stop_waiting(id, cookie)
     }
 
     /// Ends all pending jobs with `error`, and wakes all sleepers. The channel accepts no more jobs.

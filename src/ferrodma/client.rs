@@ -11,26 +11,22 @@ use kernel::{
             Atomic, //
         },
         poll::PollCondVarBox,
-        Arc,
-        CondVarTimeoutResult, //
+        Arc, //
     },
     time::Delta, //
 };
 
 use crate::{
+    alarm::Alarm,
     channel::{
         Channel,
         Stage, //
     },
-    completion::{
-        jiffies,
-        Wait, //
-    },
-    job::{
-        now,
-        Job, //
-    },
+    clock,
+    completion::Wait,
+    job::Job,
     lent::Patience,
+    owner::Owner,
     queue::{
         ClientId,
         Phase,
@@ -64,6 +60,8 @@ pub(crate) struct Signals {
 pub struct Client {
     channel: Arc<Channel>,
     id: ClientId,
+    /// For which address space the calls of programs are made.
+    owner: Owner,
     signals: Arc<Signals>,
     /// A job that is not in use, beside those that the queue keeps.
     spare: Slot<Job>,
@@ -116,6 +114,7 @@ impl Client {
         Ok(Self {
             id: channel.add_client(&signals)?,
             channel: channel.clone(),
+            owner: Owner::new(),
             signals,
             spare: Slot::new(),
             starved: Atomic::new(false),
@@ -143,6 +142,20 @@ impl Client {
     /// The channel.
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
+    }
+
+    /// Makes the calling program's address space the client's, if that has none yet.
+    ///
+    /// # Errors
+    ///
+    /// EPERM: it has another one, or the caller has none.
+    pub(crate) fn claim(&self) -> Result {
+        if self.owner.claim()? {
+            // Those who sleep for another address space are to leave.
+            drop(self.channel.state.lock());
+            self.signals.changed.notify_all();
+        }
+        Ok(())
     }
 
     /// What this client's sleepers wait for.
@@ -214,11 +227,6 @@ impl Client {
     ) -> Result<Ticket, (Error, KBox<Job>)> {
         let channel = &self.channel;
         job.waited = options.waited;
-        job.timeout = if options.timeout.is_zero() {
-            channel.timeout
-        } else {
-            options.timeout
-        };
         job.record = Record {
             user_data: options.user_data,
             ..Record::default()
@@ -229,6 +237,12 @@ impl Client {
         if let Err(error) = pass.hw().prepare(channel, &mut job) {
             return Err((error, job));
         }
+        job.timeout = if options.timeout.is_zero() {
+            channel.default_timeout(job.transfer.total())
+        } else {
+            options.timeout
+        };
+        let timeout = job.timeout;
         let submitted = channel.submit(pass.hw(), job)?;
         drop(pass);
         if submitted.parked {
@@ -236,6 +250,7 @@ impl Client {
         }
         Ok(Ticket {
             cookie: submitted.cookie,
+            timeout,
             stage: submitted.stage,
         })
     }
@@ -307,37 +322,54 @@ impl Client {
         }
     }
 
-    /// Takes the record out of a job that has ended.
-    fn retire(&self, mut job: KBox<Job>) -> Record {
+    /// Returns the record of a job that has ended, for the program that calls.
+    fn record_for_caller(job: &mut Job) -> Record {
         let status = job.wind_up();
-        let record = Record {
+        let offset = clock::caller_offset();
+        Record {
             status,
+            submit_ns: job.record.submit_ns.wrapping_add_signed(offset),
+            complete_ns: job.record.complete_ns.wrapping_add_signed(offset),
             ..job.record
-        };
-        self.recycle(job);
-        record
+        }
     }
 
-    /// Waits for the record of a job that was submitted as `waited`, unless a signal comes first:
-    /// then the job is stopped and leaves no record.
+    /// Waits for the record of a job that was submitted as `waited`. If a signal comes first, `announce`
+    /// is to tell the program the job's cookie: the call ends, and the job goes on as an ordinary one,
+    /// whose record [`Client::wait`] and [`Client::next_record`] take. A signal that ends the program
+    /// cancels the job.
     ///
     /// # Errors
     ///
-    /// EINTR: a signal has come, and the job was taken back.
-    pub(crate) fn wait_submitted(&self, ticket: Ticket) -> Result<Record> {
-        let interrupted = match &ticket.stage {
-            Stage::Queued(Some(wake)) => wake.wait_interruptible() == Wait::Signal,
-            _ => false,
+    /// ERESTARTSYS: a signal has come, and the program was told. EINTR: the program is being killed. That
+    /// of `announce`: the job is cancelled, and leaves no record.
+    pub(crate) fn wait_submitted(
+        &self,
+        ticket: Ticket,
+        announce: impl FnOnce() -> Result,
+    ) -> Result<Record> {
+        let waited = match &ticket.stage {
+            Stage::Queued(Some(wake)) => wake.wait_interruptible(),
+            _ => Wait::Done,
         };
-        if interrupted {
+        let announced = match waited {
+            Wait::Done | Wait::TimedOut => return self.take_submitted(ticket),
+            Wait::Signal => announce(),
+            Wait::Killed => Err(EINTR),
+        };
+        if let Err(error) = announced {
             // Whatever this says, the job has ended when it returns.
             let _ = self.channel.cancel(self.id, ticket.cookie);
+            self.take_submitted(ticket)?;
+            return Err(error);
         }
-        let record = self.take_submitted(ticket)?;
-        if interrupted && record.status == ECANCELED.to_errno() {
-            return Err(EINTR);
+        match self.channel.stop_waiting(self.id, ticket.cookie) {
+            Some(job) => self.take_submitted(Ticket {
+                stage: Stage::Ended(job),
+                ..ticket
+            }),
+            None => Err(ERESTARTSYS),
         }
-        Ok(record)
     }
 
     /// Takes a job that has ended, and gives back its memory.
@@ -357,27 +389,33 @@ impl Client {
     }
 
     fn take_submitted(&self, ticket: Ticket) -> Result<Record> {
-        Ok(self.retire(self.take_job(ticket)?))
+        let mut job = self.take_job(ticket)?;
+        let record = Self::record_for_caller(&mut job);
+        self.recycle(job);
+        Ok(record)
     }
 
-    /// Waits for the record of one job, and passes it to `give`; it stays where `give` fails.
+    /// Waits for the record of one job, until `end` by [`clock::now`] if that is given, and passes it
+    /// to `give`; it stays where `give` fails.
     ///
     /// # Errors
     ///
-    /// ENOENT: no such job, or its record was taken. EAGAIN: not complete, and `nonblocking` is
-    /// set. ETIMEDOUT: not complete within `limit`. ERESTARTSYS: a signal is pending (EINTR where
-    /// there is a limit, which must not start again). ENODEV: as ENOENT, and the device is unbound.
-    /// That of `give`.
+    /// EPERM: the client is another address space's. ENOENT: no such job, or its record was taken.
+    /// EAGAIN: not complete, and `nonblocking` is set. ETIMEDOUT: not complete at `end`. ERESTARTSYS: a
+    /// signal is pending. ENODEV: as ENOENT, and the device is unbound. ENOMEM: no memory to wait until
+    /// `end`. That of `give`.
     pub(crate) fn wait(
         &self,
         cookie: u64,
-        limit: Option<Delta>,
+        end: Option<i64>,
         nonblocking: bool,
         give: impl FnOnce(&Record) -> Result,
     ) -> Result {
-        let end = limit.map(|limit| now().saturating_add(limit.as_nanos()));
+        // Dropped behind the lock, in whatever way this ends.
+        let mut alarm = None;
         let mut state = self.channel.state.lock();
         let job = loop {
+            self.owner.check()?;
             if let Some(job) = state.queue.take_cookie(self.id, cookie) {
                 break job;
             }
@@ -390,24 +428,21 @@ impl Client {
             if nonblocking {
                 return Err(EAGAIN);
             }
-            let Some(end) = end else {
-                if self.signals.changed.wait_interruptible(&mut state) {
-                    return Err(ERESTARTSYS);
+            if let Some(end) = end {
+                let left = end.saturating_sub(clock::now());
+                if left <= 0 {
+                    return Err(ETIMEDOUT);
                 }
-                continue;
-            };
-            // By the clock: ticks run behind where the CPU that counts them is held up.
-            let left = end.saturating_sub(now());
-            if left <= 0 {
-                return Err(ETIMEDOUT);
+                if alarm.is_none() {
+                    drop(state);
+                    let left = Delta::from_nanos(left);
+                    alarm = Some(Alarm::start(&self.channel, &self.signals, left)?);
+                    state = self.channel.state.lock();
+                    continue;
+                }
             }
-            let left = jiffies(Delta::from_nanos(left));
-            if let CondVarTimeoutResult::Signal { .. } = self
-                .signals
-                .changed
-                .wait_interruptible_timeout(&mut state, left)
-            {
-                return Err(EINTR);
+            if self.signals.changed.wait_interruptible(&mut state) {
+                return Err(ERESTARTSYS);
             }
         };
         drop(state);
@@ -416,12 +451,7 @@ impl Client {
 
     /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
     fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
-        let status = job.wind_up();
-        let record = Record {
-            status,
-            ..job.record
-        };
-        let given = give(&record);
+        let given = give(&Self::record_for_caller(&mut job));
         let mut state = self.channel.state.lock();
         match given {
             Ok(()) => state.queue.recycle(self.id, Some(job)),
@@ -437,8 +467,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// EAGAIN: there is none, and `nonblocking` is set. ERESTARTSYS: a signal is pending. ENODEV,
-    /// EIO: none is left, and the device is unbound or the channel dead. That of `give`.
+    /// EPERM: the client is another address space's. EAGAIN: there is none, and `nonblocking` is set.
+    /// ERESTARTSYS: a signal is pending. ENODEV, EIO: none is left, and the device is unbound or the
+    /// channel dead. That of `give`.
     pub(crate) fn next_record(
         &self,
         nonblocking: bool,
@@ -446,6 +477,7 @@ impl Client {
     ) -> Result {
         let mut state = self.channel.state.lock();
         let job = loop {
+            self.owner.check()?;
             if let Some(job) = state.queue.take(self.id) {
                 break job;
             }
@@ -484,7 +516,12 @@ impl Client {
     }
 
     /// Cancels one job; see [`Channel::cancel`].
+    ///
+    /// # Errors
+    ///
+    /// EPERM: the client is another address space's. Those of [`Channel::cancel`].
     pub(crate) fn cancel(&self, cookie: u64) -> Result {
+        self.owner.check()?;
         self.channel.cancel(self.id, cookie)
     }
 }
@@ -498,5 +535,7 @@ impl Drop for Client {
 /// A job that was submitted.
 pub(crate) struct Ticket {
     pub(crate) cookie: u64,
+    /// Its time limit.
+    timeout: Delta,
     stage: Stage,
 }

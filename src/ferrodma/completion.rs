@@ -16,6 +16,11 @@ use kernel::{
     types::Opaque, //
 };
 
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_fatal_signal_pending() -> bool;
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -23,8 +28,16 @@ pub(crate) enum Wait {
     Done,
     /// A signal is pending.
     Signal,
+    /// A signal is pending that ends the program.
+    Killed,
     /// The time limit has passed.
     TimedOut,
+}
+
+/// Whether a signal is pending that ends the program that calls.
+pub(crate) fn is_being_killed() -> bool {
+    // SAFETY: Looks at the calling task only.
+    unsafe { ferrodma_fatal_signal_pending() }
 }
 
 /// An event that happens again and again, with one waiter at a time.
@@ -75,6 +88,7 @@ impl Completion {
         // SAFETY: `inner` is initialised, and callers are in process context.
         match unsafe { bindings::wait_for_completion_interruptible(self.inner.get()) } {
             0 => Wait::Done,
+            _ if is_being_killed() => Wait::Killed,
             _ => Wait::Signal,
         }
     }
@@ -91,7 +105,7 @@ impl Completion {
 }
 
 /// Ticks of the system clock that cover `delta`, at least one.
-pub(crate) fn jiffies(delta: Delta) -> usize {
+fn jiffies(delta: Delta) -> usize {
     let ms = delta.as_millis_ceil().clamp(0, i64::from(u32::MAX));
     // One tick more, as the present one has partly passed.
     // CAST: `ms` was clamped to the range of `u32`.

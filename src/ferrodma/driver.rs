@@ -70,6 +70,10 @@ use crate::{
 /// Default of the device tree's `ferrodma,timeout-ms`.
 const DEFAULT_TIMEOUT_MS: u32 = 1000;
 
+/// Default of the device tree's `ferrodma,max-timeout-ms`, and the longest that it may be.
+const DEFAULT_MAX_TIMEOUT_MS: u32 = 10_000;
+const LONGEST_TIMEOUT_MS: u32 = 3_600_000;
+
 /// What the addresses in a job are. The numbers are those of the user API, `FERRODMA_FUNCTION_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -214,13 +218,18 @@ impl<'bound> Parts<'bound> {
             raw::set_no_segment_boundary(dev);
         }
 
-        let timeout_ms = property_u32(dev, c"ferrodma,timeout-ms", DEFAULT_TIMEOUT_MS);
-        let timeout = Delta::from_millis(i64::from(timeout_ms));
-        // CAST: An hour in nanoseconds fits.
-        if timeout_ms == 0 || timeout > Delta::from_nanos(uapi::MAX_TIMEOUT_NS as i64) {
-            dev_err!(dev, "ferrodma,timeout-ms is out of range: {timeout_ms}\n");
-            return Err(EINVAL);
-        }
+        let max_timeout = property_ms(
+            dev,
+            c"ferrodma,max-timeout-ms",
+            DEFAULT_MAX_TIMEOUT_MS,
+            LONGEST_TIMEOUT_MS,
+        )?;
+        let timeout = property_ms(
+            dev,
+            c"ferrodma,timeout-ms",
+            DEFAULT_TIMEOUT_MS.min(max_timeout),
+            max_timeout,
+        )?;
 
         let (function, shape) = D::function(dev, caps)?;
         let max_segments = shape
@@ -250,6 +259,7 @@ impl<'bound> Parts<'bound> {
             },
             buffer_size: shape.buffer_size,
             max_job_bytes,
+            max_timeout_ns: u64::from(max_timeout) * 1_000_000,
             // CAST: Small numbers, here and below.
             block_size: block_size as u32,
             max_segments: max_segments as u32,
@@ -277,6 +287,7 @@ impl<'bound> Parts<'bound> {
         };
         let patterns = Pool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
+        let timeout = Delta::from_millis(timeout.into());
         let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, shape.stock)?;
         let window = Window::new(&channel)?;
         let hw = Arc::new(
@@ -299,6 +310,20 @@ impl<'bound> Parts<'bound> {
 pub fn property_u32(dev: &Device<Bound>, name: &CStr, default: u32) -> u32 {
     dev.fwnode()
         .map_or(default, |node| node.property_read(name).or(default))
+}
+
+/// A property that is a time limit in milliseconds, or `default` where there is none.
+///
+/// # Errors
+///
+/// EINVAL: it is zero, or more than `most`.
+fn property_ms(dev: &Device<Bound>, name: &CStr, default: u32, most: u32) -> Result<u32> {
+    let ms = property_u32(dev, name, default);
+    if (1..=most).contains(&ms) {
+        return Ok(ms);
+    }
+    dev_err!(dev, "{name} is {ms}, and not between 1 and {most}\n");
+    Err(EINVAL)
 }
 
 /// Calls the channel when its interrupt comes.

@@ -6,7 +6,8 @@
 //!
 //! - [`driver`]: a platform driver but for the meaning of an address; [`chardev`], [`ioctl`],
 //!   [`mmap`]: the character device; [`state`]: debugfs.
-//! - [`client`]: users of a channel, open files or kernel code; [`request`]: what they ask for.
+//! - [`client`]: users of a channel, open files or kernel code; [`owner`]: for which address space;
+//!   [`request`]: what they ask for; [`alarm`]: how long they wait.
 //! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
 //!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind;
 //!   [`ratelimit`]: what the log is told.
@@ -16,19 +17,21 @@
 //! - [`engine`]: what a controller must do; [`engine::bcm2835`], [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
-//! [`chardev`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`pages`], [`pool`], [`raw`],
-//! [`scatter`] and [`watchdog`]; and where something is promised that the compiler cannot see:
+//! [`chardev`], [`clock`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`owner`], [`pages`],
+//! [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something is promised that the compiler cannot see:
 //! hardware that keeps to its memory in [`channel`], [`client`], [`copied`], [`engine`],
 //! [`hardware`], [`lent`] and [`streaming`],
 //! lifetimes in [`driver`] and [`gate`], and two statics in the root.
 
 use kernel::prelude::*;
 
+mod alarm;
 pub mod buffer;
 pub mod chain;
 mod channel;
 mod chardev;
 pub mod client;
+mod clock;
 mod completion;
 mod copied;
 pub mod driver;
@@ -42,6 +45,7 @@ mod job;
 mod lent;
 mod mmap;
 mod numbers;
+mod owner;
 mod pages;
 pub mod pool;
 mod queue;

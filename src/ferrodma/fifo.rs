@@ -131,6 +131,13 @@ impl<T> Fifo<T> {
         value
     }
 
+    /// The oldest element that `matches`.
+    pub(crate) fn find_mut(&mut self, matches: impl Fn(&T) -> bool) -> Option<&mut T> {
+        let found = self.iter().position(matches)?;
+        let at = self.index(found);
+        self.slots.get_mut(at)?.as_mut()
+    }
+
     /// The elements, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.len).filter_map(|n| self.slots.get(self.index(n))?.as_ref())

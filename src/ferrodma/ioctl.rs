@@ -19,11 +19,14 @@ use crate::{
         Client,
         Options, //
     },
+    clock,
+    completion,
     queue::Phase,
     uapi::{
         self,
         Cancel,
         Info,
+        Record,
         Seg,
         Sized32,
         Submit,
@@ -113,9 +116,16 @@ impl Call<'_> {
             return Err(EBADF);
         }
         let mut submit: Submit = self.read()?;
+        if submit.flags & !uapi::SUBMIT_FLAGS != 0 {
+            return Err(EINVAL);
+        }
+        if submit.flags & uapi::SUBMIT_SUBMITTED != 0 {
+            return self.wait_submitted(submit);
+        }
         let channel = self.client.channel();
-        if submit.flags & !(uapi::SUBMIT_WAIT | uapi::SUBMIT_FILL) != 0
-            || submit.timeout_ns > uapi::MAX_TIMEOUT_NS
+        if submit.timeout_ns > channel.info.max_timeout_ns
+            || submit.src_region != 0
+            || submit.dst_region != 0
         {
             return Err(EINVAL);
         }
@@ -137,10 +147,11 @@ impl Call<'_> {
 
         // An answer that cannot be given is found out before anything is done.
         self.write(&submit)?;
+        self.client.claim()?;
 
         let options = Options {
             waited: submit.flags & uapi::SUBMIT_WAIT != 0,
-            // CAST: At most an hour.
+            // CAST: At most the channel's maximum, which is no more than an hour.
             timeout: Delta::from_nanos(submit.timeout_ns as i64),
             user_data: submit.user_data,
         };
@@ -153,9 +164,33 @@ impl Call<'_> {
         })?;
         submit.cookie = ticket.cookie;
         if options.waited {
-            submit.completion = self.client.wait_submitted(ticket)?;
+            let announced = Submit {
+                flags: submit.flags | uapi::SUBMIT_SUBMITTED,
+                completion: Record {
+                    status: EINPROGRESS.to_errno(),
+                    ..Record::default()
+                },
+                ..submit
+            };
+            submit.completion = self
+                .client
+                .wait_submitted(ticket, || self.write(&announced))?;
         }
         self.write(&submit)
+    }
+
+    /// Waits for the job of a SUBMIT that a signal has interrupted.
+    fn wait_submitted(&self, mut submit: Submit) -> Result {
+        submit.flags &= !uapi::SUBMIT_SUBMITTED;
+        let waited = self.client.wait(submit.cookie, None, false, |record| {
+            submit.completion = *record;
+            self.write(&submit)
+        });
+        if waited == Err(ERESTARTSYS) && completion::is_being_killed() {
+            // Whatever this says, the job has ended when it returns.
+            let _ = self.client.cancel(submit.cookie);
+        }
+        waited
     }
 
     fn wait(&self) -> Result {
@@ -163,16 +198,23 @@ impl Call<'_> {
         if wait.flags != 0 {
             return Err(EINVAL);
         }
-        let limit = match wait.timeout_ns {
+        let end = match wait.timeout_ns {
             0 => None,
-            // CAST: Limited to what fits.
-            ns => Some(Delta::from_nanos(ns.min(i64::MAX as u64) as i64)),
+            ns => Some(clock::now().saturating_add_unsigned(ns)),
         };
-        self.client
-            .wait(wait.cookie, limit, self.nonblocking, |record| {
+        let waited = self
+            .client
+            .wait(wait.cookie, end, self.nonblocking, |record| {
                 wait.completion = *record;
                 self.write(&wait)
-            })
+            });
+        if let (Err(ERESTARTSYS), Some(end)) = (waited, end) {
+            // The call that the kernel makes again waits for what is left. Zero would be no limit.
+            // CAST: Not negative.
+            wait.timeout_ns = end.saturating_sub(clock::now()).max(1) as u64;
+            self.write(&wait)?;
+        }
+        waited
     }
 
     fn cancel(&self) -> Result {

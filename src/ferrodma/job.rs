@@ -8,11 +8,7 @@
 use kernel::{
     prelude::*,
     sync::Arc,
-    time::{
-        ClockSource,
-        Delta,
-        Monotonic, //
-    }, //
+    time::Delta, //
 };
 
 use crate::{
@@ -32,11 +28,6 @@ use crate::{
     transfer::Transfer,
     uapi::Record, //
 };
-
-/// Nanoseconds of `CLOCK_MONOTONIC`.
-pub(crate) fn now() -> i64 {
-    Monotonic::ktime_get()
-}
 
 /// A job, kept by its client for the next one when it is done.
 pub(crate) struct Job {
@@ -123,5 +114,9 @@ impl Entry for KBox<Job> {
 
     fn is_waited(&self) -> bool {
         self.waited
+    }
+
+    fn stop_waiting(&mut self) {
+        self.waited = false;
     }
 }

@@ -43,6 +43,8 @@ pub(crate) trait Entry {
     fn set_cookie(&mut self, cookie: u64);
     /// Whether its submitter waits for it, so that nobody else may take it when it is done.
     fn is_waited(&self) -> bool;
+    /// Makes it a job for whose record nobody waits in particular.
+    fn stop_waiting(&mut self);
 }
 
 /// Whether jobs are accepted and started.
@@ -526,6 +528,29 @@ impl<J: Entry, S> Queue<J, S> {
     pub(crate) fn take_cookie(&mut self, id: ClientId, cookie: u64) -> Option<J> {
         self.client(id)?
             .give(|done| done.remove(|job| job.cookie() == cookie))
+    }
+
+    /// Makes the job of a submitter that stops waiting an ordinary one, whose record any of the
+    /// client's callers may take; or returns it if it is done. The caller sees to it that the job is
+    /// on its way nowhere: it is in the queue, with hardware, or done.
+    pub(crate) fn stop_waiting(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        if let Some(job) = self.take_waited(id, cookie) {
+            return Some(job);
+        }
+        let is_it = |job: &J| job.client() == id && job.cookie() == cookie;
+        let job = match &mut self.running {
+            Some(job) if is_it(job) => Some(job),
+            _ => self.pending.find_mut(is_it),
+        };
+        if let Some(job) = job {
+            job.stop_waiting();
+        }
+        if let Some(client) = self.client(id) {
+            for active in client.active.iter_mut().filter(|job| job.cookie == cookie) {
+                active.waited = false;
+            }
+        }
+        None
     }
 
     /// Takes a job that is done and whose submitter is the caller.

@@ -15,6 +15,7 @@
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
+#include <linux/time_namespace.h>
 
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
@@ -34,6 +35,8 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 unsigned long ferrodma_rlimit(unsigned int resource);
 bool ferrodma_try_mark_dirty(struct page *page, unsigned long count);
 void ferrodma_leaked_on_purpose(const void *object);
+bool ferrodma_fatal_signal_pending(void);
+s64 ferrodma_timens_offset(void);
 
 /* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
@@ -146,4 +149,18 @@ bool ferrodma_try_mark_dirty(struct page *page, unsigned long count)
 void ferrodma_leaked_on_purpose(const void *object)
 {
 	kmemleak_not_leak(object);
+}
+
+bool ferrodma_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
+}
+
+/* How far CLOCK_MONOTONIC of the calling task's time namespace is ahead, in ns. */
+s64 ferrodma_timens_offset(void)
+{
+	struct timespec64 offset = { 0 };
+
+	timens_add_monotonic(&offset);
+	return timespec64_to_ns(&offset);
 }

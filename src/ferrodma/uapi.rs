@@ -48,9 +48,10 @@ pub(crate) const INFO_DEAD: u32 = 1 << 1;
 pub(crate) const SUBMIT_WAIT: u32 = 1 << 0;
 /// `FERRODMA_SUBMIT_FILL`.
 pub(crate) const SUBMIT_FILL: u32 = 1 << 1;
-
-/// `FERRODMA_MAX_TIMEOUT_NS`.
-pub(crate) const MAX_TIMEOUT_NS: u64 = 3_600_000_000_000;
+/// `FERRODMA_SUBMIT_SUBMITTED`.
+pub(crate) const SUBMIT_SUBMITTED: u32 = 1 << 2;
+/// All of these.
+pub(crate) const SUBMIT_FLAGS: u32 = SUBMIT_WAIT | SUBMIT_FILL | SUBMIT_SUBMITTED;
 
 /// `struct ferrodma_seg`.
 #[repr(C)]
@@ -72,12 +73,13 @@ pub(crate) struct Info {
     pub(crate) flags: u32,
     pub(crate) buffer_size: u64,
     pub(crate) max_job_bytes: u64,
+    pub(crate) max_timeout_ns: u64,
     pub(crate) block_size: u32,
     pub(crate) max_segments: u32,
     pub(crate) alignment: u32,
+    pub(crate) address_alignment: u32,
     pub(crate) address_bits: u32,
     pub(crate) queue_depth: u32,
-    pub(crate) address_alignment: u32,
 }
 
 /// `struct ferrodma_completion`.
@@ -103,6 +105,8 @@ pub(crate) struct Submit {
     pub(crate) dst: u64,
     pub(crate) nr_src: u32,
     pub(crate) nr_dst: u32,
+    pub(crate) src_region: u32,
+    pub(crate) dst_region: u32,
     pub(crate) timeout_ns: u64,
     pub(crate) user_data: u64,
     pub(crate) cookie: u64,
@@ -131,18 +135,19 @@ pub(crate) struct Cancel {
 
 const _: () = {
     assert!(size_of::<Seg>() == 16);
-    assert!(size_of::<Info>() == 56);
+    assert!(size_of::<Info>() == 64);
     assert!(size_of::<Record>() == 48);
-    assert!(size_of::<Submit>() == 104);
+    assert!(size_of::<Submit>() == 112);
     assert!(size_of::<Wait>() == 72);
     assert!(size_of::<Cancel>() == 16);
     assert!(offset_of!(Info, buffer_size) == 16);
-    assert!(offset_of!(Info, queue_depth) == 48);
-    assert!(offset_of!(Info, address_alignment) == 52);
+    assert!(offset_of!(Info, max_timeout_ns) == 32);
+    assert!(offset_of!(Info, queue_depth) == 60);
     assert!(offset_of!(Record, bytes) == 24);
     assert!(offset_of!(Submit, nr_src) == 24);
-    assert!(offset_of!(Submit, cookie) == 48);
-    assert!(offset_of!(Submit, completion) == 56);
+    assert!(offset_of!(Submit, timeout_ns) == 40);
+    assert!(offset_of!(Submit, cookie) == 56);
+    assert!(offset_of!(Submit, completion) == 64);
     assert!(offset_of!(Wait, completion) == 24);
 };
 

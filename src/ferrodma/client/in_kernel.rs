@@ -74,8 +74,7 @@ impl Client {
         let Stage::Queued(Some(wake)) = &ticket.stage else {
             return;
         };
-        let limit = self.channel.timeout + GRACE;
-        if wake.wait_timeout(limit) == Wait::TimedOut {
+        if wake.wait_timeout(ticket.timeout + GRACE) == Wait::TimedOut {
             // Whatever this says, the job has ended when it returns.
             let _ = self.channel.cancel(self.id, ticket.cookie);
         }

@@ -184,6 +184,7 @@ pub(crate) mod uapi {
     pub(crate) struct Info {
         pub(crate) flags: u32,
         pub(crate) max_job_bytes: u64,
+        pub(crate) max_timeout_ns: u64,
         pub(crate) block_size: u32,
         pub(crate) max_segments: u32,
         pub(crate) alignment: u32,

@@ -66,8 +66,11 @@ use self::{
     },
     hardware::lent,
     waits::{
+        alarm,
+        clock,
         completion,
         finisher,
+        owner,
         watchdog, //
     }, //
 };

@@ -60,6 +60,91 @@ impl Calls {
     }
 }
 
+pub(crate) mod alarm {
+    //! Time limits of waits.
+
+    use kernel::{
+        prelude::*,
+        sync::Arc,
+        task,
+        time::{
+            self,
+            Delta, //
+        }, //
+    };
+
+    use crate::{
+        channel::Channel,
+        client::Signals,
+        clock, //
+    };
+
+    /// Nothing to keep.
+    pub(crate) struct Alarm;
+
+    impl Alarm {
+        /// The clock goes on by `delay` at once where the thread is out of time, and never else.
+        pub(crate) fn start(_: &Arc<Channel>, _: &Arc<Signals>, delay: Delta) -> Result<Self> {
+            if task::is_out_of_time() {
+                time::set(clock::now() + delay.as_nanos());
+            }
+            Ok(Self)
+        }
+    }
+}
+
+pub(crate) mod clock {
+    //! The clock of jobs.
+
+    use kernel::time::{
+        ClockSource,
+        Monotonic, //
+    };
+
+    pub(crate) fn now() -> i64 {
+        Monotonic::ktime_get()
+    }
+
+    pub(crate) fn caller_offset() -> i64 {
+        0
+    }
+}
+
+pub(crate) mod owner {
+    //! The address space that a client works for: a number that each thread has.
+
+    use std::cell::Cell;
+
+    use kernel::{
+        prelude::*,
+        task, //
+    };
+
+    /// That of the first thread that claims it.
+    pub(crate) struct Owner(Cell<Option<usize>>);
+
+    impl Owner {
+        pub(crate) fn new() -> Self {
+            Self(Cell::new(None))
+        }
+
+        pub(crate) fn claim(&self) -> Result<bool> {
+            let is_first = self.0.get().is_none();
+            if is_first {
+                self.0.set(Some(task::address_space()));
+            }
+            self.check().map(|()| is_first)
+        }
+
+        pub(crate) fn check(&self) -> Result {
+            match self.0.get() {
+                Some(owner) if owner != task::address_space() => Err(EPERM),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
 pub(crate) mod completion {
     //! Events that are waited for.
 
@@ -69,7 +154,10 @@ pub(crate) mod completion {
             CondVar,
             Mutex, //
         },
-        task,
+        task::{
+            self,
+            Signal, //
+        },
         time::Delta, //
     };
 
@@ -78,6 +166,7 @@ pub(crate) mod completion {
     pub(crate) enum Wait {
         Done,
         Signal,
+        Killed,
         TimedOut,
     }
 
@@ -117,16 +206,16 @@ pub(crate) mod completion {
         }
 
         pub(crate) fn wait_interruptible(&self) -> Wait {
-            self.wait(task::signal_pending().then_some(Wait::Signal))
+            self.wait(match task::signal() {
+                Signal::None => None,
+                Signal::Handled => Some(Wait::Signal),
+                Signal::Fatal => Some(Wait::Killed),
+            })
         }
 
         pub(crate) fn wait_timeout(&self, _: Delta) -> Wait {
             self.wait(task::is_out_of_time().then_some(Wait::TimedOut))
         }
-    }
-
-    pub(crate) fn jiffies(delta: Delta) -> usize {
-        delta.as_nanos() as usize
     }
 }
 

@@ -60,8 +60,9 @@ use crate::{
     }, //
 };
 
-/// Time limit of jobs, in nanoseconds.
-const LIMIT: i64 = 100;
+/// Time limit of jobs without bytes, and the longest, in nanoseconds.
+pub(crate) const LIMIT: i64 = 1000;
+pub(crate) const LONGEST: i64 = 10_000;
 
 /// Runs `model` in every order of its threads' steps, those with at most `preemptions` of them if
 /// that is given.
@@ -141,6 +142,7 @@ impl World {
         time::set(0);
         let info = Info {
             max_job_bytes: BYTES,
+            max_timeout_ns: LONGEST as u64,
             max_segments: 1,
             alignment: 1,
             address_alignment: 1,
@@ -279,9 +281,9 @@ pub(crate) fn submit(client: &Client, user_data: u64) -> u64 {
         .cookie
 }
 
-/// Submits a job and waits for its record.
+/// Submits a job and waits for its record, for as long as no signal comes.
 pub(crate) fn submit_wait(client: &Client, user_data: u64) -> Result<Record> {
-    client.wait_submitted(try_submit(client, true, user_data)?)
+    client.wait_submitted(try_submit(client, true, user_data)?, || Ok(()))
 }
 
 /// The next record of a client.

@@ -150,22 +150,6 @@ pub mod lock {
 /// What threads sleep on.
 pub struct CondVar(loom::sync::Condvar);
 
-/// How a wait with a limit ended.
-pub enum CondVarTimeoutResult {
-    /// Somebody has woken the thread.
-    Woken {
-        /// Time that is left.
-        jiffies: usize,
-    },
-    /// The limit has passed.
-    Timeout,
-    /// A signal is pending.
-    Signal {
-        /// Time that is left.
-        jiffies: usize,
-    },
-}
-
 impl CondVar {
     /// Without sleepers.
     #[expect(clippy::new_without_default, reason = "as in the kernel")]
@@ -186,22 +170,6 @@ impl CondVar {
         }
         self.wait(guard);
         false
-    }
-
-    /// The same with a time limit.
-    pub fn wait_interruptible_timeout<T, B>(
-        &self,
-        guard: &mut lock::Guard<'_, T, B>,
-        jiffies: usize,
-    ) -> CondVarTimeoutResult {
-        if task::is_out_of_time() {
-            guard.bump();
-            CondVarTimeoutResult::Timeout
-        } else if self.wait_interruptible(guard) {
-            CondVarTimeoutResult::Signal { jiffies }
-        } else {
-            CondVarTimeoutResult::Woken { jiffies }
-        }
     }
 
     /// Wakes all.

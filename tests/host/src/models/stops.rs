@@ -4,7 +4,10 @@
 
 use kernel::{
     prelude::*,
-    task, //
+    task::{
+        self,
+        Signal, //
+    }, //
 };
 
 use crate::{
@@ -127,8 +130,26 @@ fn one_of_two_cancels_succeeds() {
     });
 }
 
+/// What a submitter gets that a signal has interrupted: its record in the call, or later.
+fn submit_interrupted(client: &Client, user_data: u64) -> Record {
+    let ticket = try_submit(client, true, user_data).expect("the channel is live");
+    let cookie = ticket.cookie;
+    task::send_signal(Signal::Handled);
+    let mut announced = false;
+    let record = client.wait_submitted(ticket, || {
+        announced = true;
+        Ok(())
+    });
+    task::send_signal(Signal::None);
+    record.unwrap_or_else(|error| {
+        assert_eq!(error, ERESTARTSYS);
+        assert!(announced, "the program does not know of its job");
+        wait(client, cookie).expect("the job goes on")
+    })
+}
+
 #[test]
-fn a_signal_takes_the_job_back() {
+fn a_signal_does_not_stop_the_job() {
     for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
         explore(None, move || {
             let world = World::new(Setup {
@@ -137,7 +158,57 @@ fn a_signal_takes_the_job_back() {
             });
             let client = world.client();
             world.interrupts();
-            task::send_signal();
+            world.settles();
+            let record = submit_interrupted(&client, 1);
+            check(&record, 1, 1, Ok(()));
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn a_cancel_ends_a_job_whose_submitter_gets_a_signal_once() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(3), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            world.settles();
+            let other = client.clone();
+            let thread = world.run(move |_| other.cancel(1));
+            let record = submit_interrupted(&client, 1);
+            agrees(thread.join().expect("it ends"), &record);
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn a_time_limit_ends_a_job_whose_submitter_gets_a_signal_once() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.time_passes();
+        let record = submit_interrupted(&client, 1);
+        check(&record, 1, 1, Err(ETIMEDOUT));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_fatal_signal_takes_the_job_back() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(None, move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            task::send_signal(Signal::Fatal);
             match submit_wait(&client, 1) {
                 Ok(record) => check(&record, 1, 1, Ok(())),
                 Err(error) => assert_eq!(error, EINTR),
@@ -145,6 +216,69 @@ fn a_signal_takes_the_job_back() {
             world.end([client]);
         });
     }
+}
+
+#[test]
+fn a_job_that_the_program_cannot_be_told_of_is_taken_back() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.interrupts();
+        let ticket = try_submit(&client, true, 1).expect("the channel is live");
+        task::send_signal(Signal::Handled);
+        match client.wait_submitted(ticket, || Err(EFAULT)) {
+            Ok(record) => check(&record, 1, 1, Ok(())),
+            Err(error) => assert_eq!(error, EFAULT),
+        }
+        assert_eq!(read(&client, true), Err(EAGAIN));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_wait_that_is_out_of_time_leaves_the_record() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        task::run_out_of_time();
+        match client.wait(1, Some(50), false, |record| {
+            check(record, 1, 1, Ok(()));
+            Ok(())
+        }) {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error, ETIMEDOUT);
+                let record = read(&client, false).expect("it comes");
+                check(&record, 1, 1, Ok(()));
+            }
+        }
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_client_works_for_one_address_space_only() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| {
+            task::enter_address_space(1);
+            // It sleeps until there is an owner, or finds one.
+            assert_eq!(read(&other, false), Err(EPERM));
+            assert_eq!(wait(&other, 1), Err(EPERM));
+            assert_eq!(other.cancel(1), Err(EPERM));
+            assert_eq!(other.claim(), Err(EPERM));
+        });
+        client.claim().expect("it is the first");
+        submit(&client, 1);
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
 }
 
 #[test]
@@ -156,7 +290,7 @@ fn a_signal_does_not_stop_the_job_of_another() {
         world.interrupts();
         let other = client.clone();
         let thread = world.run(move |_| {
-            task::send_signal();
+            task::send_signal(Signal::Fatal);
             submit_wait(&other, 2)
         });
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
@@ -165,6 +299,18 @@ fn a_signal_does_not_stop_the_job_of_another() {
             Err(error) => assert_eq!(error, EINTR),
         }
         world.end([client]);
+    });
+}
+
+#[test]
+fn the_default_time_limit_grows_with_the_bytes_up_to_the_longest() {
+    loom::model(|| {
+        let world = World::new(Setup::default());
+        let limit = |bytes| world.channel.default_timeout(bytes).as_nanos();
+        assert_eq!(limit(0), LIMIT);
+        assert!(limit(0) < limit(1) && limit(1) < limit(2));
+        assert_eq!(limit(1 << 40), LONGEST);
+        assert_eq!(limit(u64::MAX), LONGEST);
     });
 }
 

@@ -45,6 +45,10 @@ impl Entry for Job {
     fn is_waited(&self) -> bool {
         self.waited
     }
+
+    fn stop_waiting(&mut self) {
+        self.waited = false;
+    }
 }
 
 /// Where a job is said to be.
@@ -297,7 +301,28 @@ impl Both {
                     }
                 }
             }
-            _ => match choices.choose(4) {
+            _ => match choices.choose(5) {
+                4 => {
+                    let is_waited = |job: &&Known| job.client == client && job.waited;
+                    let settled = |at| matches!(at, At::Pending | At::Running | At::Kept);
+                    let known = self.jobs.iter().filter(is_waited).copied();
+                    let known = known.rev().find(|job| settled(job.at));
+                    let cookie = known.map_or(99, |known| known.cookie);
+                    let job = self.queue.stop_waiting(id, cookie);
+                    let kept = known.filter(|known| known.at == At::Kept);
+                    self.comes(job, kept, At::Given);
+                    if let Some(known) = kept {
+                        let job = self.let_go(known);
+                        self.queue.recycle(id, Some(job));
+                        self.moves(known, At::Taken);
+                    } else if let Some(known) = known {
+                        let is_it = |job: &&mut Known| {
+                            (job.client, job.cookie) == (known.client, known.cookie)
+                        };
+                        let job = self.jobs.iter_mut().find(is_it);
+                        job.expect("it is known").waited = false;
+                    }
+                }
                 0 => {
                     self.is_held = !self.is_held;
                     self.queue.hold(self.is_held);

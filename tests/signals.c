@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What stops, freezes or interrupts a program that waits does not stop its job, which
+ * the same call goes on to wait for. On a channel whose interrupt never comes, so that
+ * a job lasts as long as its limit. Run by signals.sh.
+ */
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "lost_fixture.h"
+#include "suspend.h"
+
+static struct ferrodma_completion record;
+
+/* Long enough for a program to be stopped meanwhile, and to be continued. */
+#define SOME_NS		(patience(300) * NSEC_PER_MSEC)
+
+enum call { SUBMIT_WAITS, WAIT_WITH_A_LIMIT, WAIT_WITHOUT_A_LIMIT, READ, CALLS };
+
+static const char * const call_names[] = {
+	"SUBMIT", "WAIT with a limit", "WAIT without a limit", "read()",
+};
+
+/* A program that waits for a job in one of the calls, whose end it takes for its own. */
+static pid_t start_program(const char *function, int number, enum call call)
+{
+	struct channel own;
+	struct job j;
+	int ret;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (channel_open(&own, function, number, 0))
+		_exit(1);
+	job_copy(&j, &own, 0, own.size / 2, unit(&own));
+	j.submit.timeout_ns = SOME_NS;
+	if (call == SUBMIT_WAITS) {
+		ret = job_run(&own, &j);
+		_exit(ret != -ETIMEDOUT || j.submit.flags != FERRODMA_SUBMIT_WAIT);
+	}
+	if (job_submit(&own, &j))
+		_exit(2);
+	if (call == READ)
+		ret = read_records(&own, &record, 1) == 1 ? record.status : 0;
+	else
+		ret = take_within(&own, 1, call == WAIT_WITH_A_LIMIT ? LONG_NS : 0, &record) ?:
+		      record.status;
+	_exit(ret == -ETIMEDOUT ? 0 : 3);
+}
+
+/* Fails the test unless a program in each call gets its record when @disturb has been at it. */
+static void expect_undisturbed(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self,
+			       void (*disturb)(struct __test_metadata *_metadata, pid_t pid))
+{
+	for (enum call call = 0; call < CALLS; call++) {
+		thread_id pid = start_program(self->function, self->number, call);
+		int status;
+
+		ASSERT_LE(0, pid);
+		ASSERT_TRUE(wait_until_asleep(&pid));
+		disturb(_metadata, pid);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status) TH_LOG("%s: status %#x", call_names[call], status);
+	}
+}
+
+static void stop_and_continue(struct __test_metadata *_metadata, pid_t pid)
+{
+	int status;
+
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+}
+
+TEST_F(lost, stopped_program_gets_its_record)
+{
+	expect_undisturbed(_metadata, self, stop_and_continue);
+}
+
+static void be_a_debugger(struct __test_metadata *_metadata, pid_t pid)
+{
+	int status;
+
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, 0, 0));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, pid, 0, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, pid, 0, 0));
+}
+
+TEST_F(lost, program_that_a_debugger_looks_at_gets_its_record)
+{
+	expect_undisturbed(_metadata, self, be_a_debugger);
+}
+
+/* Signals that do nothing to a program without a handler. */
+static void send_ignored_signals(struct __test_metadata *_metadata, pid_t pid)
+{
+	ASSERT_EQ(0, kill(pid, SIGWINCH));
+	ASSERT_EQ(0, kill(pid, SIGCHLD));
+}
+
+TEST_F(lost, program_that_ignores_a_signal_gets_its_record)
+{
+	expect_undisturbed(_metadata, self, send_ignored_signals);
+}
+
+#define CGROUP	"/tmp/ferrodma-cgroup"
+
+static void freeze_and_thaw(struct __test_metadata *_metadata, pid_t pid)
+{
+	char text[64] = "";
+
+	snprintf(text, sizeof(text), "%d", pid);
+	ASSERT_EQ(0, put_text(CGROUP "/frozen/cgroup.procs", text));
+	ASSERT_EQ(0, put_text(CGROUP "/frozen/cgroup.freeze", "1"));
+	for (int ms = 0; ms < SOON_MS && !strstr(text, "frozen 1"); ms++) {
+		sleep_ms(1);
+		get_text(CGROUP "/frozen/cgroup.events", text, sizeof(text));
+	}
+	EXPECT_TRUE(strstr(text, "frozen 1") != NULL);
+	ASSERT_EQ(0, put_text(CGROUP "/frozen/cgroup.freeze", "0"));
+}
+
+TEST_F(lost, program_that_its_cgroup_freezes_gets_its_record)
+{
+	mkdir(CGROUP, 0755);
+	if (mount("none", CGROUP, "cgroup2", 0, NULL))
+		SKIP(return, "cgroups cannot be mounted: %s", strerror(errno));
+	mkdir(CGROUP "/frozen", 0755);
+	expect_undisturbed(_metadata, self, freeze_and_thaw);
+	umount(CGROUP);
+}
+
+static void suspend_as_far_as_the_freezer(struct __test_metadata *_metadata, pid_t pid)
+{
+	(void)pid;
+	ASSERT_EQ(0, suspend_and_resume("freezer"));
+}
+
+TEST_F(lost, program_that_suspend_freezes_gets_its_record)
+{
+	if (!can_suspend())
+		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
+	expect_undisturbed(_metadata, self, suspend_as_far_as_the_freezer);
+}
+
+/* A signal every @ms, whose handler lets calls start again, or ends them. */
+static void alarm_with(int flags, unsigned int ms)
+{
+	struct sigaction sa = { .sa_handler = alarm_handler, .sa_flags = flags };
+
+	alarm_every(ms);
+	sigaction(SIGALRM, &sa, NULL);
+}
+
+static void prepare_waiting(FIXTURE_DATA(lost) *self, uint64_t limit_ns)
+{
+	job_copy(&self->job, &self->c, 0, self->c.size / 2, unit(&self->c));
+	self->job.submit.flags = FERRODMA_SUBMIT_WAIT;
+	self->job.submit.timeout_ns = limit_ns;
+	self->job.submit.user_data = 11;
+}
+
+TEST_F(lost, SUBMIT_that_signals_let_start_again_ends_with_its_job)
+{
+	struct ferrodma_completion *r = &self->job.submit.completion;
+
+	prepare_waiting(self, SOME_NS);
+	alarm_with(SA_RESTART, 20);
+	EXPECT_EQ(0, job_submit(&self->c, &self->job));
+	alarm_every(0);
+	EXPECT_EQ(FERRODMA_SUBMIT_WAIT, self->job.submit.flags);
+	EXPECT_EQ(1, r->cookie);
+	EXPECT_EQ(11, r->user_data);
+	EXPECT_EQ(-ETIMEDOUT, r->status);
+	EXPECT_LE(SOME_NS, r->complete_ns - r->submit_ns);
+	EXPECT_FALSE(has_record(&self->c));
+	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
+	/* It was submitted once. */
+	EXPECT_EQ(2, queue_job(&self->c, SHORT_NS));
+}
+
+/* Interrupts a SUBMIT that waits, and checks what it says of its job. */
+static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self,
+			     uint64_t limit_ns)
+{
+	prepare_waiting(self, limit_ns);
+	alarm_every(20);
+	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
+	alarm_every(0);
+	EXPECT_EQ(FERRODMA_SUBMIT_WAIT | FERRODMA_SUBMIT_SUBMITTED, self->job.submit.flags);
+	EXPECT_EQ(1, self->job.submit.cookie);
+	EXPECT_EQ(-EINPROGRESS, self->job.submit.completion.status);
+}
+
+TEST_F(lost, call_that_a_signal_has_ended_is_made_again_to_go_on)
+{
+	interrupt_submit(_metadata, self, SOME_NS);
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	EXPECT_EQ(FERRODMA_SUBMIT_WAIT, self->job.submit.flags);
+	EXPECT_EQ(-ETIMEDOUT, self->job.submit.completion.status);
+	EXPECT_EQ(11, self->job.submit.completion.user_data);
+	EXPECT_FALSE(has_record(&self->c));
+	self->job.submit.flags |= FERRODMA_SUBMIT_SUBMITTED;
+	EXPECT_EQ(-ENOENT, job_submit(&self->c, &self->job));
+	expect_goes_on(_metadata, &self->c);
+}
+
+TEST_F(lost, record_of_a_job_whose_call_a_signal_has_ended_can_be_read)
+{
+	interrupt_submit(_metadata, self, SOME_NS);
+	ASSERT_EQ(1, read_records(&self->c, &record, 1));
+	EXPECT_EQ(1, record.cookie);
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(-ENOENT, job_submit(&self->c, &self->job));
+}
+
+TEST_F(lost, record_of_a_job_whose_call_a_signal_has_ended_can_be_waited_for)
+{
+	interrupt_submit(_metadata, self, SOME_NS);
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(-ENOENT, job_submit(&self->c, &self->job));
+}
+
+TEST_F(lost, job_whose_call_a_signal_has_ended_can_be_cancelled)
+{
+	interrupt_submit(_metadata, self, LONG_NS);
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, job_submit(&self->c, &self->job));
+	EXPECT_EQ(-ECANCELED, self->job.submit.completion.status);
+	expect_goes_on(_metadata, &self->c);
+}
+
+TEST_F(lost, queued_job_whose_call_a_signal_has_ended_runs_in_its_turn)
+{
+	ASSERT_EQ(1, queue_job(&self->c, SOME_NS));
+	prepare_waiting(self, SHORT_NS);
+	alarm_every(20);
+	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
+	alarm_every(0);
+	EXPECT_EQ(2, self->job.submit.cookie);
+	for (int i = 1; i <= 2; i++) {
+		ASSERT_EQ(1, read_records(&self->c, &record, 1));
+		EXPECT_EQ(i, record.cookie);
+		EXPECT_EQ(-ETIMEDOUT, record.status);
+	}
+}
+
+TEST_F(lost, close_ends_a_job_whose_call_a_signal_has_ended)
+{
+	uint64_t begin = now_ns();
+
+	interrupt_submit(_metadata, self, LONG_NS);
+	close(self->c.fd);
+	ASSERT_LE(0, self->c.fd = channel_open_fd(self->function, self->number, O_RDWR));
+	expect_goes_on(_metadata, &self->c);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
+}
+
+/* Takes the right to write the structure when the job is submitted. */
+struct spoiler {
+	struct job *page;
+	thread_id id;
+	pthread_t thread;
+};
+
+static void *spoiling(void *arg)
+{
+	struct spoiler *s = arg;
+
+	if (wait_until_asleep(&s->id) && !mprotect(s->page, sizeof(*s->page), PROT_READ))
+		kill(s->id, SIGUSR1);
+	return NULL;
+}
+
+TEST_F(lost, job_that_the_program_cannot_be_told_of_is_cancelled)
+{
+	struct sigaction sa = { .sa_handler = alarm_handler };
+	struct spoiler s = { .id = getpid() };
+	uint64_t begin = now_ns();
+	struct job *j;
+
+	j = mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(j != MAP_FAILED);
+	job_copy(j, &self->c, 0, self->c.size / 2, unit(&self->c));
+	j->submit.flags = FERRODMA_SUBMIT_WAIT;
+	j->submit.timeout_ns = LONG_NS;
+	s.page = j;
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, spoiling, &s));
+	EXPECT_EQ(-EFAULT, job_submit(&self->c, j));
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	EXPECT_FALSE(has_record(&self->c));
+	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
+	expect_goes_on(_metadata, &self->c);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
+}
+
+TEST_F(lost, WAIT_with_a_limit_that_signals_let_start_again_keeps_its_end)
+{
+	uint64_t begin = now_ns(), took;
+
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	alarm_with(SA_RESTART, 20);
+	EXPECT_EQ(-ETIMEDOUT, take_within(&self->c, 1, SOME_NS, NULL));
+	alarm_every(0);
+	took = now_ns() - begin;
+	EXPECT_LE(SOME_NS, took);
+	EXPECT_GT(LONG_NS, took);
+}
+
+TEST_F(lost, WAIT_that_a_signal_has_ended_says_what_is_left_of_its_limit)
+{
+	struct ferrodma_wait w = { .size = sizeof(w), .cookie = 1, .timeout_ns = LONG_NS };
+
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	alarm_every(20);
+	EXPECT_EQ(-EINTR, fdma_ioctl(self->c.fd, FERRODMA_IOC_WAIT, &w));
+	alarm_every(0);
+	EXPECT_GT(LONG_NS, w.timeout_ns);
+	EXPECT_NE(0, w.timeout_ns);
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(0, fdma_ioctl(self->c.fd, FERRODMA_IOC_WAIT, &w));
+	EXPECT_EQ(-ECANCELED, w.completion.status);
+}
+
+TEST_F(lost, SIGKILL_ends_a_SUBMIT_that_waits_once_more)
+{
+	uint64_t begin = now_ns();
+	thread_id pid = fork();
+	int status;
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct channel own;
+		struct job j;
+
+		if (channel_open(&own, self->function, self->number, 0))
+			_exit(1);
+		job_copy(&j, &own, 0, own.size / 2, unit(&own));
+		j.submit.timeout_ns = LONG_NS;
+		alarm_with(SA_RESTART, 20);
+		job_run(&own, &j);
+		_exit(2);
+	}
+	ASSERT_TRUE(wait_until_asleep(&pid));
+	sleep_ms(100);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	expect_goes_on(_metadata, &self->c);
+	EXPECT_GT(LONG_NS, now_ns() - begin);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What signals, SIGSTOP, freezers and debuggers do to programs that wait for jobs of an sg channel, which an
+# overlay brings.
+
+set -u
+
+. ./lost_channel.sh
+run_on_lost_channel sg ./signals
