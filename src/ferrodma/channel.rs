@@ -77,7 +77,10 @@ use crate::{
         Queue, //
     },
     ratelimit::RateLimit,
-    request::Limits,
+    request::{
+        Limits,
+        USER_ADDRESS_MASK, //
+    },
     slot::Slot,
     stats::Stats,
     stock::Stock,
@@ -262,6 +265,10 @@ impl Channel {
             max_job_bytes: self.info.max_job_bytes,
             alignment: self.info.alignment,
             address_alignment: self.info.address_alignment,
+            address_mask: match self.addresses {
+                Addresses::BufferOffsets => u64::MAX,
+                _ => USER_ADDRESS_MASK,
+            },
             max_seg: match self.info.block_size {
                 0 => u64::MAX,
                 size => u64::from(size),

@@ -19,7 +19,17 @@ pub(crate) struct Limits {
     pub(crate) alignment: u32,
     /// Addresses must be multiples of this.
     pub(crate) address_alignment: u32,
+    /// The bits of an address that say where it is.
+    pub(crate) address_mask: u64,
 }
+
+/// The bits of a program's address that say where it is: arm64 ignores the tag in the others
+/// (`Documentation/arch/arm64/tagged-pointers.rst`).
+pub(crate) const USER_ADDRESS_MASK: u64 = if cfg!(target_arch = "aarch64") {
+    u64::MAX >> 8
+} else {
+    u64::MAX
+};
 
 /// The lists of a job. Addresses are whatever the channel's function takes them for.
 #[derive(Default)]
@@ -116,15 +126,15 @@ impl Request {
             };
         }
         let src = Extent::of(&self.src, limits)?;
-        if src.total != dst.total || (src.meets(&dst) && self.overlaps()?) {
+        if src.total != dst.total || (src.meets(&dst) && self.overlaps(limits.address_mask)?) {
             return Err(EINVAL);
         }
         Ok(())
     }
 
-    /// Whether a source segment and a destination segment have a byte in common. The segments have
-    /// been checked for overflow.
-    fn overlaps(&mut self) -> Result<bool> {
+    /// Whether a source segment and a destination segment have a byte in common, by those bits of
+    /// their addresses that are in `mask`. The segments have been checked for overflow.
+    fn overlaps(&mut self, mask: u64) -> Result<bool> {
         if self.src.len() == 1 && self.dst.len() == 1 {
             return Ok(true);
         }
@@ -136,10 +146,11 @@ impl Request {
             .reserve(self.src.len() + self.dst.len(), GFP_KERNEL_ACCOUNT)?;
         for (list, is_dst) in [(&self.src, false), (&self.dst, true)] {
             for seg in list {
+                let start = seg.addr & mask;
                 self.ranges.push(
                     Range {
-                        start: seg.addr,
-                        end: seg.addr + seg.len,
+                        start,
+                        end: start + seg.len,
                         is_dst,
                     },
                     GFP_KERNEL_ACCOUNT,
@@ -197,13 +208,14 @@ impl Extent {
             if seg.len == 0 || seg.len & mask != 0 || seg.addr & address_mask != 0 {
                 return Err(EINVAL);
             }
-            let end = seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
+            seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
+            let start = seg.addr & limits.address_mask;
             if seg.len > limits.max_seg {
                 return Err(EMSGSIZE);
             }
             extent.total = extent.total.checked_add(seg.len).ok_or(EOVERFLOW)?;
-            extent.low = extent.low.min(seg.addr);
-            extent.high = extent.high.max(end);
+            extent.low = extent.low.min(start);
+            extent.high = extent.high.max(start + seg.len);
         }
         Ok(extent)
     }
