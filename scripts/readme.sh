@@ -1,13 +1,32 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The examples in README.md, its blocks of C, must be tests/example_*.c in the order of their names, which the suite
-# compiles and runs.
+# README.md holds what works: its blocks of C are tests/example_*.c in the order of their names, which the suite compiles and
+# runs, and each command that compiles something does so without a word, exactly as it is shown. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+out=$BUILD/readme
+rm -rf -- "$out"
+mkdir -p "$out/build"
 cd "$TOP"
-cat tests/example_*.c >build/examples.c
-awk '/^```/ { on = $0 == "```c"; next } on' README.md | diff -u build/examples.c - ||
-	die "the examples in README.md are not tests/example_*.c"
+cat tests/example_*.c >"$out/examples.c"
+awk '/^```/ { on = $0 == "```c"; next } on' README.md | diff -u "$out/examples.c" - ||
+	die "the examples in README.md are not tests/example_*.c; put the files in place of its blocks of C"
+
+# A clone as far as a compiler looks, with a build/ of its own.
+ln -s "$TOP/src" "$TOP/tests" "$out/"
+sed -n 's/^    \(\(gcc\|cc\|c++\|clang\|rustc\) .*\)$/\1/p' README.md >"$out/commands"
+for example in tests/example_*.c; do
+	echo "gcc -O2 -Isrc/uapi -o build/example $example"
+done >>"$out/commands"
+
+cd "$out"
+while read -r command; do
+	sh -c "$command" >log 2>&1 </dev/null || echo "it failed" >>log
+	[ ! -s log ] || {
+		cat log >&2
+		die "a command that README.md shows, or one like it, fails or warns: $command"
+	}
+done <commands

@@ -10,6 +10,7 @@
  * Exits with 0 only if there are channels of all kinds and all of them did all of
  * this.
  */
+#define _GNU_SOURCE	/* as the kselftests' rules have it */
 #include <libgen.h>
 #include <limits.h>
 #include <sys/random.h>
