@@ -41,7 +41,12 @@ help:
 pc:
 	@[ "$$(uname -m)" = x86_64 ] || { echo 'ferrodma: this is for amd64; an arm64 host has make modules and make dtbs' >&2; exit 1; }
 
-run: guest
+# A variable that makes no sense is told before the first fetch or build.
+.PHONY: run.settings shell.settings bench.settings
+run.settings shell.settings bench.settings: %.settings: pc
+	$(Q)scripts/settings.sh $*
+
+run: run.settings guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
 
 check: pc
@@ -51,14 +56,15 @@ check-debug: pc
 	$(Q)FERRODMA_CONFIG=debug scripts/check.sh
 
 self-test: pc
+	$(Q)scripts/settings.sh self-test
 	$(Q)scripts/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/self-test
 
-bench: guest
+bench: bench.settings guest
 	$(Q)$(enter) scripts/bench-build.sh
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/bench
 
-shell: guest
+shell: shell.settings guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell
 
 modules:

@@ -6,10 +6,10 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-FERRODMA_KERNEL=$("$TOP/scripts/kernel.sh") || {
+FERRODMA_KERNEL=$("$TOP/scripts/settings.sh" check && "$TOP/scripts/kernel.sh") || {
 	status=$?
 	[ $status -lt 128 ] || exit $status
-	echo "  FAIL  setup     the toolchain or the kernel tree could not be made (the reason is above)"
+	echo "  FAIL  setup     a variable is wrong, or the toolchain or the kernel tree could not be made (the reason is above)"
 	echo "0 passed, 1 failed"
 	exit 1
 }

@@ -99,7 +99,9 @@ kernel_dir() {
 		debian_dir
 		return
 	fi
-	[ -e "$TOP/tests/kernels/$CONFIG" ] || die "FERRODMA_CONFIG: tests/kernels has no $CONFIG"
+	[ -f "$TOP/tests/kernels/$CONFIG" ] ||
+		die "FERRODMA_CONFIG: no kernel is called $CONFIG; there are: $(ls "$TOP/tests/kernels")" \
+			"make FERRODMA_CONFIG=debug ..."
 	echo "$CACHE/$CONFIG-$KERNEL_DEB-$(key_of "$(kernel_key)" "$(options)" "recipe 2")"
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs]...: all of them where none is named. A warning is an
+# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A warning is an
 # error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
 # are compiled.
 
@@ -9,7 +9,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 make_cache
-[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme bindings dtbs
+[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme bindings dtbs frontdoor
 cd "$TOP"
 
 for lint; do
@@ -27,6 +27,7 @@ for lint; do
 	readme) "$TOP/scripts/readme.sh" ;;
 	bindings) "$TOP/scripts/bindings.sh" schemas ;;
 	dtbs) "$TOP/scripts/bindings.sh" trees ;;
+	frontdoor) "$TOP/scripts/frontdoor.sh" ;;
 	*) die "no lint is called $lint" ;;
 	esac
 done

@@ -10,7 +10,6 @@
 # CONFIG_DEBUG_INFO_BTF_MODULES= below: the type information of a module in Rust is empty, and its tool is not quiet.
 make_cache
 out=${OUT:-$BUILD/modules}
-mkdir -p "$out"
 
 if [ -z "${KDIR:-}" ]; then
 	kernel=$("$TOP/scripts/kernel.sh")
@@ -18,6 +17,7 @@ if [ -z "${KDIR:-}" ]; then
 		exec "$TOP/scripts/enter.sh" "$0" "$@"
 	fi
 	lock_build
+	mkdir -p "$out"
 	kmake -C "$kernel/build" M="$TOP" MO="$out" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
 	exit
 fi
@@ -40,6 +40,7 @@ if [ "$(rustc --version 2>/dev/null)" != "$wants" ]; then
 fi
 
 lock_build
+mkdir -p "$out"
 make --no-print-directory -j "$(nproc)" -C "$KDIR" M="$TOP" MO="$out" V="$V" \
 	CONFIG_DEBUG_INFO_BTF_MODULES= ${ARCH:+ARCH="$ARCH"} ${CROSS_COMPILE:+CROSS_COMPILE="$CROSS_COMPILE"} ${LLVM:+LLVM="$LLVM"} ${CC:+CC="$CC"} \
 	"$@" modules

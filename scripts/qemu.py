@@ -42,12 +42,8 @@ def machine(board):
 
 def boards():
     """The machines that BOARD names; without it, all there are."""
-    every = sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
     asked = os.environ.get("BOARD", "").replace(",", " ").split()
-    for board in asked:
-        if board not in every:
-            raise LookupError(f"no machine is called {board}; there are: {' '.join(every)}")
-    return asked or every
+    return asked or sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
 
 
 def command(board, kernel, mode, append="", dtb=None, serial=(), exact=None):

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# settings.sh run|shell|bench|check|self-test: refuse a value that `make <target>` cannot use in the variables it reads, before
+# anything is fetched or built. Runs on any host.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+target=$1
+make=$target
+[ "$CONFIG,$target" != debug,check ] || make=check-debug
+# A wildcard is no name.
+set -f
+
+# names <folder> [<suffix>]: those of the files there.
+names() { find "$TOP/$1" -maxdepth 1 -type f -name "*${2:-}" | sed "s|.*/||; s|${2:-}\$||" | sort; }
+
+# known <variable> <what it names> <name>...: each name in the variable is one of these.
+known() {
+	_variable=$1 _what=$2
+	shift 2
+	eval "_value=\${$_variable:-}"
+	# shellcheck disable=SC2154 # eval sets it
+	for _name in $(printf '%s' "$_value" | tr , ' '); do
+		case " $* " in
+		*" $_name "*) ;;
+		*) die "$_variable: no $_what is called $_name; there are: $*" "make $make $_variable=$1" ;;
+		esac
+	done
+}
+
+# matches <variable> <regular expression> <what it is> <an example>
+matches() {
+	eval "_value=\${$1:-}"
+	[ -z "$_value" ] || printf '%s' "$_value" | grep -qxE "$2" || die "$1 is $3, and not '$_value'" "make $make $1=$4"
+}
+
+machines=$(names tests/machines)
+# Those that it is made for.
+[ "$target" != bench ] || machines=$(names tests/overlays -bench.dtso)
+
+kernel_dir >/dev/null
+# shellcheck disable=SC2046,SC2086 # the lists are words
+{
+	known BOARD machine $machines
+	[ "$target" != check ] || known TESTS test $(make -s -C "$TOP/tests" names)
+	[ "$target" != self-test ] || known BUGS bug $(names tests/bugs .patch)
+}
+case $target in
+run | shell) matches BOARD '[^, ]+' "one machine for make $target" "$(printf '%s' "${BOARD:-}" | sed 's/[, ].*//')" ;;
+esac
+
+matches FERRODMA_TIMEOUT '[1-9][0-9]{0,6}' "a number of seconds" 900
+matches FERRODMA_EFFORT '[1-9][0-9]{0,4}' "a percentage without its sign" 25
+matches FERRODMA_CALLS '[1-9][0-9]{0,11}' "a number of calls" 50000
+matches FERRODMA_SEED '0x[0-9a-fA-F]{1,16}|[0-9]{1,19}' "the number that fuzz has printed" 0x1a
