@@ -17,7 +17,7 @@ help:
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
 	@echo 'make bench          count what a transfer costs, beside what others do it with'
-	@echo 'make shell          a guest with the modules loaded; poweroff or Ctrl-A x leaves it'
+	@echo 'make shell          a guest with the modules loaded; poweroff, halt, reboot, exit or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
 	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'

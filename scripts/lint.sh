@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A warning is an
-# error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
+# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A warning is
+# an error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
 # are compiled.
 
 # shellcheck source=scripts/lib.sh

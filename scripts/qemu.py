@@ -176,6 +176,17 @@ class Boot:
         return text + console[-count:]
 
 
+def terminate(process):
+    """End a process that puts its terminal right again before it goes, if it still runs; outright if it does not go."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 def end_on_signal():
     """The first signal unwinds, so that `finally` ends QEMU; more of them, as make sends, do not disturb that."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
