@@ -32,11 +32,11 @@ quietly() {
 }
 
 # schemas <file>...: make build/bindings/schemas.json of them, of those that dt-schema has, and of the kernel's own for
-# the controller that the overlays of Raspberry Pi take channels from.
+# what else overlays name: the controller that those of Raspberry Pi take channels from, and a clock.
 schemas() {
-	_dma=$linux/Documentation/devicetree/bindings/dma
-	quietly "the schemas cannot be used" dt-mk-schema -j -o "$out/schemas.json" "$@" \
-		"$_dma/dma-common.yaml" "$_dma/dma-controller.yaml" "$_dma/brcm,bcm2835-dma.yaml"
+	_linux=$linux/Documentation/devicetree/bindings
+	quietly "the schemas cannot be used" dt-mk-schema -j -o "$out/schemas.json" "$@" "$_linux/dma/dma-common.yaml" \
+		"$_linux/dma/dma-controller.yaml" "$_linux/dma/brcm,bcm2835-dma.yaml" "$_linux/clock/fixed-clock.yaml"
 }
 
 # example <schema>: the examples in it, compiled as the kernel does. An address may be there twice.

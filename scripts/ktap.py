@@ -11,6 +11,7 @@ from collections import namedtuple
 Result = namedtuple("Result", "status name detail notes", defaults=("", ()))
 PASS, FAIL, SKIP = "ok", "FAIL", "SKIP"
 
+VERSION = "TAP version 13"
 RESULT = re.compile(r"(not )?ok \d+(?: - | )?(.*)")
 PLAN = re.compile(r"1\.\.(\d+)")
 KEPT_DIAGNOSTICS = 12
@@ -35,6 +36,7 @@ class Stream:
         self.program = None
         self.exit_status = None
         self.failed = False
+        self.begun = False
 
     def feed(self, line):
         """The results that one more line settles."""
@@ -45,6 +47,9 @@ class Stream:
     def _feed(self, line):
         if line.startswith("FERRODMA-FAIL "):
             return [Result(FAIL, line.removeprefix("FERRODMA-FAIL "))]
+        if line and not self.begun:
+            self.begun = True
+            return [] if line == VERSION else [Result(FAIL, "the verdict begins with another line", ascii(line))]
         if line.startswith("FERRODMA-PASS "):
             return [Result(PASS, line.removeprefix("FERRODMA-PASS "))]
         if line.startswith("FERRODMA-END "):
