@@ -48,3 +48,26 @@ says "FERRODMA_CALLS .* 'many' " make check-debug FERRODMA_CALLS=many
 says "FERRODMA_SEED .* '0xyz' " make check FERRODMA_SEED=0xyz
 says 'FERRODMA_CONFIG: .* nope; there are: debug ' make run FERRODMA_CONFIG=nope
 says 'FERRODMA_CONFIG: .* nope; there are: debug ' make modules FERRODMA_CONFIG=nope
+
+# CI: a suite that is left out has failed, and the total of both is the last line. make is a stand-in that says what it was given.
+mkdir "$tmp/bin"
+cat >"$tmp/bin/make" <<END
+#!/bin/sh
+sleep "\${SLOW:-0}"
+echo "\$1 with \${FERRODMA_CALLS:-its own number of} calls"
+echo "2 passed, \${FAILED:-0} failed"
+END
+chmod +x "$tmp/bin/make"
+# ci <variable>...: what it says, and its exit status.
+ci() { env PATH="$tmp/bin:$PATH" "$@" timeout 20 .ci/run 2>&1 </dev/null && echo "good" || echo "bad"; }
+# ends <what was said> <lines of it>: these are the last ones.
+ends() { [ "$(printf '%s\n' "$1" | tail -n "$(printf '%s\n' "$2" | wc -l)")" = "$2" ] || die ".ci/run does not end with '$2' but: $1"; }
+said=$(ci SECONDS=0)
+ends "$said" "4 passed, 0 failed
+good"
+printf '%s\n' "$said" | grep -qx 'check with its own number of calls' || die ".ci/run gives make check a number of calls: $said"
+printf '%s\n' "$said" | grep -qx 'check-debug with 200000 calls' || die ".ci/run does not give make check-debug its number of calls: $said"
+ends "$(ci SECONDS=0 FAILED=1)" "4 passed, 2 failed
+bad"
+ends "$(ci SECONDS=2699 SLOW=2)" "2 passed, 1 failed
+bad"
