@@ -30,7 +30,7 @@ mirror() {
 
 keyring() {
 	[ -e "/usr/share/keyrings/debian-archive-$SUITE-stable.gpg" ] ||
-		die "the keys of Debian $SUITE are not installed:" "apt-get install debian-archive-keyring"
+		die "the keys of Debian $SUITE are not installed:" "$(as_root)apt-get install debian-archive-keyring"
 	echo /usr/share/keyrings/debian-archive-keyring.gpg
 }
 
@@ -47,16 +47,20 @@ sources() {
 
 # explain <log> <mirror> <what>: say in one sentence why apt failed, and end.
 explain() {
+	_from=$2 _name=FERRODMA_MIRROR
+	# The one that apt complains of.
+	if [ -n "${FERRODMA_SNAPSHOT:-}" ] && grep -E '^[EW]: ' "$1" | grep -qF "${FERRODMA_SNAPSHOT%/}"; then
+		_from=$FERRODMA_SNAPSHOT _name=FERRODMA_SNAPSHOT
+	fi
 	if grep -qE 'No space left' "$1"; then
 		die "the disk became full while fetching $3; name a roomier folder:" "make FERRODMA_CACHE=<folder> ..."
 	elif grep -qE 'resolv|Could not connect|Cannot initiate|Connection (refused|timed out|failed)|Network is unreachable|[Nn]o route to host|Unable to connect' "$1"; then
-		die "no network to $2${FERRODMA_SNAPSHOT:+ or $FERRODMA_SNAPSHOT}, which is needed once to fetch $3; name another mirror:" \
-			"make FERRODMA_MIRROR=<base URI> ..."
+		die "no network to $_from, which is needed once to fetch $3; name another:" "make $_name=<base URI> ..."
 	elif grep -qE "does not have a Release file|no longer has a Release file" "$1"; then
-		die "$2 is no mirror of Debian $SUITE; name another:" "make FERRODMA_MIRROR=<base URI> ..."
+		die "$_from does not hold Debian $SUITE; name another:" "make $_name=<base URI> ..."
 	elif grep -qE "was not found|no installation candidate|Unable to (locate|find)|404 +Not Found" "$1"; then
 		grep -E "was not found|no installation candidate|Unable to (locate|find)|404 +Not Found" "$1" | head -n 3 >&2
-		die "$2 no longer holds a pinned version of $3 (scripts/versions); name a Debian snapshot that does:" \
+		die "$2${FERRODMA_SNAPSHOT:+ or $FERRODMA_SNAPSHOT} does not hold a pinned version of $3 (scripts/versions); name a Debian snapshot that does:" \
 			"make FERRODMA_SNAPSHOT=<base URI of the snapshot> ..."
 	fi
 	tail -n 15 "$1" >&2

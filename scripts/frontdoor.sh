@@ -21,13 +21,14 @@ says() {
 	_words=$1
 	shift
 	mkdir "$tmp/cache"
+	_before=$(find .)
 	! env FERRODMA_CACHE="$tmp/cache" timeout 20 "$@" >"$tmp/log" 2>&1 </dev/null || die "this does not fail: $*"
 	tr '\n' ' ' <"$tmp/log" | grep -qE "$_words" || {
 		cat "$tmp/log" >&2
 		die "this does not say '$_words': $*"
 	}
 	rmdir "$tmp/cache" || die "this has made something: $*"
-	[ ! -e build ] || die "this has built something: $*"
+	[ "$(find .)" = "$_before" ] || die "this has built something: $*"
 }
 
 # A value that there is not: the names that there are.
@@ -48,6 +49,51 @@ says "FERRODMA_CALLS .* 'many' " make check-debug FERRODMA_CALLS=many
 says "FERRODMA_SEED .* '0xyz' " make check FERRODMA_SEED=0xyz
 says 'FERRODMA_CONFIG: .* nope; there are: debug ' make run FERRODMA_CONFIG=nope
 says 'FERRODMA_CONFIG: .* nope; there are: debug ' make modules FERRODMA_CONFIG=nope
+
+# A path that kernel builds do not take: that one, and not the other.
+for name in 'a clone' a:clone; do
+	mv "$clone" "$tmp/$name"
+	cd "$tmp/$name"
+	says "the clone is .*$name: +mv '$tmp/$name' " make run
+	cd "$tmp"
+	mv "$tmp/$name" "$clone"
+done
+cd "$clone"
+mkdir "$tmp/a cache"
+says 'the cache folder is .*a cache: +make FERRODMA_CACHE=' make run FERRODMA_CACHE="$tmp/a cache"
+
+# Who is not root needs namespaces. This system has them, so that what asks for them is given a poorer one.
+mkdir "$tmp/poor"
+for name in sh dirname uname cat grep awk; do
+	ln -s "$(command -v "$name")" "$tmp/poor/"
+done
+cat >"$tmp/poor/id" <<'END'
+#!/bin/sh
+[ "$1" = -un ] && echo tester || echo 54321
+END
+printf '#!/bin/sh\nexit 1\n' >"$tmp/poor/unshare"
+chmod +x "$tmp/poor/id" "$tmp/poor/unshare"
+poor() { says "$1" env PATH="$tmp/poor" sh -c '. ./scripts/lib.sh && need_namespaces' scripts/lib.sh; }
+poor 'uidmap, .* is not installed: +sudo apt-get install uidmap'
+cp "$tmp/poor/unshare" "$tmp/poor/newuidmap"
+poor 'tester has no range in /etc/subuid .* +sudo usermod --add-subuids [0-9]+-[0-9]+ --add-subgids [0-9]+-[0-9]+ tester'
+
+# What belongs to another user. Only root can make that so.
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 755 "$tmp"
+	says_user() {
+		_said=$1
+		shift
+		says "$_said" setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+	}
+	says_user "cannot write to the clone .*/clone, which belongs to root: +git clone $clone " make run
+	chown -R 65534:65534 "$clone"
+	says_user "cannot write to the cache folder $tmp/cache, which belongs to root: +make FERRODMA_CACHE=" make run
+	says_user 'cannot make the cache folder /proc/nowhere; .* make FERRODMA_CACHE=' make run FERRODMA_CACHE=/proc/nowhere
+	mkdir build
+	says_user "cannot write to what was built in .*/clone/build, which belongs to root: +sudo make clean" make run
+	rmdir build
+fi
 
 # CI: a suite that is left out has failed, and the total of both is the last line. make is a stand-in that says what it was given.
 mkdir "$tmp/bin"

@@ -10,7 +10,7 @@ TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 # shellcheck source=scripts/versions
 . "$TOP/scripts/versions"
 
-CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrodma}
+CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/ferrodma}
 # The kernel that all is for: the one in tests/kernels of this name; without a name, Debian's own.
 CONFIG=${FERRODMA_CONFIG:-}
 BUILD=$TOP/build${CONFIG:+/$CONFIG}
@@ -31,15 +31,32 @@ die() {
 	exit 1
 }
 
-# Make the cache and resolve it to one absolute path, since it is mounted at the same place in the root.
-make_cache() {
-	mkdir -p -- "$CACHE" 2>/dev/null ||
-		die "cannot write to the cache folder $CACHE; name another:" "make FERRODMA_CACHE=<folder> ..."
-	CACHE=$(CDPATH='' cd -- "$CACHE" && pwd -P)
-	case $CACHE$TOP in
-	*[[:space:]:]*)
-		die "kernel builds allow no space or colon in a path: $TOP, $CACHE" "make FERRODMA_CACHE=<folder> ..." ;;
+# as_root: what goes before a command that only root may run.
+as_root() { [ "$(id -u)" -eq 0 ] || printf 'sudo '; }
+
+# plain <what> <path> <command that helps>: kernel builds take no such path.
+plain() {
+	case $2 in
+	*[[:space:]:]*) die "kernel builds allow no space or colon in a path, and $1 is $2:" "$3" ;;
 	esac
+}
+
+# writable <what> <path> <command that helps>
+writable() {
+	[ -w "$2" ] || die "$(id -un) cannot write to $1 $2, which belongs to $(stat -c %U -- "$2"):" "$3"
+}
+
+# Make the cache and resolve it to one absolute path, since it is mounted at the same place in the root. The clone is looked at
+# as well: everything begins here.
+make_cache() {
+	plain "the clone" "$TOP" "mv '$TOP' <path without them>"
+	writable "the clone" "$TOP" "git clone $TOP <folder of your own>"
+	[ ! -e "$TOP/build" ] || writable "what was built in" "$TOP/build" "sudo make clean"
+	mkdir -p -- "$CACHE" 2>/dev/null ||
+		die "$(id -un) cannot make the cache folder $CACHE; name another:" "make FERRODMA_CACHE=<folder> ..."
+	CACHE=$(CDPATH='' cd -- "$CACHE" && pwd -P)
+	plain "the cache folder" "$CACHE" "make FERRODMA_CACHE=<folder> ..."
+	writable "the cache folder" "$CACHE" "make FERRODMA_CACHE=<folder> ..."
 	export FERRODMA_CACHE="$CACHE"
 }
 
@@ -110,6 +127,7 @@ options() { grep '^CONFIG_' "$TOP/tests/kernels/$CONFIG"; }
 
 # lock <name>: hold file descriptor 9 until this process ends; the second of two runs waits and says so.
 lock() {
+	[ ! -e "$CACHE/$1.lock" ] || writable "the cache's" "$CACHE/$1.lock" "make FERRODMA_CACHE=<folder> ..."
 	exec 9>"$CACHE/$1.lock"
 	flock -n 9 && return
 	say "another run is making the $1; waiting for it to finish"
@@ -119,6 +137,7 @@ lock() {
 # lock_build: the same for a build step, since two runs in one clone share build/.
 lock_build() {
 	mkdir -p "$BUILD"
+	[ ! -e "$BUILD/lock" ] || writable "what was built in" "$BUILD/lock" "sudo make clean"
 	exec 8>"$BUILD/lock"
 	flock -n 8 && return
 	say "another run is building in $BUILD; waiting for it to finish"
@@ -136,9 +155,19 @@ need_space() {
 # need_namespaces: nothing to ask for as root.
 need_namespaces() {
 	[ "$(id -u)" -ne 0 ] || return 0
-	unshare --user --map-root-user --map-auto --mount true 2>/dev/null ||
-		die "not root, and this system gives $(id -un) no user namespaces (they need uidmap and ranges in /etc/subuid and /etc/subgid); run as root:" \
-			"sudo make ..."
+	unshare --user --map-root-user --map-auto --mount true 2>/dev/null && return
+	_user=$(id -un)
+	command -v newuidmap >/dev/null ||
+		die "not root, and uidmap, without which $_user has no user namespaces, is not installed:" "sudo apt-get install uidmap"
+	_line="^\($_user\|$(id -u)\):"
+	if ! grep -qs "$_line" /etc/subuid || ! grep -qs "$_line" /etc/subgid; then
+		# Behind those of all others.
+		_from=$(cat /etc/subuid /etc/subgid 2>/dev/null | awk -F : '$2 + $3 > n { n = $2 + $3 } END { print n ? n : 100000 }')
+		_range=$_from-$((_from + 65535))
+		die "not root, and $_user has no range in /etc/subuid and /etc/subgid:" \
+			"sudo usermod --add-subuids $_range --add-subgids $_range $_user"
+	fi
+	die "not root, and this kernel gives $_user no user namespaces; run as root:" "sudo make ..."
 }
 
 # in_namespace <command>...: own mounts, and root's rights over the files of the root folder.

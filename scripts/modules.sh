@@ -22,8 +22,9 @@ if [ -z "${KDIR:-}" ]; then
 	exit
 fi
 
-[ -d "$KDIR" ] || die "KDIR is not a folder: $KDIR"
+[ -d "$KDIR" ] || die "KDIR is not a folder: $KDIR" "make KDIR=<prepared kernel tree> modules"
 KDIR=$(CDPATH='' cd -- "$KDIR" && pwd -P)
+plain KDIR "$KDIR" "mv '$KDIR' <path without them>"
 wants=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$KDIR/include/config/auto.conf" 2>/dev/null) || :
 if [ -z "$wants" ] || [ ! -e "$KDIR/rust/libkernel.rmeta" ]; then
 	die "$KDIR is not prepared for Rust modules (CONFIG_RUST=y); in its source tree:" "make rustavailable modules_prepare"

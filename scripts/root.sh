@@ -18,15 +18,17 @@ fi
 
 [ "$(uname -m)" = x86_64 ] ||
 	die "this host is $(uname -m), and the toolchain root is for amd64. Debian $SUITE_VERSION on arm64 builds with its own tools, of which not all are installed, or not with rustc $RUSTC_VERSION:" \
-		"apt-get install --no-install-recommends $TOOL_PACKAGES"
+		"$(as_root)apt-get install --no-install-recommends $TOOL_PACKAGES"
 need_namespaces
 
 if ! command -v mmdebstrap >/dev/null; then
 	[ "$(id -u)" -eq 0 ] || die "mmdebstrap is missing:" "sudo apt-get install mmdebstrap"
 	say "installing mmdebstrap"
 	mkdir -p "$BUILD"
-	{ apt-get update && apt-get install -y --no-install-recommends mmdebstrap; } >"$BUILD/apt.log" 2>&1 </dev/null ||
-		explain "$BUILD/apt.log" "the apt sources of this system" mmdebstrap
+	{ apt-get update && apt-get install -y --no-install-recommends mmdebstrap; } >"$BUILD/apt.log" 2>&1 </dev/null || {
+		tail -n 5 "$BUILD/apt.log" >&2
+		die "apt of this system cannot install mmdebstrap, for what it says above:" "apt-get install mmdebstrap"
+	}
 fi
 
 lock root
