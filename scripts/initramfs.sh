@@ -18,6 +18,11 @@ mkdir -p "$root/bin" "$root/sbin" "$root/usr/bin" "$root/usr/sbin" "$root/etc" "
 	"$root/dev" "$root/proc" "$root/sys" "$root/lib/modules/ferrodma"
 cp "$guest/busybox" "$root/bin/"
 cp "$TOP/scripts/guest/init" "$root/init"
+# Tests become this user by number, and a person by su.
+echo 'root:x:0:0:root:/root:/bin/sh
+user:x:1000:1000:without rights:/tmp:/bin/sh' >"$root/etc/passwd"
+echo 'root:x:0:
+user:x:1000:' >"$root/etc/group"
 cp "$TOP/scripts/guest/timeout" "$TOP/scripts/guest/aftermath" "$root/usr/bin/"
 
 # modules.order names what this build made, and no leftover of another.
@@ -30,6 +35,9 @@ find "$root/kselftest/ferrodma" -type f -exec sh -c '
 	for f; do
 		! head -c 4 "$f" | grep -q ELF || aarch64-linux-gnu-strip --strip-debug "$f"
 	done' sh {} +
+
+# Whatever the umask was here, that user may look at it all.
+chmod -R u=rwX,go=rX "$root"
 
 cd "$root"
 find . | LC_ALL=C sort | cpio --quiet -o -H newc --owner 0:0 --reproducible >"$BUILD/initramfs.cpio.part"
