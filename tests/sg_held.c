@@ -1,104 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What becomes of a job of an sg channel that waits in the queue while its
- * program changes its mappings, forks, ends, or reaches its limit of locked
- * memory. On the channel of the in-kernel test module, where a job with two
- * source segments pauses until it is cancelled: what is queued behind it waits
- * for as long as a test likes. Run by sg_held.sh.
+ * program changes its mappings, forks, or ends. Run by sg_held.sh.
  */
-#include <linux/capability.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "bind.h"
-#include "channel_checks.h"
-#include "sg_checks.h"
-
-#define FUNCTION	"sgtest"
-#define LONG_NS		(20 * NSEC_PER_SEC)
-#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
-
-/*
- * Pages of the jobs that wait. They are pieces of several pages or of one: with
- * the short spans of this channel neither is taken for a job that goes wrong.
- */
-#define PAGES	3
-
-static struct ferrodma_completion record;
-
-FIXTURE(held) {
-	/* The file whose job pauses, and the one with the jobs behind it. */
-	struct channel blocker, c;
-	struct bound_device device;
-	struct job job;
-	uint8_t *src, *dst;
-	size_t len;
-	/* Pinned before all, and charged with the paused job in place. */
-	long held, kb;
-};
-
-/* Queues a copy that pauses: of two pieces that cannot be joined; its cookie, or 0. */
-static uint64_t queue_pause(const struct channel *c, uint64_t limit_ns)
-{
-	struct job j;
-
-	job_init(&j);
-	job_add(c, j.src, &j.submit.nr_src, 0, 16);
-	job_add(c, j.src, &j.submit.nr_src, 64, 16);
-	job_add(c, j.dst, &j.submit.nr_dst, 1024, 32);
-	j.submit.timeout_ns = limit_ns;
-	return job_submit(c, &j) ? 0 : j.submit.cookie;
-}
-
-FIXTURE_SETUP(held)
-{
-	self->held = pins_held();
-	self->len = PAGES * page_size();
-	ASSERT_EQ(0, bound_device_find(&self->device, FUNCTION, 0));
-	ASSERT_EQ(0, channel_open(&self->blocker, FUNCTION, 0, 0));
-	ASSERT_EQ(0, channel_open(&self->c, FUNCTION, 0, 0));
-	make_pattern(&self->blocker, SEED);
-	make_pattern(&self->c, SEED);
-	self->src = new_pages(PAGES);
-	self->dst = new_pages(PAGES);
-	ASSERT_TRUE(self->src && self->dst);
-	pattern_fill(self->src, self->len, SEED + 1);
-	pattern_fill(self->dst, self->len, SEED + 2);
-	ASSERT_EQ(1, queue_pause(&self->blocker, LONG_NS));
-	self->kb = pinned_kb();
-	ASSERT_LT(0, self->kb);
-}
-
-/* Whatever became of the test, the next finds the device bound. */
-FIXTURE_TEARDOWN_PARENT(held)
-{
-	if (bound_device_number(&self->device, FUNCTION) < 0)
-		EXPECT_EQ(0, device_bind(&self->device));
-}
-
-/* Queues a copy behind the paused job. */
-static uint64_t queue_copy(const struct channel *c, void *to, const void *from, size_t len)
-{
-	struct job j;
-
-	job_move(&j, to, from, len);
-	return job_submit(c, &j) ? 0 : j.submit.cookie;
-}
+#include "held_fixture.h"
 
 /* Queues the copy of a test, all of src to all of dst. */
 static void queue_it(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	ASSERT_EQ(1, queue_copy(&self->c, self->dst, self->src, self->len));
 	ASSERT_FALSE(has_record(&self->c));
-}
-
-/* Ends the paused job; when its record is there, its memory is its program's again. */
-static void end_pause(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
-{
-	ASSERT_EQ(0, job_cancel(&self->blocker, 1));
-	ASSERT_EQ(0, take(&self->blocker, 1, &record));
-	ASSERT_EQ(-ECANCELED, record.status);
 }
 
 /* Lets the channel go on, and takes the record of the copy. */
@@ -327,7 +240,7 @@ TEST_F(held, child_that_writes_the_source_changes_its_own_only)
 	EXPECT_EQ(-1, pattern_differs(self->src, self->len, SEED + 1));
 }
 
-/* The file is shared, so the job goes on, and nobody gets its record. */
+/* The file is shared, so the job goes on, and its record is for no other program. */
 static void go_on_without_owner(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	end_pause(_metadata, self);
@@ -335,6 +248,7 @@ static void go_on_without_owner(struct __test_metadata *_metadata, FIXTURE_DATA(
 	EXPECT_EQ(-EPERM, take(&self->c, 1, &record));
 }
 
+/* The program that queued it is charged while it lives. */
 TEST_F(held, job_of_a_child_that_has_ended_writes_shared_memory)
 {
 	uint8_t *other = share_destination(self);
@@ -542,62 +456,6 @@ TEST_F(held, SIGKILL_with_a_job_in_hardware_unpins)
 TEST_F(held, exit_with_a_job_in_hardware_unpins)
 {
 	expect_end_unpins(_metadata, self, false, true);
-}
-
-/* The limit of locked memory */
-
-/* Leaves room for @pages more pages, and takes away the capability that needs no room. */
-static int limit_more_pages(size_t pages)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-	rlim_t bytes = pinned_kb() * 1024 + pages * page_size();
-	struct rlimit limit = { bytes, bytes };
-
-	if (syscall(SYS_capget, &head, data))
-		return -errno;
-	data[0].effective &= ~(1U << CAP_IPC_LOCK);
-	data[0].permitted &= ~(1U << CAP_IPC_LOCK);
-	if (syscall(SYS_capset, &head, data) || setrlimit(RLIMIT_MEMLOCK, &limit))
-		return -errno;
-	return 0;
-}
-
-TEST_F(held, jobs_in_the_queue_add_up_to_the_limit)
-{
-	struct job *j = &self->job;
-
-	ASSERT_EQ(0, limit_more_pages(6));
-	/* Two pages each. */
-	for (int i = 1; i <= 3; i++)
-		ASSERT_EQ(i, queue_copy(&self->c, self->dst, self->src, 16));
-	job_move(j, self->dst, self->src, 16);
-	for (int wait = 0; wait < 2; wait++) {
-		j->submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
-		EXPECT_EQ(-ENOMEM, job_submit(&self->c, j));
-	}
-	/* A job that is taken out makes room for another. */
-	ASSERT_EQ(0, job_cancel(&self->c, 2));
-	ASSERT_TRUE(wait_record(&self->c));
-	EXPECT_NE(0, queue_copy(&self->c, self->dst, self->src, 16));
-	EXPECT_EQ(-ENOMEM, job_submit(&self->c, j));
-	/* So do the others, when their records can be taken and before they are. */
-	end_pause(_metadata, self);
-	ASSERT_EQ(0, take(&self->c, 4, NULL));
-	expect_unpinned(_metadata, self->held);
-	for (int i = 0; i < 3; i++)
-		EXPECT_NE(0, queue_copy(&self->c, self->dst, self->src, 16));
-}
-
-TEST_F(held, jobs_of_several_files_add_up_to_the_limit_of_their_program)
-{
-	ASSERT_EQ(0, limit_more_pages(4));
-	ASSERT_NE(0, queue_copy(&self->c, self->dst, self->src, 16));
-	ASSERT_NE(0, queue_copy(&self->blocker, self->dst, self->src, 16));
-	EXPECT_EQ(0, queue_copy(&self->c, self->dst, self->src, 16));
-	EXPECT_EQ(ENOMEM, errno);
-	EXPECT_EQ(0, queue_copy(&self->blocker, self->dst, self->src, 16));
-	EXPECT_EQ(ENOMEM, errno);
 }
 
 TEST_HARNESS_MAIN

@@ -3,9 +3,11 @@
  * How much one job of an sg channel may have: the locked memory of its program,
  * segments, bytes, and pages that lie anywhere.
  *
- * That jobs in the queue add up is the matter of sg_held.c.
+ * That jobs in the queue add up, and whose they are, is the matter of sg_memlock.c.
  */
 #include <linux/capability.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -184,6 +186,59 @@ TEST_F(channel, refused_jobs_leave_the_limit_as_it_was)
 	EXPECT_EQ(0, pinned_kb());
 	job_pages(&self->job, self->c.mem + PAGES * page, self->c.mem, PAGES / 2);
 	expect_runs(_metadata, &self->c, &self->job);
+}
+
+/* Threads that ask for more than the limit, each on a file of its own, until told to stop. */
+#define GREEDY	3
+
+struct greedy {
+	struct channel c;
+	struct job job;
+	pthread_t thread;
+	atomic_uint refused;
+	bool failed;
+};
+
+static atomic_bool stop_asking;
+
+static void *ask_for_too_much(void *arg)
+{
+	struct greedy *g = arg;
+
+	while (!stop_asking) {
+		if (job_submit(&g->c, &g->job) != -ENOMEM)
+			g->failed = true;
+		g->refused++;
+	}
+	return NULL;
+}
+
+TEST_F(channel, job_within_the_limit_is_not_refused_beside_one_beyond_it)
+{
+	static struct greedy greedy[GREEDY];
+	int ret = 0;
+
+	ASSERT_EQ(0, limit_pages(PAGES));
+	for (int i = 0; i < GREEDY; i++) {
+		struct channel *c = &greedy[i].c;
+
+		ASSERT_EQ(0, channel_open(c, "sg", 0, 0));
+		job_pages(&greedy[i].job, c->mem + PAGES * page_size(), c->mem, PAGES);
+	}
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+	for (int i = 0; i < GREEDY; i++)
+		ASSERT_EQ(0, pthread_create(&greedy[i].thread, NULL, ask_for_too_much, greedy + i));
+	job_pages(&self->job, self->c.mem + PAGES * page_size(), self->c.mem, 1);
+	for (int i = 0; i < effort(4000) && !ret; i++)
+		ret = job_run(&self->c, &self->job);
+	stop_asking = true;
+	for (int i = 0; i < GREEDY; i++) {
+		pthread_join(greedy[i].thread, NULL);
+		EXPECT_FALSE(greedy[i].failed);
+		EXPECT_LT(0, greedy[i].refused);
+	}
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, pinned_kb());
 }
 
 TEST_F(channel, limit_is_free_again_when_the_record_is_there)

@@ -12,16 +12,16 @@
 //!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind;
 //!   [`ratelimit`]: what the log is told.
 //! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
-//!   [`streaming`]; [`scatter`], [`transfer`]: how it becomes bus addresses; [`pool`], [`stock`]:
-//!   small blocks; [`chain`]: descriptors.
+//!   [`streaming`]; [`charge`]: accounting of pinned pages; [`scatter`], [`transfer`]: how memory
+//!   becomes bus addresses; [`pool`], [`stock`]: small blocks; [`chain`]: descriptors.
 //! - [`engine`]: what a controller must do; [`engine::bcm2835`], [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
-//! [`chardev`], [`clock`], [`completion`], [`finisher`], [`mmap`], [`numbers`], [`owner`], [`pages`],
-//! [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something is promised that the compiler cannot see:
-//! hardware that keeps to its memory in [`channel`], [`client`], [`copied`], [`engine`],
-//! [`hardware`], [`lent`] and [`streaming`],
-//! lifetimes in [`driver`] and [`gate`], and two statics in the root.
+//! [`charge`], [`chardev`], [`clock`], [`completion`], [`finisher`], [`mmap`], [`numbers`],
+//! [`owner`], [`pages`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something is
+//! promised that the compiler cannot see: hardware that keeps to its memory in [`channel`],
+//! [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`], lifetimes in
+//! [`driver`] and [`gate`], and two statics in the root.
 
 use kernel::prelude::*;
 
@@ -30,6 +30,7 @@ pub mod buffer;
 pub mod chain;
 mod channel;
 mod chardev;
+mod charge;
 pub mod client;
 mod clock;
 mod completion;

@@ -16,16 +16,15 @@ use kernel::{
         c_uint,
         c_ulong, //
     },
-    mm::Mm,
     page::{
         PAGE_SHIFT,
         PAGE_SIZE, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
 use crate::{
+    charge::Charge,
     hardware::Hardware,
     lent::Patience,
     request::Request,
@@ -43,64 +42,11 @@ use crate::{
 )]
 extern "C" {
     /// See `shims.c`.
-    fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
-    /// See `shims.c`.
     fn ferrodma_try_mark_dirty(page: *mut bindings::page, count: c_ulong) -> bool;
 }
 
 /// Pages that are pinned at a time.
 const BATCH: usize = 64;
-
-/// Pages that are counted as pinned by a program.
-///
-/// They show up as `VmPin` in `/proc/<pid>/status`.
-struct Charge {
-    mm: ARef<Mm>,
-    pages: usize,
-}
-
-impl Charge {
-    /// Counts `pages` more for the program that calls.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM: they are more than RLIMIT_MEMLOCK allows, and the caller has no CAP_IPC_LOCK.
-    /// EFAULT: the caller is a kernel thread, which has no memory of this kind.
-    fn new(pages: usize) -> Result<Self> {
-        let task = current!();
-        let mm: &Mm = task.mm().ok_or(EFAULT)?;
-        // CAST: A job has far fewer pages than 2^63.
-        // SAFETY: The counter is valid as long as `mm`.
-        let pinned = unsafe { bindings::atomic64_add_return(pages as i64, pinned(mm)) };
-        let charge = Self {
-            mm: mm.into(),
-            pages,
-        };
-        // SAFETY: Called in process context.
-        let limit = unsafe { ferrodma_rlimit(bindings::RLIMIT_MEMLOCK) } >> PAGE_SHIFT;
-        // CAST: Not negative; and a small number.
-        // SAFETY: As above.
-        if pinned as usize > limit && !unsafe { bindings::capable(bindings::CAP_IPC_LOCK as c_int) }
-        {
-            return Err(ENOMEM);
-        }
-        Ok(charge)
-    }
-}
-
-/// The counter of pages that are pinned for `mm`.
-fn pinned(mm: &Mm) -> *mut bindings::atomic64_t {
-    // SAFETY: `mm` is valid, if only for its counters.
-    unsafe { &raw mut (*mm.as_raw()).__bindgen_anon_1.pinned_vm }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        // CAST: As in `new()`.
-        // SAFETY: The counter is valid as long as `mm`.
-        unsafe { bindings::atomic64_sub(self.pages as i64, pinned(&self.mm)) };
-    }
-}
 
 /// The memory of a job's two lists, in one of three states: empty, pinned, or mapped as well.
 ///
