@@ -28,6 +28,7 @@ use kernel::{
         c_ulong, //
     },
     fs::File,
+    iov::IovIterDest,
     mm::virt::VmaNew,
     prelude::*,
     str::CString,
@@ -36,10 +37,7 @@ use kernel::{
         Arc, //
     },
     types::Opaque,
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    },
+    uaccess::UserPtr,
     ThisModule, //
 };
 
@@ -52,6 +50,17 @@ use crate::{
     raw,
     uapi::Record, //
 };
+
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
+extern "C" {
+    /// See `shims.c`.
+    fn ferrodma_set_file_nowait(file: *mut bindings::file);
+    /// See `shims.c`.
+    fn ferrodma_kiocb_nowait(kiocb: *const bindings::kiocb) -> bool;
+}
 
 /// Read and write for the owner and the group.
 const MODE: u16 = 0o660;
@@ -157,7 +166,7 @@ impl<M: Owner> OperationsOf<M> {
         owner: M::MODULE.as_ptr(),
         open: Some(open),
         release: Some(release),
-        read: Some(read),
+        read_iter: Some(read_iter),
         poll: Some(poll),
         unlocked_ioctl: Some(unlocked_ioctl),
         compat_ioctl: bindings::compat_ptr_ioctl,
@@ -195,9 +204,10 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
         };
         let client = KBox::new(Client::new(&node.channel)?, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: The file is being opened, and its private data is ours. Completion records have
-        // no position.
+        // no position, and `read_iter` can do without waiting.
         unsafe {
             (*file).private_data = KBox::into_raw(client).cast();
+            ferrodma_set_file_nowait(file);
             Ok(bindings::stream_open(inode, file))
         }
     })
@@ -225,38 +235,56 @@ fn modes(file: &File) -> (bool, bool) {
 
 /// # Safety
 ///
-/// To be called by the VFS only, as `file_operations::read`.
-unsafe extern "C" fn read(
-    file: *mut bindings::file,
-    buf: *mut u8,
-    len: usize,
-    _offset: *mut bindings::loff_t,
+/// To be called by the VFS only, as `file_operations::read_iter`.
+unsafe extern "C" fn read_iter(
+    kiocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
 ) -> isize {
-    // SAFETY: The VFS reads from an open file of ours.
-    let client = unsafe { client(file) };
+    // SAFETY: The VFS reads from an open file of ours, with a request that is valid during this
+    // call.
+    let (client, file, nowait) = unsafe {
+        let file = (*kiocb).ki_filp;
+        (client(file), file, ferrodma_kiocb_nowait(kiocb))
+    };
     // SAFETY: The file is valid during this call, and nobody changes its position meanwhile: it has
     // none.
     let (nonblocking, _) = modes(unsafe { File::from_raw_file(file) });
-    let mut writer = UserSlice::new(UserPtr::from_ptr(buf.cast()), len).writer();
+    // SAFETY: The VFS passes the memory that a read is to fill, for this call only.
+    let iter = unsafe { IovIterDest::from_raw(iter) };
+    let result = read_records(client, nonblocking || nowait, iter);
+    // CAST: At most what a read may return.
+    from_result(|| Ok(result? as isize))
+}
+
+/// Copies as many whole records to `iter` as it has room for and as are there, and returns how many
+/// bytes they have. Waits for the first, unless `nonblocking` is set.
+///
+/// # Errors
+///
+/// EINVAL: there is no room for one record. EFAULT: the first cannot be copied. Those of
+/// [`Client::next_record`]. No record is lost.
+fn read_records(client: &Client, nonblocking: bool, iter: &mut IovIterDest<'_>) -> Result<usize> {
+    if iter.len() < size_of::<Record>() {
+        return Err(EINVAL);
+    }
     let mut done = 0;
-    from_result(|| {
-        if len < size_of::<Record>() {
-            return Err(EINVAL);
-        }
-        while writer.len() >= size_of::<Record>() {
-            // The first record may be waited for, further ones are taken if they are there.
-            let given = client.next_record(nonblocking || done != 0, |record| {
-                writer.write_slice(record.as_bytes())
-            });
-            match given {
-                Ok(()) => done += size_of::<Record>(),
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
+    while iter.len() >= size_of::<Record>() {
+        let given = client.next_record(nonblocking || done != 0, |record| {
+            let copied = iter.copy_to_iter(record.as_bytes());
+            if copied == size_of::<Record>() {
+                return Ok(());
             }
+            // SAFETY: That is how far the copy has come.
+            unsafe { iter.revert(copied) };
+            Err(EFAULT)
+        });
+        match given {
+            Ok(()) => done += size_of::<Record>(),
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
         }
-        // CAST: At most what a read may return.
-        Ok(done as isize)
-    })
+    }
+    Ok(done)
 }
 
 /// # Safety

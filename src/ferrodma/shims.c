@@ -10,6 +10,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -19,6 +20,8 @@
 
 unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
+void ferrodma_set_file_nowait(struct file *file);
+bool ferrodma_kiocb_nowait(const struct kiocb *kiocb);
 bool ferrodma_is_dma_coherent(struct device *dev);
 void ferrodma_set_no_seg_boundary(struct device *dev);
 void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
@@ -58,6 +61,18 @@ unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv)
 {
 	return anon_inode_create_getfile("[ferrodma]", fops, priv, O_RDWR | O_CLOEXEC, NULL);
+}
+
+/* Promises that the reads of @file heed IOCB_NOWAIT. To be called while it is opened. */
+void ferrodma_set_file_nowait(struct file *file)
+{
+	file->f_mode |= FMODE_NOWAIT;
+}
+
+/* Whether @kiocb is not to wait. */
+bool ferrodma_kiocb_nowait(const struct kiocb *kiocb)
+{
+	return kiocb->ki_flags & IOCB_NOWAIT;
 }
 
 /* Whether the DMA API takes @dev for one that snoops the CPU's caches. */
