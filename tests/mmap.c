@@ -3,9 +3,11 @@
  * The device's buffer in a program's memory: bounds, protection, and what
  * fork(), munmap() and mremap() do to it.
  */
+#include <sys/personality.h>
 #include <sys/wait.h>
 
 #include "channel_fixture.h"
+#include "maps.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
@@ -94,6 +96,32 @@ TEST_F(channel, executable_mapping_is_EPERM)
 	EXPECT_EQ(-EPERM, try_mmap(self->c.fd, self->c.size, RW | PROT_EXEC,
 				   MAP_SHARED, 0));
 	EXPECT_EQ(-EPERM, try_mmap(self->c.fd, self->c.size, PROT_READ | PROT_EXEC,
+				   MAP_SHARED, 0));
+}
+
+TEST_F(channel, program_whose_reads_imply_execution_maps_without_it)
+{
+	int prot[] = { PROT_READ, RW };
+
+	SKIP_WITHOUT_BUFFER();
+	ASSERT_NE(-1, personality(personality(0xffffffff) | READ_IMPLIES_EXEC));
+	for (int i = 0; i < ARRAY_SIZE(prot); i++) {
+		void *p = mmap(NULL, self->c.size, prot[i], MAP_SHARED, self->c.fd, 0);
+		struct area area;
+
+		ASSERT_TRUE(p != MAP_FAILED) TH_LOG("%s", strerror(errno));
+		ASSERT_TRUE(find_area(p, &area));
+		EXPECT_STREQ(prot[i] & PROT_WRITE ? "rw-s" : "r--s", area.rights);
+		EXPECT_EQ(-1, area_differs(p, self->c.mem, page_size()));
+		EXPECT_EQ(0, mprotect(p, self->c.size, RW));
+		ASSERT_TRUE(find_area(p, &area));
+		EXPECT_STREQ("rw-s", area.rights);
+		EXPECT_EQ(-1, mprotect(p, self->c.size, PROT_READ | PROT_EXEC));
+		EXPECT_EQ(EACCES, errno);
+		munmap(p, self->c.size);
+	}
+	/* Nothing implies this one. */
+	EXPECT_EQ(-EPERM, try_mmap(self->c.fd, self->c.size, PROT_WRITE | PROT_EXEC,
 				   MAP_SHARED, 0));
 }
 

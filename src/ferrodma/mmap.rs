@@ -105,8 +105,8 @@ impl Drop for Window {
 /// # Errors
 ///
 /// ENODEV: the device is unbound, or its function has no buffer. EINVAL: the mapping is not shared.
-/// EPERM: it is executable. ENXIO: it reaches beyond the end of the buffer. EOPNOTSUPP: see
-/// [`CoherentBuffer::prepare_vma`](crate::buffer::CoherentBuffer::prepare_vma).
+/// EPERM: the program asks for PROT_EXEC. ENXIO: it reaches beyond the end of the buffer.
+/// EOPNOTSUPP: see [`CoherentBuffer::prepare_vma`](crate::buffer::CoherentBuffer::prepare_vma).
 pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     let pass = channel.gate.enter().ok_or(ENODEV)?;
     let hw = pass.hw();
@@ -116,10 +116,7 @@ pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     if vma.flags() & flags::MAYSHARE == 0 {
         return Err(EINVAL);
     }
-    if vma.executable() {
-        return Err(EPERM);
-    }
-    vma.try_clear_mayexec()?;
+    forbid_execution(vma)?;
     buffer.prepare_vma(vma)?;
     // SAFETY: `vma` is being set up. It gets a reference to the window's file in place of that to
     // the opened one. The operations are static, in the helper's module, which the window's file
@@ -129,6 +126,32 @@ pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
         (*vma.as_ptr()).vm_ops = Operations::areas();
     }
     Ok(())
+}
+
+/// Takes the right to execute from `vma`, which is being set up.
+///
+/// A program whose personality is READ_IMPLIES_EXEC has PROT_EXEC added to all that it maps for
+/// reading, and has not asked for it: it gets the mapping without.
+///
+/// # Errors
+///
+/// EPERM: the program has asked for it.
+fn forbid_execution(vma: &VmaNew) -> Result {
+    if vma.executable() {
+        if !vma.readable() || !reads_imply_execution() {
+            return Err(EPERM);
+        }
+        // SAFETY: `vma` is being set up, so nobody else uses its flags. It may do without this one.
+        unsafe { (*vma.as_ptr()).__bindgen_anon_2.vm_flags &= !flags::EXEC };
+    }
+    vma.try_clear_mayexec()
+}
+
+/// Whether the kernel takes each PROT_READ of the calling program for PROT_READ | PROT_EXEC.
+fn reads_imply_execution() -> bool {
+    // SAFETY: A task may read its own personality, which no other changes.
+    let personality = unsafe { (*current!().as_ptr()).personality };
+    personality & bindings::READ_IMPLIES_EXEC != 0
 }
 
 struct Operations;
