@@ -25,10 +25,7 @@ use kernel::{
         flags,
         VmaNew, //
     },
-    page::{
-        page_align,
-        PAGE_SHIFT, //
-    },
+    page::page_align,
     prelude::*,
     sync::{
         aref::ARef,
@@ -42,9 +39,17 @@ use crate::{
     transfer::Span, //
 };
 
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
 extern "C" {
     /// See `shims.c`.
-    fn ferrodma_sgt_pfn(sgt: *mut bindings::sg_table, index: usize) -> usize;
+    fn ferrodma_fault_in(
+        vma: *mut bindings::vm_area_struct,
+        address: usize,
+        sgt: *mut bindings::sg_table,
+    ) -> bindings::vm_fault_t;
 }
 
 /// How the buffer is allocated, as C sees it. Without this an IOMMU would map single pages, and
@@ -186,16 +191,24 @@ impl CoherentBuffer {
         Ok(())
     }
 
-    /// The frame of page `index` of the buffer.
-    pub(crate) fn page_frame(&self, index: usize) -> Option<usize> {
-        if index >= self.len() >> PAGE_SHIFT {
-            return None;
-        }
-        // SAFETY: `pages` is initialised and describes all of the buffer.
-        match unsafe { ferrodma_sgt_pfn(self.pages.get(), index) } {
-            0 => None,
-            pfn => Some(pfn),
-        }
+    /// Maps all pages of `vma`, of which the program has touched one at `address`. Returns what the
+    /// fault handler is to return.
+    ///
+    /// How long that takes grows with the buffer, but it is done once for each mapping. The kernel
+    /// may run others after each page.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the fault handler of `vma`, which [`Self::prepare_vma`] has prepared. The
+    /// buffer must not be freed while the pages are mapped.
+    pub(crate) unsafe fn fault_in(
+        &self,
+        vma: *mut bindings::vm_area_struct,
+        address: usize,
+    ) -> bindings::vm_fault_t {
+        // SAFETY: The caller promises an area of page frames. `pages` is initialised, and describes
+        // all of the buffer.
+        unsafe { ferrodma_fault_in(vma, address, self.pages.get()) }
     }
 }
 

@@ -4,9 +4,10 @@
 //!
 //! The buffer is freed when the device is unbound, whoever has it mapped. So all mappings must be
 //! found then, and none may come into being unnoticed. `mmap` runs before the new area can be found
-//! through its file; a page that it mapped could be missed. So it maps none: all come by faults,
-//! which pass the channel's gate. Unbind closes the gate and then removes the pages; later faults
-//! raise SIGBUS.
+//! through its file; a page that it mapped could be missed. So it maps none: all come by a fault,
+//! which passes the channel's gate. The first one in an area maps all of its pages, so that a
+//! program meets none later. Unbind closes the gate and then removes the pages; later faults raise
+//! SIGBUS.
 //!
 //! The areas belong to a file of the channel's own, its [`Window`], and not to the file that the
 //! program has opened. One look finds them all that way, and a program that closes its file and
@@ -184,17 +185,17 @@ impl Operations {
 unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
     // SAFETY: `fault` is valid during this call, and its area is one that `map` has set up. So its
     // file is a window's, and holds a channel.
-    let (vma, address, index, channel) = unsafe {
+    let (vma, address, channel) = unsafe {
         let fault = &(*fault).__bindgen_anon_1;
         let file = (*fault.vma).vm_file;
         let channel = &*(*file).private_data.cast::<Channel>();
-        (fault.vma, fault.address, fault.pgoff, channel)
+        (fault.vma, fault.address, channel)
     };
     let done = channel.gate.enter().and_then(|pass| {
-        let frame = pass.hw().buffer()?.page_frame(index)?;
-        // SAFETY: `map` has made the area one of page frames, the fault is at `address` in it, and
-        // the frame stays ours as long as the pass is held.
-        Some(unsafe { bindings::vmf_insert_pfn(vma, address, frame) })
+        let buffer = pass.hw().buffer()?;
+        // SAFETY: `map` has had the buffer prepare the area. Unbind waits for the pass, and takes
+        // the pages from all areas before it frees the buffer.
+        Some(unsafe { buffer.fault_in(vma, address) })
     });
     // CAST: Both are bits of a `vm_fault_t`.
     done.unwrap_or(bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t)

@@ -15,10 +15,12 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/time_namespace.h>
 
-unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index);
+vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
+			     struct sg_table *sgt);
 struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
 void ferrodma_set_file_nowait(struct file *file);
 bool ferrodma_kiocb_nowait(const struct kiocb *kiocb);
@@ -41,20 +43,34 @@ void ferrodma_leaked_on_purpose(const void *object);
 bool ferrodma_fatal_signal_pending(void);
 s64 ferrodma_timens_offset(void);
 
-/* The page frame of page @index of the memory that @sgt describes; 0 beyond. */
-unsigned long ferrodma_sgt_pfn(struct sg_table *sgt, unsigned long index)
+/*
+ * Maps all of @vma, an area of page frames that shows the memory of @sgt from
+ * page vm_pgoff on. To be called by its fault handler, which returns the result.
+ *
+ * A page is mapped as one that was written to: else a CPU that does not keep
+ * note of writes would fault again at the first one to each page.
+ */
+vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
+			     struct sg_table *sgt)
 {
-	struct scatterlist *sg;
-	unsigned int i;
+	pgprot_t prot = pte_pgprot(pte_mkdirty(pfn_pte(0, vma->vm_page_prot)));
+	unsigned long next = vma->vm_start;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	struct sg_page_iter iter;
 
-	for_each_sgtable_sg(sgt, sg, i) {
-		unsigned long pages = PHYS_PFN(PAGE_ALIGN(sg->length));
-
-		if (index < pages)
-			return page_to_pfn(sg_page(sg)) + index;
-		index -= pages;
+	for_each_sgtable_page(sgt, &iter, vma->vm_pgoff) {
+		if (next >= vma->vm_end)
+			break;
+		ret = vmf_insert_pfn_prot(vma, next, page_to_pfn(sg_page_iter_page(&iter)), prot);
+		if (ret != VM_FAULT_NOPAGE)
+			break;
+		next += PAGE_SIZE;
+		cond_resched();
 	}
-	return 0;
+	/* The program goes on with what is mapped. The rest may fault by itself. */
+	if (address < next)
+		return VM_FAULT_NOPAGE;
+	return ret == VM_FAULT_NOPAGE ? VM_FAULT_SIGBUS : ret;
 }
 
 /* A file with an inode, and so an address space, of its own; or an ERR_PTR. */
