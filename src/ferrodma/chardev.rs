@@ -31,7 +31,6 @@ use kernel::{
     iov::IovIterDest,
     mm::virt::VmaNew,
     prelude::*,
-    str::CString,
     sync::{
         poll::PollTable,
         Arc, //
@@ -70,7 +69,6 @@ const MODE: u16 = 0o660;
 struct Node {
     #[pin]
     misc: Opaque<bindings::miscdevice>,
-    name: CString,
     channel: Arc<Channel>,
 }
 
@@ -86,8 +84,8 @@ unsafe impl Sync for Node {}
 /// `node.misc` is registered.
 pub(crate) struct Registration {
     node: Pin<KBox<Node>>,
-    /// Given back when the node's name is free again.
-    _number: Number,
+    /// Has the node's name, and is given back when that is free again.
+    number: Number,
 }
 
 impl Registration {
@@ -102,22 +100,20 @@ impl Registration {
         number: Number,
         operations: &'static Operations,
     ) -> Result<Self> {
-        let name = CString::try_from_fmt(fmt!("{number}"))?;
         let node = KBox::pin_init(
             try_pin_init!(Node {
                 misc: Opaque::zeroed(),
-                name,
                 channel: channel.clone(),
             }),
             GFP_KERNEL,
         )?;
         let misc = node.misc.get();
         // SAFETY: Nobody else knows of `misc` yet. The name and the operations outlive the
-        // registration: the one is in the node, the others are static.
+        // registration: the one is the number's, the others are static.
         unsafe {
             // CAST: A small number.
             (*misc).minor = bindings::MISC_DYNAMIC_MINOR as c_int;
-            (*misc).name = node.name.as_char_ptr();
+            (*misc).name = number.name().as_char_ptr();
             (*misc).fops = &operations.0;
             (*misc).parent = raw::device(parent);
             (*misc).mode = MODE;
@@ -125,15 +121,12 @@ impl Registration {
         // SAFETY: `misc` is filled in, pinned, and deregistered before it is dropped.
         to_result(unsafe { bindings::misc_register(misc) })?;
         // INVARIANT: It is registered.
-        Ok(Self {
-            node,
-            _number: number,
-        })
+        Ok(Self { node, number })
     }
 
     /// The name of the node below `/dev`.
     pub(crate) fn name(&self) -> &CStr {
-        &self.node.name
+        self.number.name()
     }
 }
 

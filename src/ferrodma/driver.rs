@@ -165,8 +165,8 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         pin_init::pin_init_scope(move || {
             let attach = info.ok_or(ENODEV)?.attach;
-            let parts = Parts::new::<D>(pdev, attach)?;
             let number = Number::take(pdev.as_ref(), D::STEM)?;
+            let parts = Parts::new::<D>(pdev, attach, number.name())?;
             BoundChannel::new(
                 pdev,
                 parts,
@@ -193,6 +193,7 @@ impl<'bound> Parts<'bound> {
     fn new<D: ChannelDriver>(
         pdev: &'bound platform::Device<Core<'_>>,
         attach: Attach,
+        name: &CStr,
     ) -> Result<Self> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let engine = attach(pdev).inspect_err(|error| {
@@ -289,10 +290,11 @@ impl<'bound> Parts<'bound> {
         let max_entry = raw::max_mapping_size(dev);
         let timeout = Delta::from_millis(timeout.into());
         let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, shape.stock)?;
-        let window = Window::new(&channel)?;
+        let window = Window::new(&channel, name)?;
         let hw = Arc::new(
             Hardware {
                 dev,
+                name: name.to_cstring()?,
                 caps: *engine.caps(),
                 engine,
                 window,
@@ -402,13 +404,16 @@ impl<'bound> BoundChannel<'bound> {
             channel: channel.clone(),
             hw: hw.clone(),
         };
+        // SAFETY: The string is never changed. The handler holds the hardware that it is a part of,
+        // and is dropped when the interrupt has been freed, with which all use of its name ends.
+        let irq_name: &'static CStr = unsafe { CStr::from_char_ptr(hw.name.as_char_ptr()) };
         let (debugfs_root, debugfs_name) = (state::root(), state::name_of(dev)?);
         let log_channel = channel.clone();
         // What fails is undone in reverse order.
         Ok(try_pin_init!(Self {
             // SAFETY: The registration is dropped with this structure, which the driver core owns.
             _irq <- unsafe {
-                irq::Registration::new(irq, irq::Flags::SHARED, c"ferrodma", Ok(handler))
+                irq::Registration::new(irq, irq::Flags::SHARED, irq_name, Ok(handler))
             },
             // SAFETY: As above.
             open: unsafe { Open::new(&channel, &hw) },

@@ -8,6 +8,7 @@ use kernel::{
         Device, //
     },
     prelude::*,
+    str::CString,
     sync::Arc, //
 };
 
@@ -34,6 +35,8 @@ use crate::{
 /// handler.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
+    /// The name that users know the channel by, `ferrodma-<function><number>`.
+    pub(crate) name: CString,
     pub(crate) engine: KBox<dyn Engine + 'bound>,
     /// The engine's, which do not change.
     pub(crate) caps: Caps,

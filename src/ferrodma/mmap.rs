@@ -22,6 +22,7 @@ use kernel::{
     bindings,
     error::from_err_ptr,
     ffi::{
+        c_char,
         c_int,
         c_void, //
     },
@@ -30,6 +31,7 @@ use kernel::{
         VmaNew, //
     },
     prelude::*,
+    str::CString,
     sync::Arc, //
 };
 
@@ -42,6 +44,7 @@ use crate::channel::Channel;
 extern "C" {
     /// See `shims.c`.
     fn ferrodma_window_file(
+        name: *const c_char,
         operations: *const bindings::file_operations,
         private: *mut c_void,
     ) -> *mut bindings::file;
@@ -64,16 +67,22 @@ unsafe impl Send for Window {}
 unsafe impl Sync for Window {}
 
 impl Window {
-    /// A window to the buffer of `channel`.
+    /// A window to the buffer of `channel`, which `/proc/<pid>/maps` shows as `[name]`.
     ///
     /// # Errors
     ///
     /// ENOMEM, ENFILE; EACCES where a security module says so.
-    pub(crate) fn new(channel: &Arc<Channel>) -> Result<Self> {
+    pub(crate) fn new(channel: &Arc<Channel>, name: &CStr) -> Result<Self> {
+        let name = CString::try_from_fmt(fmt!("[{name}]"))?;
         let private = Arc::into_raw(channel.clone());
-        // SAFETY: The operations are static, and expect a private pointer of this kind.
+        // SAFETY: The name is copied. The operations are static, and expect a private pointer of
+        // this kind.
         let file = from_err_ptr(unsafe {
-            ferrodma_window_file(Operations::files(), private.cast_mut().cast())
+            ferrodma_window_file(
+                name.as_char_ptr(),
+                Operations::files(),
+                private.cast_mut().cast(),
+            )
         });
         match file.and_then(|file| NonNull::new(file).ok_or(ENOMEM)) {
             // INVARIANT: The file is new, and the reference to the channel is its own.

@@ -11,8 +11,8 @@ use kernel::{
         Bound,
         Device, //
     },
-    fmt,
     prelude::*,
+    str::CString,
     sync::global_lock, //
 };
 
@@ -27,6 +27,8 @@ global_lock! {
 pub(crate) struct Number {
     function: &'static CStr,
     number: u32,
+    /// Both, as the device is called: `ferrodma-<function><number>`.
+    name: CString,
 }
 
 impl Number {
@@ -58,11 +60,19 @@ impl Number {
                 (first..).find(|number| is_free(*number)).ok_or(EBUSY)?
             }
         };
+        let name = CString::try_from_fmt(fmt!("{stem}{number}"))?;
         taken.push((stem, number), GFP_KERNEL)?;
         Ok(Self {
             function: stem,
             number,
+            name,
         })
+    }
+
+    /// The name of the device with this number: below `/dev`, in `/proc/interrupts` and in
+    /// `/proc/<pid>/maps`.
+    pub(crate) fn name(&self) -> &CStr {
+        &self.name
     }
 }
 
@@ -75,11 +85,5 @@ impl Drop for Number {
         if let Some(at) = at {
             let _ = taken.remove(at);
         }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_fmt(fmt!("{}{}", self.function, self.number))
     }
 }

@@ -21,7 +21,8 @@
 
 vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
 			     struct sg_table *sgt);
-struct file *ferrodma_window_file(const struct file_operations *fops, void *priv);
+struct file *ferrodma_window_file(const char *name, const struct file_operations *fops,
+				  void *priv);
 void ferrodma_set_file_nowait(struct file *file);
 bool ferrodma_kiocb_nowait(const struct kiocb *kiocb);
 bool ferrodma_is_dma_coherent(struct device *dev);
@@ -74,9 +75,10 @@ vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
 }
 
 /* A file with an inode, and so an address space, of its own; or an ERR_PTR. */
-struct file *ferrodma_window_file(const struct file_operations *fops, void *priv)
+struct file *ferrodma_window_file(const char *name, const struct file_operations *fops,
+				  void *priv)
 {
-	return anon_inode_create_getfile("[ferrodma]", fops, priv, O_RDWR | O_CLOEXEC, NULL);
+	return anon_inode_create_getfile(name, fops, priv, O_RDWR | O_CLOEXEC, NULL);
 }
 
 /* Promises that the reads of @file heed IOCB_NOWAIT. To be called while it is opened. */
