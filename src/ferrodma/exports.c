@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Exports the helper's Rust symbols to the drivers. The build system knows no
- * Rust dependencies between modules yet; the list is made by Kbuild from what
- * the drivers leave undefined.
+ * Exports the helper's Rust symbols to drivers, in this tree or elsewhere. The
+ * build system knows no Rust dependencies between modules yet; Kbuild makes the
+ * list of what rustc lets other crates reach.
  */
 
 #include <linux/export.h>
