@@ -77,6 +77,7 @@ dtbs:
 # What a guest boots.
 guest: pc modules dtbs
 	$(Q)$(enter) scripts/kselftests.sh
+	$(Q)$(enter) scripts/outside.sh
 	$(Q)$(enter) scripts/initramfs.sh
 
 fmt: pc

@@ -29,6 +29,11 @@ cp "$TOP/scripts/guest/timeout" "$TOP/scripts/guest/aftermath" "$root/usr/bin/"
 sed -n 's/o$/ko/p' "$BUILD/modules/modules.order" | while read -r ko; do
 	aarch64-linux-gnu-strip --strip-debug -o "$root/lib/modules/ferrodma/${ko##*/}" "$BUILD/modules/${ko##*/}"
 done
+for folder in outside stale; do
+	mkdir "$root/lib/modules/ferrodma/$folder"
+	aarch64-linux-gnu-strip --strip-debug -o "$root/lib/modules/ferrodma/$folder/ferrodma_outside_test.ko" \
+		"$BUILD/$folder/ferrodma_outside_test.ko"
+done
 
 cp -r "$BUILD/kselftest" "$root/kselftest"
 find "$root/kselftest/ferrodma" -type f -exec sh -c '

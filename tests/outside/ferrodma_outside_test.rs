@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver that is not built with the helper, but later, against what that build has left.
+//!
+//! It calls every public function of the helper's crate, so that it links only where each of them is
+//! exported; `scripts/outside.sh` says which it leaves out. A device is there only if what they return is right.
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DataDirection,
+    of,
+    platform,
+    prelude::*,
+    sync::Arc,
+    ThisModule, //
+};
+
+use ferrodma::{
+    buffer::CoherentBuffer,
+    chain::Chains,
+    client::Client,
+    driver::{
+        self,
+        Addresses,
+        ChannelDriver,
+        Compatible,
+        Function,
+        Shape, //
+    },
+    engine::{
+        bcm2835,
+        zdma,
+        Caps,
+        Descriptors,
+        Engine,
+        Outcome,
+        Rest, //
+    },
+    pool::{
+        Block,
+        BlockLayout,
+        Pool, //
+    },
+    stock::Stock,
+    streaming::Buffers,
+    transfer::{
+        Pairs,
+        Span,
+        Transfer, //
+    },
+    uapi::Seg, //
+};
+
+/// Bytes of the buffer, and of each block.
+const SIZE: usize = 4096;
+const BLOCK: usize = 64;
+
+/// Bytes that are moved at a time, a multiple of what any engine takes.
+const LEN: usize = 256;
+
+/// EIO unless `what` is so.
+fn ensure(what: bool) -> Result {
+    if what {
+        Ok(())
+    } else {
+        Err(EIO)
+    }
+}
+
+/// An engine of the helper, which can be asked for more than all can.
+trait Known: Engine {
+    /// Writes the descriptors of `src` once more.
+    fn link_again(&self, src: &[Span], chains: &mut Chains);
+}
+
+impl Known for zdma::Zdma<'_> {
+    fn link_again(&self, src: &[Span], chains: &mut Chains) {
+        self.link(src.iter().copied(), &mut chains.src);
+    }
+}
+
+impl Known for bcm2835::Bcm2835<'_> {
+    fn link_again(&self, _src: &[Span], _chains: &mut Chains) {}
+}
+
+/// An engine from elsewhere: one of the helper's, whose descriptors it looks at.
+struct Watched<E>(E);
+
+// SAFETY: The engine within does all that concerns hardware.
+unsafe impl<E: Known> Engine for Watched<E> {
+    fn caps(&self) -> &Caps {
+        self.0.caps()
+    }
+
+    fn descriptors(&self, transfer: &Transfer) -> Descriptors {
+        self.0.descriptors(transfer)
+    }
+
+    fn encode(&self, transfer: &mut Transfer) {
+        self.0.encode(transfer);
+        if let (src, _, Some(chains)) = transfer.encoder() {
+            self.0.link_again(src, chains);
+            if chains.src.address(0) == 0 || chains.src.bytes(0).is_none() {
+                pr_err!("a descriptor is nowhere\n");
+            }
+        }
+    }
+
+    unsafe fn start(&self, transfer: &Transfer) {
+        // SAFETY: The caller promises the same.
+        unsafe { self.0.start(transfer) };
+    }
+
+    fn acknowledge(&self) -> Outcome {
+        self.0.acknowledge()
+    }
+
+    fn bytes_done(&self, transfer: &Transfer) -> u64 {
+        self.0.bytes_done(transfer)
+    }
+
+    fn quiesce(&self, bytes: u64) -> Result<Rest> {
+        self.0.quiesce(bytes)
+    }
+}
+
+/// The engines by name, and as the helper makes them.
+fn zdma<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
+    drop(zdma::attach(pdev)?);
+    Ok(KBox::new(Watched(zdma::Zdma::new(pdev)?), GFP_KERNEL)?)
+}
+
+fn bcm2835<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
+    drop(bcm2835::attach(pdev)?);
+    Ok(KBox::new(
+        Watched(bcm2835::Bcm2835::new(pdev)?),
+        GFP_KERNEL,
+    )?)
+}
+
+/// Transfers, on numbers alone.
+fn lists() -> Result {
+    let mut transfer = Transfer::default();
+    transfer.push_src([Span::new(0x1000, 100)], 64)?;
+    transfer.push_dst([Span::new(0x2000, 50), Span::new(0x3000, 50)], 64)?;
+    let cut = Pairs::count_of(transfer.src(), transfer.dst());
+    ensure(
+        transfer.total() == 100
+            && transfer.src().len() == 2
+            && transfer.src().iter().all(|span| !span.is_empty())
+            && transfer.pairs().map(|pair| pair.len).eq([50, 14, 36])
+            && cut == 3
+            && transfer.chains().is_none(),
+    )?;
+    transfer.clear(Some(7));
+    ensure(transfer.total() == 0 && transfer.fill() == Some(7))
+}
+
+/// Kernel memory that is mapped, to and fro.
+fn streaming(dev: &Device<Bound>, client: &Client) -> Result {
+    let (to, from) = (DataDirection::ToDevice, DataDirection::FromDevice);
+    let mut src = Buffers::new(&[LEN])?;
+    src.iter_mut().for_each(|buffer| buffer.fill(1));
+    let dst = Buffers::new(&[LEN / 2, LEN / 2])?;
+    let (src, dst) = client.transfer(src.map(dev, to)?, dst.map(dev, from)?)?;
+    let (mut src, dst) = (src.sync_for_cpu(), dst.sync_for_cpu());
+    ensure(dst.iter().flatten().all(|&byte| byte == 1))?;
+    src.iter_mut().for_each(|buffer| buffer.fill(2));
+    let (src, dst) = client.transfer(src.sync_for_device(), dst.sync_for_device())?;
+    let (src, dst) = (src.sync_for_cpu().unmap(), dst.unmap());
+    ensure(
+        dst.iter()
+            .eq(src.iter().flat_map(|all| all.chunks(LEN / 2))),
+    )?;
+
+    // Dropped in each state.
+    drop(src.map(dev, to)?);
+    let mut known = dst.map(dev, from)?;
+    let bytes: u64 = known.addresses().map(|(_, len)| len).sum();
+    // SAFETY: No hardware was told the addresses.
+    let idle = unsafe { known.into_idle() };
+    // CAST: A small number.
+    ensure(bytes == LEN as u64)?;
+    drop(idle.sync_for_cpu());
+    // SAFETY: As above.
+    drop(unsafe { Buffers::new(&[LEN])?.map(dev, from)?.into_idle() });
+    Ok(())
+}
+
+/// Small blocks, of a pool and of a stock.
+fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
+    let layout = BlockLayout {
+        size: BLOCK,
+        align: BLOCK,
+        boundary: 0,
+    };
+    let pool = Pool::new(dev, c"outside", layout)?;
+    let (mut src, mut dst) = (KVec::new(), KVec::new());
+    src.push(Block::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+    dst.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+    src[0].fill(3);
+    let (src, dst) = client.transfer_blocks(src, dst)?;
+    ensure(src[0][..] == dst[0][..] && pool.block_size() == BLOCK)?;
+
+    let stock = Stock::new(dev, BLOCK, 4)?;
+    let mut taken = stock.take(3)?;
+    ensure(stock.free() == 1 && stock.total() == 4 && stock.block_size() == BLOCK)?;
+    stock.give(&mut taken);
+    ensure(stock.free() == 4)
+}
+
+struct Outside {
+    buffer: Arc<CoherentBuffer>,
+}
+
+impl Outside {
+    /// The buffer of the channel.
+    fn coherent(&self, client: &Client) -> Result {
+        // CAST: A small number, here and below.
+        let seg = |at: usize| Seg {
+            addr: at as u64,
+            len: LEN as u64,
+        };
+        ensure(self.buffer.len() == SIZE && LEN % client.alignment() == 0)?;
+        self.buffer.write(0, &[4; LEN])?;
+        client.copy(&[seg(0)], &[seg(LEN)])?;
+        client.fill(5, &[seg(2 * LEN)])?;
+        let mut bytes = KVec::from_elem(0, 2 * LEN, GFP_KERNEL)?;
+        self.buffer.read(LEN, &mut bytes)?;
+        let (copied, filled) = bytes.split_at(LEN);
+        ensure(copied.iter().all(|&byte| byte == 4) && filled.iter().all(|&byte| byte == 5))
+    }
+}
+
+impl Function for Outside {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+        Some(&self.buffer)
+    }
+
+    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+        client.poll_up_to(driver::POLL_BYTES);
+        dev_info!(dev, "errors interrupt: {}\n", client.has_fault_irq());
+        lists()?;
+        self.coherent(client)?;
+        streaming(dev, client)?;
+        blocks(dev, client)
+    }
+}
+
+struct Driver;
+
+kernel::of_device_table!(
+    OF_TABLE,
+    Compatible,
+    [
+        (
+            of::DeviceId::new(c"ferrodma,zynqmp-test"),
+            Compatible { attach: zdma }
+        ),
+        (
+            of::DeviceId::new(c"ferrodma,bcm2835-test"),
+            Compatible { attach: bcm2835 }
+        ),
+    ]
+);
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-outside";
+    const ADDRESSES: Addresses = Addresses::BufferOffsets;
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
+
+    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+        // CAST: `SIZE` is a small number, and `usize` is wider.
+        let size = driver::property_u32(dev, c"ferrodma,buffer-size", SIZE as u32) as usize;
+        let buffer = CoherentBuffer::new(dev, size)?;
+        let shape = Shape {
+            buffer_size: size as u64,
+            max_job_bytes: size as u64,
+            ..Shape::default()
+        };
+        Ok((KBox::new(Outside { buffer }, GFP_KERNEL)?, shape))
+    }
+
+    fn selftest() -> bool {
+        true
+    }
+
+    fn poll_bytes() -> u32 {
+        driver::POLL_BYTES
+    }
+}
+
+kernel::module_platform_driver! {
+    type: driver::Driver<Driver>,
+    name: "ferrodma_outside_test",
+    authors: ["The ferrodma founders"],
+    description: "A driver that is built outside of ferrodma",
+    license: "GPL",
+}
