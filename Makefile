@@ -21,7 +21,7 @@ help:
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
 	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'
-	@echo 'make lint           shellcheck, rustfmt, clippy, dtc, dt-schema and modinfo; every warning is an error'
+	@echo 'make lint           shellcheck, rustfmt, clippy, what must not compile, dtc, dt-schema and modinfo; every warning is an error'
 	@echo 'make rust-analyzer  rust-project.json for an editor'
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A warning is
-# an error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
+# lint.sh [shellcheck|rustfmt|clippy|lifetimes|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A
+# warning is an error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
 # are compiled.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 make_cache
-[ $# -gt 0 ] || set -- shellcheck rustfmt clippy modinfo readme bindings dtbs frontdoor
+[ $# -gt 0 ] || set -- shellcheck rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor
 cd "$TOP"
 
 for lint; do
@@ -23,6 +23,7 @@ for lint; do
 		;;
 	rustfmt) "$TOP/scripts/fmt.sh" --check ;;
 	clippy) OUT=$BUILD/clippy "$TOP/scripts/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
+	lifetimes) "$TOP/scripts/lifetimes.sh" ;;
 	modinfo) "$TOP/scripts/modinfo.sh" ;;
 	readme) "$TOP/scripts/readme.sh" ;;
 	bindings) "$TOP/scripts/bindings.sh" schemas ;;

@@ -44,12 +44,12 @@ const DEFAULT_SIZE: u32 = 4096;
 /// What the proof fills its source with.
 const PATTERN: u8 = 0xaa;
 
-struct Coherent {
-    buffer: Arc<CoherentBuffer>,
+struct Coherent<'bound> {
+    buffer: Arc<CoherentBuffer<'bound>>,
 }
 
-impl Function for Coherent {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+impl Function for Coherent<'_> {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         Some(&self.buffer)
     }
 
@@ -99,7 +99,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         let size = driver::property_u32(dev, c"ferrodma,buffer-size", DEFAULT_SIZE);
         if size == 0 {
             dev_err!(dev, "ferrodma,buffer-size is zero\n");

@@ -5,6 +5,8 @@
 //! Such memory needs no syncs, and so has no owner in the sense of the safety model: nobody ever
 //! gets a slice of it, only copies in and out.
 
+use core::marker::PhantomData;
+
 use kernel::{
     bindings,
     device::{
@@ -58,27 +60,31 @@ extern "C" {
 const ATTRS: c_ulong = bindings::DMA_ATTR_FORCE_CONTIGUOUS as c_ulong;
 
 /// A coherent buffer of whole pages, zero at first.
+///
+/// Like the blocks of a [`Pool`](crate::pool::Pool) it goes back by way of its bus addresses, so
+/// its device is bound for `'a`.
 #[pin_data(PinnedDrop)]
-pub struct CoherentBuffer {
+pub struct CoherentBuffer<'a> {
     memory: Coherent<[u8]>,
     dev: ARef<Device>,
+    _bound: PhantomData<&'a Device<Bound>>,
     /// The pages of `memory`.
     #[pin]
     pages: Opaque<bindings::sg_table>,
 }
 
 // SAFETY: The table of pages is not changed once it is made, and the rest is `Send`.
-unsafe impl Send for CoherentBuffer {}
+unsafe impl Send for CoherentBuffer<'_> {}
 // SAFETY: As above.
-unsafe impl Sync for CoherentBuffer {}
+unsafe impl Sync for CoherentBuffer<'_> {}
 
-impl CoherentBuffer {
+impl<'a> CoherentBuffer<'a> {
     /// Allocates a buffer of at least `size` bytes, rounded up to pages.
     ///
     /// # Errors
     ///
     /// EINVAL: `size` is 0. ENOMEM.
-    pub fn new(dev: &Device<Bound>, size: usize) -> Result<Arc<Self>> {
+    pub fn new(dev: &'a Device<Bound>, size: usize) -> Result<Arc<Self>> {
         let size = page_align(size).ok_or(ENOMEM)?;
         let memory = Coherent::<u8>::zeroed_slice_with_attrs(
             dev,
@@ -105,6 +111,7 @@ impl CoherentBuffer {
                 }),
                 memory,
                 dev: dev.into(),
+                _bound: PhantomData,
             }),
             GFP_KERNEL,
         )
@@ -213,7 +220,7 @@ impl CoherentBuffer {
 }
 
 #[pinned_drop]
-impl PinnedDrop for CoherentBuffer {
+impl PinnedDrop for CoherentBuffer<'_> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: `pages` is initialised and freed once. It does not own the pages.
         unsafe { bindings::sg_free_table(self.pages.get()) };

@@ -33,8 +33,11 @@ pub struct DescriptorLayout {
 ///
 /// Neighbours are contiguous within a block only, so descriptors have to name their successors. A
 /// chain keeps its blocks when it is used again.
+///
+/// Chains are with jobs and with the channel, which may outlive the device. Both let go of them
+/// before it is unbound, see [`Channel::shut`](crate::channel::Channel::shut).
 pub struct Chain {
-    blocks: KVec<Block>,
+    blocks: KVec<Block<'static>>,
     layout: DescriptorLayout,
 }
 
@@ -48,10 +51,16 @@ impl Chain {
     }
 
     /// Makes room for `count` descriptors. May sleep.
-    pub(crate) fn reserve(&mut self, pool: &Arc<Pool>, count: usize) -> Result {
+    ///
+    /// # Safety
+    ///
+    /// The chain is dropped before the device of `pool` is unbound, or leaked.
+    pub(crate) unsafe fn reserve(&mut self, pool: &Arc<Pool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
-            self.blocks
-                .push(Block::zeroed(pool, GFP_KERNEL_ACCOUNT)?, GFP_KERNEL_ACCOUNT)?;
+            let block = Block::zeroed(pool, GFP_KERNEL_ACCOUNT)?;
+            // SAFETY: The caller promises what is needed.
+            let block = unsafe { block.unbounded() };
+            self.blocks.push(block, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }
@@ -137,7 +146,7 @@ pub struct Chains {
     /// Destination descriptors, where they are separate.
     pub dst: Chain,
     /// What fills are copied from.
-    pattern: Option<Block>,
+    pattern: Option<Block<'static>>,
 }
 
 impl Chains {
@@ -151,10 +160,18 @@ impl Chains {
     }
 
     /// A block of `patterns` that holds `value` all over.
-    pub(crate) fn pattern(&mut self, patterns: &Arc<Pool>, value: u8) -> Result<Span> {
+    ///
+    /// # Safety
+    ///
+    /// As for [`Chain::reserve`].
+    pub(crate) unsafe fn pattern(&mut self, patterns: &Arc<Pool<'_>>, value: u8) -> Result<Span> {
         let block = match &mut self.pattern {
             Some(block) => block,
-            none => none.insert(Block::new(patterns, GFP_KERNEL_ACCOUNT)?),
+            none => {
+                let block = Block::new(patterns, GFP_KERNEL_ACCOUNT)?;
+                // SAFETY: The caller promises what is needed.
+                none.insert(unsafe { block.unbounded() })
+            }
         };
         block.fill(value);
         Ok(block.span())

@@ -138,8 +138,8 @@ pub(crate) struct Channel {
     pub(crate) addresses: Addresses,
     /// Longest entry of a scatter list.
     pub(crate) max_entry: usize,
-    /// Blocks for the jobs, if the addresses are of that kind.
-    pub(crate) stock: Option<Arc<Stock>>,
+    /// Blocks for the jobs, if the addresses are of that kind. Empty once the device is unbound.
+    pub(crate) stock: Option<Arc<Stock<'static>>>,
     /// What the channel says of itself to users, save for what changes.
     pub(crate) info: uapi::Info,
     /// Default time limit of a job, without what its bytes add.
@@ -202,7 +202,7 @@ impl Channel {
         timeout: Delta,
         addresses: Addresses,
         max_entry: usize,
-        stock: Option<Arc<Stock>>,
+        stock: Option<Arc<Stock<'static>>>,
     ) -> Result<Arc<Self>> {
         let spare = KVec::with_capacity(SPARE_CHAINS, GFP_KERNEL)?;
         Arc::pin_init(

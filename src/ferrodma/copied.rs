@@ -35,18 +35,18 @@ const KEPT: usize = 64 << 10;
 /// It is kept for the next job, which then needs no allocation if it is not longer. If it is dropped
 /// while it has blocks, hardware may still use them, and they are lost to the stock.
 pub(crate) struct Copied {
-    stock: Arc<Stock>,
+    stock: Arc<Stock<'static>>,
     /// The bytes of all segments: of the source on the way in, of the destination on the way out.
     data: KVVec<u8>,
     /// A block for each segment of the source, then of the destination.
-    blocks: KVec<Block>,
+    blocks: KVec<Block<'static>>,
     /// `data` is what the destination is to hold.
     has_arrived: bool,
 }
 
 impl Copied {
     /// Nothing yet.
-    pub(crate) fn new(stock: &Arc<Stock>) -> Self {
+    pub(crate) fn new(stock: &Arc<Stock<'static>>) -> Self {
         Self {
             stock: stock.clone(),
             data: KVVec::new(),

@@ -89,7 +89,7 @@ pub enum Addresses {
 /// What a channel is for.
 pub trait Function: Send + Sync {
     /// The buffer that user space may map, if there is one.
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         None
     }
 
@@ -104,13 +104,13 @@ pub trait Function: Send + Sync {
 
 /// What a function offers to users.
 #[derive(Default)]
-pub struct Shape {
+pub struct Shape<'bound> {
     /// Bytes that can be mapped; 0 if there is no buffer.
     pub buffer_size: u64,
     /// Most bytes in one job, unless the blocks set that limit.
     pub max_job_bytes: u64,
     /// Blocks for [`Addresses::CopiedMemory`].
-    pub stock: Option<Arc<Stock>>,
+    pub stock: Option<Arc<Stock<'bound>>>,
 }
 
 /// The match data of a compatible: which engine the device is.
@@ -135,7 +135,10 @@ pub trait ChannelDriver: 'static {
     /// # Errors
     ///
     /// EINVAL: a property in the device tree is out of range. ENOMEM.
-    fn function(dev: &Device<Bound>, caps: &Caps) -> Result<(KBox<dyn Function>, Shape)>;
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)>;
 
     /// Whether channels are to be proved before they are offered.
     fn selftest() -> bool;
@@ -233,6 +236,9 @@ impl<'bound> Parts<'bound> {
         )?;
 
         let (function, shape) = D::function(dev, caps)?;
+        if shape.stock.as_ref().is_some_and(|stock| !stock.is_of(dev)) {
+            return Err(EINVAL);
+        }
         let max_segments = shape
             .stock
             .as_ref()
@@ -289,7 +295,10 @@ impl<'bound> Parts<'bound> {
         let patterns = Pool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
         let timeout = Delta::from_millis(timeout.into());
-        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, shape.stock)?;
+        // SAFETY: The channel drains it when it is shut, before the device is unbound; where it
+        // does not come to that, it is dropped in probe.
+        let stock = shape.stock.map(|stock| unsafe { Stock::unbounded(stock) });
+        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, stock)?;
         let window = Window::new(&channel, name)?;
         let hw = Arc::new(
             Hardware {

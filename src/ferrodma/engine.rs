@@ -82,7 +82,8 @@ pub enum Rest {
 ///
 /// Implementors promise that the hardware touches memory named by a transfer only after
 /// [`Engine::start`] was called with it, and not any more once [`Engine::acknowledge`] has said
-/// [`Outcome::Done`] or [`Engine::quiesce`] has succeeded. The memory is reused then.
+/// [`Outcome::Done`] or [`Engine::quiesce`] has succeeded. The memory is reused then. What
+/// [`Engine::encode`] is given is changed, and not taken away: it goes with the device.
 pub unsafe trait Engine: Send + Sync {
     /// What it can do. Does not change.
     fn caps(&self) -> &Caps;

@@ -21,7 +21,7 @@
 //! [`owner`], [`pages`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something is
 //! promised that the compiler cannot see: hardware that keeps to its memory in [`channel`],
 //! [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`], lifetimes in
-//! [`driver`] and [`gate`], and two statics in the root.
+//! [`chain`], [`driver`], [`gate`] and [`stock`], and two statics in the root.
 
 use kernel::prelude::*;
 

@@ -41,16 +41,16 @@ pub(crate) struct Hardware<'bound> {
     /// The engine's, which do not change.
     pub(crate) caps: Caps,
     pub(crate) window: Window,
-    pub(crate) function: KBox<dyn Function>,
-    pub(crate) descriptors: Arc<Pool>,
+    pub(crate) function: KBox<dyn Function + 'bound>,
+    pub(crate) descriptors: Arc<Pool<'bound>>,
     /// For fills of several spans.
-    pub(crate) patterns: Arc<Pool>,
+    pub(crate) patterns: Arc<Pool<'bound>>,
 }
 
 impl Hardware<'_> {
     /// The buffer of the function, if it has one. It is memory of this device, whatever the
     /// function says.
-    pub(crate) fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+    pub(crate) fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         self.function
             .buffer()
             .filter(|buffer| buffer.is_of(self.dev))
@@ -87,14 +87,20 @@ impl Hardware<'_> {
         let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
             let chains = self.chains(channel, &mut transfer.chains)?;
-            let pattern = chains.pattern(&self.patterns, value)?;
+            // SAFETY: These are the chains of a job. It has them until it ends, which is before the
+            // device is unbound; then the channel has them, which drops them by then; or the job is
+            // leaked.
+            let pattern = unsafe { chains.pattern(&self.patterns, value)? };
             transfer.copy_pattern(pattern, self.caps.max_span)?;
         }
         let need = self.engine.descriptors(transfer);
         if need.src != 0 || need.dst != 0 {
             let chains = self.chains(channel, &mut transfer.chains)?;
-            chains.src.reserve(&self.descriptors, need.src)?;
-            chains.dst.reserve(&self.descriptors, need.dst)?;
+            // SAFETY: As above.
+            unsafe {
+                chains.src.reserve(&self.descriptors, need.src)?;
+                chains.dst.reserve(&self.descriptors, need.dst)?;
+            }
             self.engine.encode(transfer);
         }
         Ok(())

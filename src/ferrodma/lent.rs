@@ -19,7 +19,6 @@
 
 use core::{
     ffi::c_void,
-    marker::PhantomData,
     mem::ManuallyDrop, //
 };
 
@@ -39,7 +38,8 @@ use crate::{
     request::Request,
     streaming::{
         DeviceBuffers,
-        Memory, //
+        Memory,
+        While, //
     },
     transfer::Transfer, //
 };
@@ -98,7 +98,7 @@ pub(crate) enum Lent {
     Streaming(Memory, Memory),
     /// The same in blocks, which are the device's as long as they are here, and lost if they are
     /// dropped.
-    Blocks(ManuallyDrop<BlockPair>),
+    Blocks(ManuallyDrop<BlockPair<'static>>),
 }
 
 impl Lent {
@@ -155,7 +155,7 @@ impl Lent {
             Lent::Copied(copied) => copied.map(hw, request, transfer),
             Lent::Blocks(blocks) => {
                 let (src, dst) = &**blocks;
-                let is_ours = |block: &Block| block.pool().is_of(hw.dev);
+                let is_ours = |block: &Block<'_>| block.pool().is_of(hw.dev);
                 if !src.iter().all(is_ours) || !dst.iter().all(is_ours) {
                     return Err(EINVAL);
                 }
@@ -270,7 +270,7 @@ impl Lent {
             memory.is_lent = false;
             DeviceBuffers {
                 memory,
-                _bound: PhantomData,
+                _bound: While::default(),
             }
         });
         Some((src, dst))

@@ -4,9 +4,14 @@
 //!
 //! C header: [`include/linux/dmapool.h`](srctree/include/linux/dmapool.h)
 //!
-//! Whose turn it is to use a block, its type says. A [`Block`] is the CPU's: it has a slice and no
-//! address. A [`DeviceBlock`] is the device's: it has an address and no slice. Neither can be
-//! copied, so a block is in one place only.
+//! A [`Block`] is the CPU's: it has a slice and no address. While the device works on it, a job has
+//! it ([`Client::transfer_blocks`]). It cannot be copied, so a block is in one place only.
+//!
+//! The memory goes back by way of the device's bus addresses, which have no meaning once it is
+//! unbound. So pools and blocks have the lifetime of a reference to the bound device: without
+//! unsafe code neither is there any longer.
+//!
+//! [`Client::transfer_blocks`]: crate::client::Client::transfer_blocks
 //!
 //! # Examples
 //!
@@ -17,7 +22,7 @@
 //! ```
 
 use core::{
-    mem::ManuallyDrop,
+    marker::PhantomData,
     ops::{
         Deref,
         DerefMut, //
@@ -93,30 +98,31 @@ pub struct BlockLayout {
 
 /// A DMA pool of one device.
 ///
-/// Lives as long as a block of it is out. Its owner sees to it that both are gone when the device is
-/// unbound; only a block that hardware may still use is kept beyond that, and its pool with it.
+/// Lives as long as a block of it is out. Only a block that hardware may still use is kept beyond
+/// unbind, and its pool with it.
 ///
 /// # Invariants
 ///
-/// `raw` is a valid `struct dma_pool` whose blocks have `size` bytes.
-pub struct Pool {
+/// `raw` is a valid `struct dma_pool` whose blocks have `size` bytes. Its device is bound for `'a`.
+pub struct Pool<'a> {
     raw: NonNull<DmaPool>,
     size: usize,
     dev: ARef<Device>,
+    _bound: PhantomData<&'a Device<Bound>>,
 }
 
 // SAFETY: A `struct dma_pool` has its own lock and may be used from any thread.
-unsafe impl Send for Pool {}
+unsafe impl Send for Pool<'_> {}
 // SAFETY: As above.
-unsafe impl Sync for Pool {}
+unsafe impl Sync for Pool<'_> {}
 
-impl Pool {
+impl<'a> Pool<'a> {
     /// Creates a pool for `dev`. The name shows up in sysfs.
     ///
     /// # Errors
     ///
     /// EINVAL: the layout is not possible. ENOMEM.
-    pub fn new(dev: &Device<Bound>, name: &CStr, layout: BlockLayout) -> Result<Arc<Self>> {
+    pub fn new(dev: &'a Device<Bound>, name: &CStr, layout: BlockLayout) -> Result<Arc<Self>> {
         let BlockLayout {
             size,
             align,
@@ -140,12 +146,13 @@ impl Pool {
             )
         };
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
-        // INVARIANT: The pool was just created with this block size.
+        // INVARIANT: The pool was just created with this block size, for `dev`.
         Ok(Arc::new(
             Self {
                 raw,
                 size,
                 dev: dev.into(),
+                _bound: PhantomData,
             },
             GFP_KERNEL,
         )?)
@@ -162,9 +169,9 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for Pool<'_> {
     fn drop(&mut self) {
-        // SAFETY: `raw` is valid, and no block is out: each holds a reference.
+        // SAFETY: `raw` is valid, its device is bound, and no block is out: each holds a reference.
         unsafe { dma_pool_destroy(self.raw.as_ptr()) };
     }
 }
@@ -175,18 +182,18 @@ impl Drop for Pool {
 ///
 /// `cpu` and `dma` are the two addresses of a block that `pool` gave out, all bytes of which are
 /// initialised. No device accesses it.
-pub struct Block {
+pub struct Block<'a> {
     cpu: NonNull<u8>,
     dma: DmaAddress,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<'a>>,
 }
 
 // SAFETY: A block is owned memory, and `Pool` is `Send` and `Sync`.
-unsafe impl Send for Block {}
+unsafe impl Send for Block<'_> {}
 // SAFETY: A shared block is only read.
-unsafe impl Sync for Block {}
+unsafe impl Sync for Block<'_> {}
 
-impl Block {
+impl<'a> Block<'a> {
     /// Takes a block from `pool` that holds whatever was in it. With [`GFP_ATOMIC`] this may be
     /// called from any context.
     ///
@@ -195,9 +202,10 @@ impl Block {
     /// # Errors
     ///
     /// ENOMEM.
-    pub fn new(pool: &Arc<Pool>, flags: Flags) -> Result<Self> {
+    pub fn new(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
         let mut dma = 0;
-        // SAFETY: The pool is valid, and callers are in a context that `flags` suit.
+        // SAFETY: The pool is valid, its device is bound, and callers are in a context that `flags`
+        // suit.
         let cpu = unsafe { dma_pool_alloc(pool.raw.as_ptr(), raw::gfp(flags), &mut dma) };
         // INVARIANT: These are what the pool gave out. The pool takes its memory from
         // `dma_alloc_coherent()`, which zeroes it.
@@ -209,7 +217,7 @@ impl Block {
     }
 
     /// As [`Block::new`], and all zeros.
-    pub fn zeroed(pool: &Arc<Pool>, flags: Flags) -> Result<Self> {
+    pub fn zeroed(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
         Self::new(pool, flags | __GFP_ZERO)
     }
 
@@ -225,17 +233,22 @@ impl Block {
     }
 
     /// The pool that it is from.
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Arc<Pool<'a>> {
         &self.pool
     }
 
-    /// Gives the block to the device.
-    pub fn lend(self) -> DeviceBlock {
-        DeviceBlock(ManuallyDrop::new(self))
+    /// Takes the lifetime off, for what is kept where the compiler cannot see how long.
+    ///
+    /// # Safety
+    ///
+    /// The result is dropped before `'a` ends, or leaked.
+    pub(crate) unsafe fn unbounded(self) -> Block<'static> {
+        // SAFETY: The types differ in a lifetime only, of which the caller takes care.
+        unsafe { core::mem::transmute::<Block<'a>, Block<'static>>(self) }
     }
 }
 
-impl Deref for Block {
+impl Deref for Block<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -245,38 +258,16 @@ impl Deref for Block {
     }
 }
 
-impl DerefMut for Block {
+impl DerefMut for Block<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: As in `deref()`, and nobody else has a reference to them.
         unsafe { core::slice::from_raw_parts_mut(self.cpu.as_ptr(), self.pool.size) }
     }
 }
 
-impl Drop for Block {
+impl Drop for Block<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the block came from this pool, and is given back once.
         unsafe { dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma) };
-    }
-}
-
-/// A block of a [`Pool`] that a device owns.
-///
-/// If it is dropped, nobody knows what the device does: the block is never given out again, and
-/// keeps its pool.
-pub struct DeviceBlock(ManuallyDrop<Block>);
-
-impl DeviceBlock {
-    /// The address that hardware uses.
-    pub fn dma_address(&self) -> DmaAddress {
-        self.0.dma
-    }
-
-    /// Takes the block back.
-    ///
-    /// # Safety
-    ///
-    /// The device does not access the block, and will not.
-    pub unsafe fn reclaim(self) -> Block {
-        ManuallyDrop::into_inner(self.0)
     }
 }

@@ -101,7 +101,7 @@ fn show_count(
 fn show_blocks(
     channel: &Channel,
     f: &mut fmt::Formatter<'_>,
-    count: fn(&Stock) -> usize,
+    count: fn(&Stock<'static>) -> usize,
 ) -> fmt::Result {
     let count = channel.stock.as_ref().map_or(0, |stock| count(stock));
     f.write_fmt(fmt!("{count}\n"))

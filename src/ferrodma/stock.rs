@@ -24,8 +24,10 @@ use crate::pool::{
 };
 
 /// Blocks that are not in use.
-struct Free {
-    blocks: KVVec<Block>,
+struct Free<'a> {
+    blocks: KVVec<Block<'a>>,
+    /// Where all blocks come from; none when the stock was drained.
+    pool: Option<Arc<Pool<'a>>>,
     /// Somebody was told that there are not enough.
     is_short: bool,
     /// Why there is nothing to wait for any more.
@@ -33,24 +35,24 @@ struct Free {
 }
 
 /// A fixed number of blocks. All come from one pool when the stock is made, and go back to it when
-/// the device is unbound.
+/// the device is unbound: it is bound for `'a`.
 #[pin_data]
-pub struct Stock {
+pub struct Stock<'a> {
     #[pin]
-    free: SpinLock<Free>,
+    free: SpinLock<Free<'a>>,
     #[pin]
     changed: CondVar,
     block_size: usize,
     total: usize,
 }
 
-impl Stock {
+impl<'a> Stock<'a> {
     /// Allocates `count` blocks of `block_size` bytes, a power of two, for `dev`.
     ///
     /// # Errors
     ///
     /// EINVAL: `block_size` is not possible. ENOMEM.
-    pub fn new(dev: &Device<Bound>, block_size: usize, count: usize) -> Result<Arc<Self>> {
+    pub fn new(dev: &'a Device<Bound>, block_size: usize, count: usize) -> Result<Arc<Self>> {
         // A block in two pages could be in two places.
         let layout = BlockLayout {
             size: block_size,
@@ -67,6 +69,7 @@ impl Stock {
                 free <- new_spinlock!(
                     Free {
                         blocks,
+                        pool: Some(pool),
                         is_short: false,
                         closed: None,
                     },
@@ -78,6 +81,24 @@ impl Stock {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Takes the lifetime off, for a channel.
+    ///
+    /// # Safety
+    ///
+    /// The result is dropped or [drained](Stock::drain) before `'a` ends. What is taken from it is
+    /// given back or dropped by then, or leaked.
+    pub(crate) unsafe fn unbounded(stock: Arc<Self>) -> Arc<Stock<'static>> {
+        // SAFETY: The types differ in a lifetime only, of which the caller takes care. What is
+        // drained has neither blocks nor a pool.
+        unsafe { core::mem::transmute::<Arc<Stock<'a>>, Arc<Stock<'static>>>(stock) }
+    }
+
+    /// Whether this is memory of `dev`.
+    pub(crate) fn is_of(&self, dev: &Device) -> bool {
+        let free = self.free.lock();
+        free.pool.as_ref().is_some_and(|pool| pool.is_of(dev))
     }
 
     /// Bytes in a block.
@@ -100,14 +121,14 @@ impl Stock {
     /// # Errors
     ///
     /// EAGAIN: there are not enough now. ENOMEM.
-    pub fn take(&self, count: usize) -> Result<KVec<Block>> {
+    pub fn take(&self, count: usize) -> Result<KVec<Block<'a>>> {
         let mut blocks = KVec::new();
         self.take_into(&mut blocks, count)?;
         Ok(blocks)
     }
 
     /// As [`Stock::take`], behind what is in `into` already.
-    pub(crate) fn take_into(&self, into: &mut KVec<Block>, count: usize) -> Result {
+    pub(crate) fn take_into(&self, into: &mut KVec<Block<'a>>, count: usize) -> Result {
         into.reserve(count, GFP_KERNEL_ACCOUNT)?;
         let mut free = self.free.lock();
         if free.blocks.len() < count {
@@ -123,14 +144,28 @@ impl Stock {
         Ok(())
     }
 
-    /// Takes blocks back. They are only those that the stock has given.
-    pub fn give(&self, blocks: &mut KVec<Block>) {
+    /// Takes back blocks that the stock has given. Others go back to their pool; so do all where
+    /// the device is being unbound.
+    pub fn give(&self, blocks: &mut KVec<Block<'a>>) {
         let mut free = self.free.lock();
-        while let Some(block) = blocks.pop() {
-            // Cannot fail: there is room for all.
-            let _ = free.blocks.push_within_capacity(block);
+        let Free {
+            blocks: kept, pool, ..
+        } = &mut *free;
+        if let Some(pool) = pool {
+            for at in (0..blocks.len()).rev() {
+                let is_ours = |block: &Block<'a>| Arc::ptr_eq(block.pool(), pool);
+                if !blocks.get(at).is_some_and(is_ours) {
+                    continue;
+                }
+                if let Ok(block) = blocks.remove(at) {
+                    // Cannot fail: there is room for all.
+                    let _ = kept.push_within_capacity(block);
+                }
+            }
         }
         drop(free);
+        // Without the lock: the last one of a pool frees that, which may sleep.
+        blocks.clear();
         self.changed.notify_all();
     }
 
@@ -176,9 +211,11 @@ impl Stock {
         self.changed.notify_all();
     }
 
-    /// Gives the blocks that are not in use back to the pool.
+    /// Gives the blocks that are not in use back to the pool, and keeps none from here on.
     pub(crate) fn drain(&self) {
-        let blocks = core::mem::take(&mut self.free.lock().blocks);
-        drop(blocks);
+        let mut free = self.free.lock();
+        let left = (core::mem::take(&mut free.blocks), free.pool.take());
+        drop(free);
+        drop(left);
     }
 }

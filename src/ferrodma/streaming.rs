@@ -74,6 +74,15 @@ impl<T> From<Rejected<T>> for Error {
     }
 }
 
+/// What makes an owner of [`Memory`] one that has to be dropped while the device is bound for `'a`:
+/// to the compiler this is used when it is dropped.
+#[derive(Default)]
+pub(crate) struct While<'a>(PhantomData<&'a Device<Bound>>);
+
+impl Drop for While<'_> {
+    fn drop(&mut self) {}
+}
+
 /// Buffers and their scatter list.
 ///
 /// If it is dropped while the device may still use the memory, the memory is kept.
@@ -198,7 +207,7 @@ impl Buffers {
             // INVARIANT: `dev` stays bound for `'a`, beyond which the result is not used.
             Ok(()) => Ok(DeviceBuffers {
                 memory: self.0,
-                _bound: PhantomData,
+                _bound: While::default(),
             }),
             Err(error) => Err(Rejected { error, value: self }),
         }
@@ -219,7 +228,7 @@ impl Buffers {
 /// that nobody knows what the hardware does, and the memory is kept.
 pub struct DeviceBuffers<'a> {
     pub(crate) memory: Memory,
-    pub(crate) _bound: PhantomData<&'a Device<Bound>>,
+    pub(crate) _bound: While<'a>,
 }
 
 impl<'a> DeviceBuffers<'a> {
@@ -249,7 +258,7 @@ impl<'a> DeviceBuffers<'a> {
         // INVARIANT: The caller promises it.
         IdleBuffers {
             memory: self.memory,
-            _bound: PhantomData,
+            _bound: While::default(),
         }
     }
 }
@@ -262,7 +271,7 @@ impl<'a> DeviceBuffers<'a> {
 /// The device does not access the memory.
 pub struct IdleBuffers<'a> {
     memory: Memory,
-    _bound: PhantomData<&'a Device<Bound>>,
+    _bound: While<'a>,
 }
 
 impl<'a> IdleBuffers<'a> {
@@ -272,7 +281,7 @@ impl<'a> IdleBuffers<'a> {
         unsafe { self.memory.table.sync_for_cpu() };
         SyncedBuffers {
             memory: self.memory,
-            _bound: PhantomData,
+            _bound: While::default(),
         }
     }
 
@@ -288,7 +297,7 @@ impl<'a> IdleBuffers<'a> {
 /// once.
 pub struct SyncedBuffers<'a> {
     memory: Memory,
-    _bound: PhantomData<&'a Device<Bound>>,
+    _bound: While<'a>,
 }
 
 impl<'a> SyncedBuffers<'a> {
@@ -309,7 +318,7 @@ impl<'a> SyncedBuffers<'a> {
         self.memory.is_lent = self.memory.is_known;
         DeviceBuffers {
             memory: self.memory,
-            _bound: PhantomData,
+            _bound: While::default(),
         }
     }
 

@@ -53,11 +53,11 @@ const PROVED: usize = 10;
 /// What the proof fills its first block with; the next has the next value.
 const PATTERN: u8 = 0xaa;
 
-struct Pool {
-    stock: Arc<Stock>,
+struct Pool<'bound> {
+    stock: Arc<Stock<'bound>>,
 }
 
-impl Function for Pool {
+impl Function for Pool<'_> {
     /// Has the engine move several blocks, compares, and looks whether all blocks are back.
     fn prove(&self, _dev: &Device<Bound>, client: &Client) -> Result {
         let count = PROVED.min(self.stock.total() / 2);
@@ -108,7 +108,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         // CAST: `usize` is wider, here and below.
         let size = driver::property_u32(dev, c"ferrodma,block-size", DEFAULT_SIZE) as usize;
         if !size.is_power_of_two() || !(SMALLEST..=PAGE_SIZE).contains(&size) {

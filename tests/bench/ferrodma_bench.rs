@@ -95,11 +95,11 @@ fn measure<F: FnMut() -> Result>(who: &CStr, bytes: usize, segments: usize, mut 
     })
 }
 
-struct Bench {
-    buffer: Arc<CoherentBuffer>,
+struct Bench<'bound> {
+    buffer: Arc<CoherentBuffer<'bound>>,
 }
 
-impl Bench {
+impl Bench<'_> {
     /// In the coherent buffer; looks whether the bytes arrive.
     fn copy(&self, client: &Client, bytes: usize) -> Result {
         let half = self.buffer.len() / 2;
@@ -147,8 +147,8 @@ impl Bench {
     }
 }
 
-impl Function for Bench {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+impl Function for Bench<'_> {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         Some(&self.buffer)
     }
 
@@ -194,7 +194,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         let buffer = CoherentBuffer::new(dev, SZ_2M)?;
         let shape = Shape {
             buffer_size: SZ_2M as u64,

@@ -36,8 +36,8 @@ use crate::{
 const SIZE: usize = 16 << 10;
 
 /// The function of the channel.
-struct Tested {
-    buffer: Arc<CoherentBuffer>,
+struct Tested<'bound> {
+    buffer: Arc<CoherentBuffer<'bound>>,
 }
 
 /// A segment.
@@ -45,7 +45,7 @@ const fn seg(addr: u64, len: u64) -> Seg {
     Seg { addr, len }
 }
 
-impl Tested {
+impl Tested<'_> {
     /// Puts `value` into all of the buffer.
     fn preset(&self, value: u8) -> Result {
         let bytes = KVec::from_elem(value, self.buffer.len(), GFP_KERNEL)?;
@@ -146,8 +146,8 @@ impl Tested {
     }
 }
 
-impl Function for Tested {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+impl Function for Tested<'_> {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         Some(&self.buffer)
     }
     fn prove(&self, _dev: &Device<Bound>, client: &Client) -> Result {
@@ -197,7 +197,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         let buffer = CoherentBuffer::new(dev, SIZE)?;
         let function = KBox::new(Tested { buffer }, GFP_KERNEL)?;
         let shape = Shape {

@@ -28,7 +28,6 @@ use ferrodma::{
     pool::{
         Block,
         BlockLayout,
-        DeviceBlock,
         Pool, //
     },
     stock::Stock,
@@ -45,19 +44,19 @@ use crate::{
 const COUNT: usize = 32;
 const SIZE: usize = 64;
 
-/// Compiles only while a block is in one place: neither type can be copied.
+/// Compiles only while a block is in one place: it cannot be copied.
 const _: () = {
     trait Copies<A> {
         const HERE: () = ();
     }
     impl<T> Copies<()> for T {}
     impl<T: Clone> Copies<u8> for T {}
-    let () = <Block as Copies<_>>::HERE;
-    let () = <DeviceBlock as Copies<_>>::HERE;
+    let () = <Block<'_> as Copies<_>>::HERE;
 };
 
-struct Tested {
-    stock: Arc<Stock>,
+struct Tested<'bound> {
+    dev: &'bound Device<Bound>,
+    stock: Arc<Stock<'bound>>,
 }
 
 /// Takes `count` blocks and checks where they are.
@@ -69,12 +68,14 @@ fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) ->
         layout.align as u64,
         layout.boundary as u64,
     );
-    let mut lent = KVVec::with_capacity(count, GFP_KERNEL)?;
+    let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
     let mut places = KVVec::with_capacity(count, GFP_KERNEL)?;
     for _ in 0..count {
-        let block = Block::new(&pool, GFP_KERNEL)?.lend();
-        places.push(block.dma_address(), GFP_KERNEL)?;
-        lent.push(block, GFP_KERNEL)?;
+        let block = Block::new(&pool, GFP_KERNEL)?;
+        // Pools consist of whole pages, in which a block is as far for the CPU as for the device.
+        // CAST: `usize` is as wide.
+        places.push(block.as_ptr().addr() as u64, GFP_KERNEL)?;
+        blocks.push(block, GFP_KERNEL)?;
     }
     places.sort_unstable();
     let apart = places.windows(2).all(|pair| pair[1] - pair[0] >= size);
@@ -83,15 +84,11 @@ fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) ->
     });
 
     // Each holds what was written to it, whatever was written to the others.
-    let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
-    for (number, block) in lent.drain_all().enumerate() {
-        // SAFETY: No hardware was told the address.
-        let mut block = unsafe { block.reclaim() };
+    for (number, block) in blocks.iter_mut().enumerate() {
         let tag = number.to_le_bytes();
         for (byte, tag) in block.iter_mut().zip(tag.iter().cycle()) {
             *byte = *tag;
         }
-        blocks.push(block, GFP_KERNEL)?;
     }
     let intact = blocks.iter().enumerate().all(|(number, block)| {
         let tag = number.to_le_bytes();
@@ -144,7 +141,7 @@ fn bad_layouts(dev: &Device<Bound>) -> Result<bool> {
         && refused(64, 64, 32))
 }
 
-fn small_pool(dev: &Device<Bound>) -> Result<Arc<Pool>> {
+fn small_pool(dev: &Device<Bound>) -> Result<Arc<Pool<'_>>> {
     let layout = BlockLayout {
         size: SIZE,
         align: SIZE,
@@ -181,14 +178,11 @@ fn block_keeps_its_pool(dev: &Device<Bound>) -> Result<bool> {
     let mut block = Block::new(&pool, GFP_KERNEL)?;
     drop(pool);
     block.fill(9);
-    let block = block.lend();
-    // SAFETY: No hardware was told the address.
-    let block = unsafe { block.reclaim() };
     Ok(block.iter().all(|&byte| byte == 9))
 }
 
 /// `count` blocks of `pool`, each filled with its number and `more`.
-fn numbered(pool: &Arc<Pool>, count: u8, more: u8) -> Result<KVec<Block>> {
+fn numbered<'a>(pool: &Arc<Pool<'a>>, count: u8, more: u8) -> Result<KVec<Block<'a>>> {
     let mut blocks = KVec::new();
     for number in 0..count {
         let mut block = Block::new(pool, GFP_KERNEL)?;
@@ -265,7 +259,7 @@ fn paused_engine_gives_blocks_back(dev: &Device<Bound>, client: &Client) -> Resu
     Ok(late.error == ETIMEDOUT && dst[0].iter().all(|&byte| byte == 0))
 }
 
-impl Tested {
+impl Tested<'_> {
     /// All or nothing, and all come back.
     fn stock_gives_all_or_nothing(&self) -> Result<bool> {
         let mut most = self.stock.take(COUNT - 1)?;
@@ -277,6 +271,28 @@ impl Tested {
         self.stock.give(&mut most);
         Ok(none && one_left && empty && one.is_empty() && self.stock.free() == COUNT)
     }
+
+    /// The next job would move more bytes than are in it.
+    fn stock_keeps_no_block_of_another_pool(&self) -> Result<bool> {
+        let layout = BlockLayout {
+            size: SIZE / 2,
+            align: SIZE / 2,
+            boundary: 0,
+        };
+        let mut blocks = self.stock.take(2)?;
+        let theirs = Block::new(&Pool::new(self.dev, c"test", layout)?, GFP_KERNEL)?;
+        let mut ours = self.stock.take(1)?;
+        blocks.push(theirs, GFP_KERNEL)?;
+        if let Some(block) = ours.pop() {
+            blocks.push(block, GFP_KERNEL)?;
+        }
+        self.stock.give(&mut blocks);
+        let given = blocks.is_empty() && self.stock.free() == COUNT;
+        let mut all = self.stock.take(COUNT)?;
+        let fit = all.iter().all(|block| block.len() == SIZE);
+        self.stock.give(&mut all);
+        Ok(given && fit)
+    }
 }
 
 /// Nothing is mapped at the lowest addresses.
@@ -285,7 +301,7 @@ fn unmapped_user_memory(client: &Client) -> Result<bool> {
     Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))
 }
 
-impl Function for Tested {
+impl Function for Tested<'_> {
     /// Runs the tests.
     fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
         run_tests(&[
@@ -307,6 +323,9 @@ impl Function for Tested {
             }),
             (c"stock_gives_all_or_nothing", &|| {
                 self.stock_gives_all_or_nothing()
+            }),
+            (c"stock_keeps_no_block_of_another_pool", &|| {
+                self.stock_keeps_no_block_of_another_pool()
             }),
             (c"unmapped_message", &|| unmapped_user_memory(client)),
         ])
@@ -340,13 +359,16 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         let stock = Stock::new(dev, SIZE, COUNT)?;
         let shape = Shape {
             stock: Some(stock.clone()),
             ..Shape::default()
         };
-        Ok((KBox::new(Tested { stock }, GFP_KERNEL)?, shape))
+        Ok((KBox::new(Tested { dev, stock }, GFP_KERNEL)?, shape))
     }
 
     fn selftest() -> bool {

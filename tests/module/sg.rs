@@ -301,7 +301,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function(_dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        _dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         let shape = Shape {
             max_job_bytes: MAX_JOB_BYTES,
             ..Shape::default()

@@ -2,8 +2,9 @@
 
 //! A driver that is not built with the helper, but later, against what that build has left.
 //!
-//! It calls every public function of the helper's crate, so that it links only where each of them is
-//! exported; `scripts/outside.sh` says which it leaves out. A device is there only if what they return is right.
+//! It calls every public function of the helper's crate, so that it links only where each of them
+//! is exported; `scripts/outside.sh` says which it leaves out. A device is there only if what they
+//! return is right.
 
 use kernel::{
     device::{
@@ -212,11 +213,11 @@ fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     ensure(stock.free() == 4)
 }
 
-struct Outside {
-    buffer: Arc<CoherentBuffer>,
+struct Outside<'bound> {
+    buffer: Arc<CoherentBuffer<'bound>>,
 }
 
-impl Outside {
+impl Outside<'_> {
     /// The buffer of the channel.
     fn coherent(&self, client: &Client) -> Result {
         // CAST: A small number, here and below.
@@ -235,8 +236,8 @@ impl Outside {
     }
 }
 
-impl Function for Outside {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer>> {
+impl Function for Outside<'_> {
+    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
         Some(&self.buffer)
     }
 
@@ -273,7 +274,10 @@ impl ChannelDriver for Driver {
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function(dev: &Device<Bound>, _caps: &Caps) -> Result<(KBox<dyn Function>, Shape)> {
+    fn function<'bound>(
+        dev: &'bound Device<Bound>,
+        _caps: &Caps,
+    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
         // CAST: `SIZE` is a small number, and `usize` is wider.
         let size = driver::property_u32(dev, c"ferrodma,buffer-size", SIZE as u32) as usize;
         let buffer = CoherentBuffer::new(dev, size)?;

@@ -3,7 +3,10 @@
 //! What kernel code does with a channel: copies and fills that it waits for, in the memory of the
 //! channel's function or its own.
 
-use core::mem::ManuallyDrop;
+use core::mem::{
+    transmute,
+    ManuallyDrop, //
+};
 
 use kernel::{
     dma::DataDirection,
@@ -131,11 +134,11 @@ impl Client {
     ///
     /// EINVAL: there are none, or not as many of both; they are not of the channel's device, not of
     /// one size, or that is no multiple of [`Client::alignment`]. Otherwise as for [`Client::transfer`].
-    pub fn transfer_blocks(
+    pub fn transfer_blocks<'a>(
         &self,
-        src: KVec<Block>,
-        dst: KVec<Block>,
-    ) -> Result<BlockPair, Rejected<Option<BlockPair>>> {
+        src: KVec<Block<'a>>,
+        dst: KVec<Block<'a>>,
+    ) -> Result<BlockPair<'a>, Rejected<Option<BlockPair<'a>>>> {
         let prepared =
             check_blocks(&src, &dst, self.alignment()).and_then(|()| self.reserve(false));
         let mut job = match prepared {
@@ -147,7 +150,10 @@ impl Client {
                 })
             }
         };
-        job.lent = Lent::Blocks(ManuallyDrop::new((src, dst)));
+        // SAFETY: The types differ in a lifetime only. The job has ended before this returns, and
+        // then has no blocks any more, or was leaked.
+        let blocks = unsafe { transmute::<BlockPair<'a>, BlockPair<'static>>((src, dst)) };
+        job.lent = Lent::Blocks(ManuallyDrop::new(blocks));
         match self.run_lent(job) {
             (Ok(()), Lent::Blocks(blocks)) => Ok(ManuallyDrop::into_inner(blocks)),
             (Err(error), Lent::Blocks(blocks)) => Err(Rejected {
@@ -203,7 +209,7 @@ fn check_buffers(src: &DeviceBuffers<'_>, dst: &DeviceBuffers<'_>) -> Result {
 }
 
 /// Checks lists of blocks for [`Client::transfer_blocks`].
-fn check_blocks(src: &[Block], dst: &[Block], alignment: usize) -> Result {
+fn check_blocks(src: &[Block<'_>], dst: &[Block<'_>], alignment: usize) -> Result {
     let size = src.first().ok_or(EINVAL)?.len();
     if size % alignment != 0
         || src.len() != dst.len()
@@ -217,7 +223,7 @@ fn check_blocks(src: &[Block], dst: &[Block], alignment: usize) -> Result {
 }
 
 /// Source and destination of [`Client::transfer_blocks`].
-pub type BlockPair = (KVec<Block>, KVec<Block>);
+pub type BlockPair<'a> = (KVec<Block<'a>>, KVec<Block<'a>>);
 
 /// Source and destination of [`Client::transfer`].
 pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);

@@ -224,7 +224,7 @@ pub(crate) mod lent {
         Nothing,
         Coherent(#[expect(dead_code, reason = "held")] Mapping),
         Pages(Option<Mapping>),
-        Blocks(ManuallyDrop<BlockPair>),
+        Blocks(ManuallyDrop<BlockPair<'static>>),
     }
 
     /// Memory that hardware may use for a transfer.

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a driver without unsafe code cannot do: use what belongs to a device that is not bound.
+//!
+//! `make lint` compiles this file as it is, and then once for each line that is marked with an
+//! error: with it in place of its twin, which differs in what is wrong only. That has to be the one
+//! error.
+
+#![forbid(unsafe_code)]
+
+use core::ops::Deref;
+
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DataDirection,
+    platform,
+    prelude::*, //
+};
+
+use ferrodma::{
+    buffer::CoherentBuffer,
+    client::Client,
+    engine::zdma,
+    pool::{
+        Block,
+        BlockLayout,
+        Pool, //
+    },
+    stock::Stock,
+    streaming::{
+        Buffers,
+        IdleBuffers,
+        Rejected, //
+    }, //
+};
+
+const LAYOUT: BlockLayout = BlockLayout {
+    size: 64,
+    align: 64,
+    boundary: 0,
+};
+
+/// Keeps something for as long as it likes: in a static, or in a thread.
+fn keep<T: 'static>(_: T) {}
+
+/// Gives something back in time.
+fn give_back<T>(_: T) {}
+
+/// Blocks can be allocated from a pool, and the pool itself is memory of the device.
+pub fn pool(dev: &Device<Bound>) -> Result {
+    let pool = Pool::new(dev, c"", LAYOUT)?;
+    #[cfg(case = "pool_is_kept")] // E0521
+    keep(pool);
+    #[cfg(not(case = "pool_is_kept"))]
+    give_back(pool);
+    Ok(())
+}
+
+/// A block gives its memory back when it is dropped.
+pub fn block(dev: &Device<Bound>) -> Result {
+    let block = Block::new(&Pool::new(dev, c"", LAYOUT)?, GFP_KERNEL)?;
+    #[cfg(case = "block_is_kept")] // E0521
+    keep(block);
+    #[cfg(not(case = "block_is_kept"))]
+    give_back(block);
+    Ok(())
+}
+
+/// Blocks come back from a transfer for as long as they were given.
+pub fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
+    let pool = Pool::new(dev, c"", LAYOUT)?;
+    let (mut src, mut dst) = (KVec::new(), KVec::new());
+    src.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+    dst.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+    let (src, _) = client.transfer_blocks(src, dst)?;
+    #[cfg(case = "transferred_block_is_kept")] // E0521
+    keep(src);
+    #[cfg(not(case = "transferred_block_is_kept"))]
+    give_back(src);
+    Ok(())
+}
+
+/// A stock holds blocks.
+pub fn stock(dev: &Device<Bound>) -> Result {
+    let stock = Stock::new(dev, 64, 1)?;
+    #[cfg(case = "stock_is_kept")] // E0521
+    keep(stock);
+    #[cfg(not(case = "stock_is_kept"))]
+    give_back(stock);
+    Ok(())
+}
+
+/// And gives them.
+pub fn taken(dev: &Device<Bound>) -> Result {
+    let blocks = Stock::new(dev, 64, 1)?.take(1)?;
+    #[cfg(case = "taken_block_is_kept")] // E0521
+    keep(blocks);
+    #[cfg(not(case = "taken_block_is_kept"))]
+    give_back(blocks);
+    Ok(())
+}
+
+/// A coherent buffer is memory of the device.
+pub fn buffer(dev: &Device<Bound>) -> Result {
+    let buffer = CoherentBuffer::new(dev, 4096)?;
+    #[cfg(case = "buffer_is_kept")] // E0521
+    keep(buffer);
+    #[cfg(not(case = "buffer_is_kept"))]
+    give_back(buffer);
+    Ok(())
+}
+
+/// Buffers that are mapped are unmapped when they are dropped.
+pub fn mapped(dev: &Device<Bound>) -> Result {
+    let mapped = Buffers::new(&[64])?.map(dev, DataDirection::ToDevice)?;
+    #[cfg(case = "mapped_buffers_are_kept")] // E0521
+    keep(mapped);
+    #[cfg(not(case = "mapped_buffers_are_kept"))]
+    give_back(mapped);
+    Ok(())
+}
+
+/// The same when hardware is done.
+pub fn transferred(dev: &Device<Bound>, client: &Client) -> Result {
+    let src = Buffers::new(&[64])?.map(dev, DataDirection::ToDevice)?;
+    let dst = Buffers::new(&[64])?.map(dev, DataDirection::FromDevice)?;
+    let (_, dst) = client.transfer(src, dst)?;
+    #[cfg(case = "idle_buffers_are_kept")] // E0521
+    keep(dst);
+    #[cfg(not(case = "idle_buffers_are_kept"))]
+    give_back(dst);
+    Ok(())
+}
+
+/// The same where the CPU has them.
+pub fn synced(dst: IdleBuffers<'_>) {
+    let dst = dst.sync_for_cpu();
+    #[cfg(case = "synced_buffers_are_kept")] // E0521
+    keep(dst);
+    #[cfg(not(case = "synced_buffers_are_kept"))]
+    give_back(dst);
+}
+
+/// Buffers that are not mapped are memory like any other.
+pub fn unmapped(dev: &Device<Bound>) -> Result {
+    let mapped = Buffers::new(&[64])?.map(dev, DataDirection::None);
+    if let Err(Rejected { value, .. }) = mapped {
+        keep(value);
+    }
+    Ok(())
+}
+
+/// An engine has registers and clocks.
+pub fn engine(pdev: &platform::Device<Bound>) -> Result {
+    let engine = zdma::attach(pdev)?;
+    #[cfg(case = "engine_is_kept")] // E0521
+    keep(engine);
+    #[cfg(not(case = "engine_is_kept"))]
+    give_back(engine);
+    Ok(())
+}
+
+/// A client is lent for as long as its channel is being set up.
+pub fn client(client: &Client) {
+    #[cfg(case = "client_is_kept")] // E0521
+    keep(client);
+    #[cfg(not(case = "client_is_kept"))]
+    give_back(client);
+}
+
+/// Only a bound device has memory.
+pub fn bound(
+    #[cfg(case = "device_is_not_bound")] // E0308
+    dev: &Device,
+    #[cfg(not(case = "device_is_not_bound"))] dev: &Device<Bound>,
+) -> Result {
+    give_back(Pool::new(dev, c"", LAYOUT)?);
+    Ok(())
+}
+
+/// What keeps the device bound is dropped last: after mapped buffers,
+pub fn late_buffers(guard: impl Deref<Target = Device<Bound>>) -> Result {
+    #[cfg(case = "mapped_buffers_are_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "mapped_buffers_are_dropped_late"))]
+    let _late;
+    _late = Buffers::new(&[64])?.map(&guard, DataDirection::ToDevice)?;
+    Ok(())
+}
+
+/// after idle ones,
+pub fn late_idle(guard: impl Deref<Target = Device<Bound>>, client: &Client) -> Result {
+    #[cfg(case = "idle_buffers_are_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "idle_buffers_are_dropped_late"))]
+    let _late;
+    let src = Buffers::new(&[64])?.map(&guard, DataDirection::ToDevice)?;
+    let dst = Buffers::new(&[64])?.map(&guard, DataDirection::FromDevice)?;
+    (_, _late) = client.transfer(src, dst)?;
+    Ok(())
+}
+
+/// after synced ones,
+pub fn late_synced(guard: impl Deref<Target = Device<Bound>>, client: &Client) -> Result {
+    #[cfg(case = "synced_buffers_are_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "synced_buffers_are_dropped_late"))]
+    let _late;
+    let src = Buffers::new(&[64])?.map(&guard, DataDirection::ToDevice)?;
+    let dst = Buffers::new(&[64])?.map(&guard, DataDirection::FromDevice)?;
+    _late = client.transfer(src, dst)?.1.sync_for_cpu();
+    Ok(())
+}
+
+/// after blocks,
+pub fn late_block(guard: impl Deref<Target = Device<Bound>>) -> Result {
+    #[cfg(case = "block_is_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "block_is_dropped_late"))]
+    let _late;
+    _late = Block::new(&Pool::new(&guard, c"", LAYOUT)?, GFP_KERNEL)?;
+    Ok(())
+}
+
+/// after a stock of them,
+pub fn late_stock(guard: impl Deref<Target = Device<Bound>>) -> Result {
+    #[cfg(case = "stock_is_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "stock_is_dropped_late"))]
+    let _late;
+    _late = Stock::new(&guard, 64, 1)?;
+    Ok(())
+}
+
+/// and after a coherent buffer.
+pub fn late_buffer(guard: impl Deref<Target = Device<Bound>>) -> Result {
+    #[cfg(case = "buffer_is_dropped_late")] // E0597
+    let _late;
+    let guard = guard;
+    #[cfg(not(case = "buffer_is_dropped_late"))]
+    let _late;
+    _late = CoherentBuffer::new(&guard, 4096)?;
+    Ok(())
+}
