@@ -4,6 +4,7 @@
  * the other channels. Run by lost_irq.sh, which finds the channel.
  */
 #include "lost_fixture.h"
+#include "registers.h"
 
 static struct ferrodma_completion record;
 
@@ -146,6 +147,23 @@ TEST_F(lost, queued_jobs_have_their_time_limit_one_after_another)
 			EXPECT_LE(SHORT_NS, record.complete_ns - last);
 		last = record.complete_ns;
 	}
+}
+
+TEST_F(lost, registers_that_were_lost_are_written_again_when_a_job_is_stopped)
+{
+	volatile uint8_t *block = registers_map(&self->c, self->device.device);
+	struct registers right;
+
+	if (!block)
+		SKIP(return, "the channel is no ZDMA, or there is no /dev/mem");
+	right = registers_read(block);
+	LOSE_REGISTERS(right, block);
+	expect_goes_on(_metadata, &self->c);
+	EXPECT_REGISTERS(right, block);
+	LOSE_REGISTERS(right, block);
+	ASSERT_EQ(2, queue_job(&self->c, LONG_NS));
+	ASSERT_EQ(0, job_cancel(&self->c, 2));
+	EXPECT_REGISTERS(right, block);
 }
 
 TEST_F(lost, wait_gives_up_before_the_job_does)

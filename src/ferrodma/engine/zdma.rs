@@ -171,27 +171,27 @@ impl<'bound> Zdma<'bound> {
             _clocks: clocks,
         };
         zdma.quiesce(UNKNOWN_BYTES)?;
-        // Whole registers, as a boot loader may have left them otherwise.
+        Ok(zdma)
+    }
+
+    /// Writes the registers that no transfer writes: attributes of accesses and interrupts. Whole
+    /// registers, as a boot loader or a loss of power may have left them otherwise.
+    fn restore(&self) {
         let data = regs::DATA_ATTR::after_reset();
         let dscr = regs::DSCR_ATTR::zeroed();
-        if zdma.coherent {
-            zdma.io.write_reg(
+        if self.coherent {
+            self.io.write_reg(
                 data.with_const_arcache::<AXCACHE_COHERENT>()
                     .with_const_awcache::<AXCACHE_COHERENT>(),
             );
-            zdma.io.write_reg(
+            self.io.write_reg(
                 dscr.with_axcohrnt(true)
                     .with_const_axcache::<AXCACHE_COHERENT>(),
             );
         } else {
-            zdma.io.write_reg(data);
-            zdma.io.write_reg(dscr);
+            self.io.write_reg(data);
+            self.io.write_reg(dscr);
         }
-        Ok(zdma)
-    }
-
-    /// Lets the channel interrupt.
-    fn unmask(&self) {
         self.io.write_reg(
             regs::IEN::zeroed()
                 .with_dma_done(true)
@@ -398,7 +398,7 @@ unsafe impl Engine for Zdma<'_> {
         self.io.update(regs::CTRL0, |r| r.with_cont(false));
         let isr = self.io.read(regs::ISR);
         self.io.write_reg(isr);
-        self.unmask();
+        self.restore();
         Ok(if isr.is_fault() {
             Rest::Fault
         } else {
