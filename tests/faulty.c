@@ -12,6 +12,7 @@
 #include "interrupts.h"
 #include "log.h"
 #include "pins.h"
+#include "suspend.h"
 
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
@@ -381,6 +382,20 @@ TEST_F(faulty, dead_channel_lives_again_when_bound_again)
 	channel_close(&self->c);
 	ASSERT_EQ(0, channel_open(&self->c, variant->function, 0, 0));
 	expect_works(_metadata, &self->c);
+}
+
+TEST_F(faulty, job_that_does_not_stop_does_not_keep_the_system_from_suspend)
+{
+	if (!can_suspend())
+		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
+	ASSERT_EQ(1, queue_stuck(&self->c, LONG_NS));
+	EXPECT_EQ(0, suspend_and_resume("devices"));
+	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
+	ASSERT_EQ(0, take(&self->c, 1, &record));
+	EXPECT_EQ(-EIO, record.status);
+	/* Nor does a channel that is dead already. */
+	EXPECT_EQ(0, suspend_and_resume("devices"));
+	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 }
 
 TEST_F(faulty, unbind_ends_a_job_that_does_not_stop)

@@ -91,22 +91,55 @@ TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 	EXPECT_EQ(POLLOUT, poll_events(&self->c, POLLOUT, 0));
 }
 
-TEST_F(lost, job_in_flight_is_still_there_after_suspend_or_that_is_refused)
-{
-	int ret;
+#define SKIP_WITHOUT_SUSPEND() do {						\
+	if (!can_suspend())							\
+		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back"); \
+} while (0)
 
-	if (!can_suspend())
-		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
+/* How long suspend lets a job go on. */
+#define SUSPEND_NS	(500 * NSEC_PER_MSEC)
+
+TEST_F(lost, suspend_cancels_the_running_job_and_keeps_the_queued_ones)
+{
+	uint64_t begin = now_ns();
+
+	SKIP_WITHOUT_SUSPEND();
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
 	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
-	ret = suspend_and_resume("devices");
-	EXPECT_TRUE(!ret || ret == -EBUSY || ret == -EAGAIN) TH_LOG("%s", strerror(-ret));
-	EXPECT_EQ(0, poll_events(&self->c, POLLIN, 0) & POLLIN);
-	ASSERT_EQ(0, job_cancel(&self->c, 1));
+	ASSERT_EQ(3, queue_job(&self->c, SHORT_NS));
+	ASSERT_EQ(0, suspend_and_resume("devices"));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-ECANCELED, record.status);
-	ASSERT_EQ(0, take(&self->c, 2, &record));
+	EXPECT_LE(SUSPEND_NS, record.complete_ns - begin);
+	EXPECT_GT(SUSPEND_NS + SLACK_NS, record.complete_ns - begin);
+	RETURN_IF_DEAD();
+	for (int i = 2; i <= 3; i++) {
+		uint64_t stopped = record.complete_ns;
+
+		ASSERT_EQ(0, take(&self->c, i, &record));
+		EXPECT_EQ(-ETIMEDOUT, record.status);
+		/* It was started after the resume: the system was away for a second. */
+		EXPECT_LE(i == 2 ? NSEC_PER_SEC / 2 : SHORT_NS, record.complete_ns - stopped);
+	}
+}
+
+TEST_F(lost, suspend_lets_a_job_come_to_its_own_end)
+{
+	SKIP_WITHOUT_SUSPEND();
+	ASSERT_EQ(1, queue_job(&self->c, SUSPEND_NS / 2));
+	ASSERT_EQ(0, suspend_and_resume("devices"));
+	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-ETIMEDOUT, record.status);
+	expect_goes_on(_metadata, &self->c);
+}
+
+TEST_F(lost, suspend_without_the_devices_leaves_the_running_job_alone)
+{
+	SKIP_WITHOUT_SUSPEND();
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
+	ASSERT_EQ(0, suspend_and_resume("freezer"));
+	EXPECT_FALSE(has_record(&self->c));
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
 }
 
 /* A call of another thread, which sleeps until the job ends. */

@@ -130,8 +130,8 @@ impl ChannelDriver for Driver {
     }
 }
 
-kernel::module_platform_driver! {
-    type: driver::Driver<Driver>,
+ferrodma::module_channel_driver! {
+    type: Driver,
     name: "ferrodma_coherent",
     authors: ["The ferrodma founders"],
     description: "DMA within a coherent buffer that user space maps",

@@ -89,6 +89,7 @@ use crate::{
 };
 
 mod ending;
+mod power;
 
 /// Jobs that one client may have, records that were not taken included.
 pub(crate) const QUEUE_DEPTH: usize = 64;

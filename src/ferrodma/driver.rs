@@ -370,6 +370,15 @@ impl<'bound> Open<'bound> {
         }
     }
 
+    /// Stops hardware until [`Open::resume`] is called.
+    fn suspend(&self) {
+        self.channel.suspend(&self.hw);
+    }
+
+    fn resume(&self) {
+        self.channel.resume(&self.hw);
+    }
+
     /// Stops hardware and closes the gate for good.
     fn shut(&self) {
         self.channel.shut(&self.hw);
@@ -398,6 +407,16 @@ pub struct BoundChannel<'bound> {
 }
 
 impl<'bound> BoundChannel<'bound> {
+    /// Leaves hardware at rest, before the system is suspended or shut down.
+    pub(crate) fn suspend(&self) {
+        self.open.suspend();
+    }
+
+    /// Lets the channel go on, when the system is resumed.
+    pub(crate) fn resume(&self) {
+        self.open.resume();
+    }
+
     fn new(
         pdev: &'bound platform::Device<Core<'_>>,
         parts: Parts<'bound>,

@@ -4,7 +4,8 @@
 //!
 //! From the outside in, each layer knowing only those below it:
 //!
-//! - [`driver`]: a platform driver but for the meaning of an address; [`chardev`], [`ioctl`],
+//! - [`driver`]: a platform driver but for the meaning of an address; [`pm`]: its hooks for suspend
+//!   and shutdown; [`chardev`], [`ioctl`],
 //!   [`mmap`]: the character device; [`state`]: debugfs.
 //! - [`client`]: users of a channel, open files or kernel code; [`owner`]: for which address space;
 //!   [`request`]: what they ask for; [`alarm`]: how long they wait.
@@ -18,8 +19,8 @@
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
 //! [`charge`], [`chardev`], [`clock`], [`completion`], [`finisher`], [`mmap`], [`numbers`],
-//! [`owner`], [`pages`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something is
-//! promised that the compiler cannot see: hardware that keeps to its memory in [`channel`],
+//! [`owner`], [`pages`], [`pm`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something
+//! is promised that the compiler cannot see: hardware that keeps to its memory in [`channel`],
 //! [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`], lifetimes in
 //! [`chain`], [`driver`], [`gate`] and [`stock`], and two statics in the root.
 
@@ -48,6 +49,7 @@ mod mmap;
 mod numbers;
 mod owner;
 mod pages;
+pub mod pm;
 pub mod pool;
 mod queue;
 mod ratelimit;

@@ -137,6 +137,8 @@ pub(crate) struct Queue<J, S> {
     phase: Phase,
     /// Hardware is being stopped: nothing is started.
     held: bool,
+    /// The system is suspended: nothing is started, whatever `held` says.
+    suspended: bool,
     pending: Fifo<J>,
     running: Option<J>,
     /// Jobs that have ended and whose memory is still to be given back.
@@ -159,6 +161,7 @@ impl<J: Entry, S> Queue<J, S> {
         Self {
             phase: Phase::Live,
             held: false,
+            suspended: false,
             pending: Fifo::new(),
             running: None,
             parked: Fifo::new(),
@@ -321,9 +324,14 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
+    /// Whether a job may be started on hardware that is free.
+    fn may_start(&self) -> bool {
+        self.phase == Phase::Live && !self.held && !self.suspended
+    }
+
     /// Whether hardware is free and a job that came now would be the next.
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_none() && self.pending.is_empty() && !self.held && self.phase == Phase::Live
+        self.running.is_none() && self.pending.is_empty() && self.may_start()
     }
 
     /// Takes a number for a job of a client that is started in the place of [`Queue::submit`], and
@@ -354,7 +362,7 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Makes the oldest pending job the running one, if hardware is free to take it.
     pub(crate) fn start_next(&mut self) -> Option<&mut J> {
-        if self.running.is_some() || self.held || self.phase != Phase::Live {
+        if self.running.is_some() || !self.may_start() {
             return None;
         }
         self.running = Some(self.pending.pop()?);
@@ -374,6 +382,13 @@ impl<J: Entry, S> Queue<J, S> {
     /// Holds back the start of jobs, or lets them go on.
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
+    }
+
+    /// Holds back the start of jobs for as long as the system is suspended. Returns whether it was.
+    ///
+    /// Independent of [`Queue::hold`]: stopping hardware meanwhile starts nothing.
+    pub(crate) fn suspend(&mut self, suspended: bool) -> bool {
+        core::mem::replace(&mut self.suspended, suspended)
     }
 
     /// Takes any pending job out of the queue.

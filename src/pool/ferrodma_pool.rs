@@ -141,8 +141,8 @@ impl ChannelDriver for Driver {
     }
 }
 
-kernel::module_platform_driver! {
-    type: driver::Driver<Driver>,
+ferrodma::module_channel_driver! {
+    type: Driver,
     name: "ferrodma_pool",
     authors: ["The ferrodma founders"],
     description: "DMA of small messages through blocks of a pool",

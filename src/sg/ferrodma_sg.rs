@@ -20,7 +20,6 @@ use kernel::{
 use ferrodma::{
     client::Client,
     driver::{
-        self,
         Addresses,
         ChannelDriver,
         Compatible,
@@ -114,8 +113,8 @@ impl ChannelDriver for Driver {
     }
 }
 
-kernel::module_platform_driver! {
-    type: driver::Driver<Driver>,
+ferrodma::module_channel_driver! {
+    type: Driver,
     name: "ferrodma_sg",
     authors: ["The ferrodma founders"],
     description: "DMA straight between buffers of a program",

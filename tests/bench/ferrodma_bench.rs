@@ -24,7 +24,6 @@ use kernel::{
     driver::Registration,
     error::to_result,
     of,
-    platform,
     prelude::*,
     sizes::{
         SZ_1M,
@@ -237,7 +236,7 @@ impl Drop for Meter {
 #[pin_data]
 struct Module {
     #[pin]
-    _driver: Registration<platform::Adapter<ferrodma::driver::Driver<Driver>>>,
+    _driver: Registration<ferrodma::pm::Adapter<Driver>>,
     _meter: Meter,
 }
 

@@ -9,9 +9,10 @@
 
 use kernel::{
     driver::Registration,
-    platform,
     prelude::*, //
 };
+
+use ferrodma::pm::Adapter;
 
 mod coherent;
 mod cutting;
@@ -48,8 +49,6 @@ fn run_tests(tests: &[Test<'_>]) -> Result {
         Ok(())
     }
 }
-
-type Adapter<D> = platform::Adapter<ferrodma::driver::Driver<D>>;
 
 #[pin_data]
 struct Tests {

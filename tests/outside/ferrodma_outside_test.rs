@@ -298,8 +298,8 @@ impl ChannelDriver for Driver {
     }
 }
 
-kernel::module_platform_driver! {
-    type: driver::Driver<Driver>,
+ferrodma::module_channel_driver! {
+    type: Driver,
     name: "ferrodma_outside_test",
     authors: ["The ferrodma founders"],
     description: "A driver that is built outside of ferrodma",

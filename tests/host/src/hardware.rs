@@ -44,6 +44,10 @@ struct Work {
     is_running: bool,
     /// It is being stopped, or asked what it has done.
     is_stopping: bool,
+    /// It has no power.
+    is_asleep: bool,
+    /// It has lost what is in its registers.
+    is_blank: bool,
     /// It could not be stopped.
     is_lost: bool,
     /// The device is unbound.
@@ -85,6 +89,8 @@ impl Engine {
                 last: 0,
                 is_running: false,
                 is_stopping: false,
+                is_asleep: false,
+                is_blank: false,
                 is_lost: false,
                 is_gone: false,
                 prepared: 0,
@@ -106,6 +112,11 @@ impl Engine {
             !work.is_stopping,
             "a job was started on hardware that is being stopped"
         );
+        assert!(
+            !work.is_asleep,
+            "a job was started on hardware without power"
+        );
+        assert!(!work.is_blank, "a job was started with registers lost");
         assert!(!work.is_lost, "a job was started on dead hardware");
         assert!(!work.is_gone, "a job was started on a device that is gone");
         work.is_running = true;
@@ -138,17 +149,38 @@ impl Engine {
         }
         work.is_running = false;
         work.is_stopping = false;
+        work.is_blank = false;
         Ok(Rest::Quiet)
     }
 
     pub(crate) fn bytes_done(&self, transfer: &Transfer) -> u64 {
         (self.pause)();
+        assert!(
+            !self.work.borrow().is_asleep,
+            "hardware without power was asked"
+        );
         assert_eq!(
             self.work.borrow().last,
             transfer.number,
             "bytes of another transfer"
         );
         0
+    }
+
+    /// The system is suspended.
+    pub(crate) fn sleep(&self) {
+        let mut work = self.work.borrow_mut();
+        assert!(
+            work.is_lost || !work.is_running && !work.is_stopping,
+            "hardware works, and its power goes"
+        );
+        work.is_asleep = true;
+        work.is_blank = true;
+    }
+
+    /// The system is resumed.
+    pub(crate) fn wake(&self) {
+        self.work.borrow_mut().is_asleep = false;
     }
 
     /// The device is unbound.

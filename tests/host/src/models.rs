@@ -6,5 +6,6 @@
 //! is asserted by hardware and memory ([`crate::hardware`]), and at the end ([`crate::world`]).
 
 mod ends;
+mod power;
 mod stops;
 mod unbind;

@@ -224,6 +224,24 @@ impl World {
         Rc::new(Program(ManuallyDrop::new(client)))
     }
 
+    /// Suspends the system.
+    pub(crate) fn suspend(&self) {
+        self.channel.suspend(&self.hw);
+        self.hw.engine.sleep();
+    }
+
+    /// Resumes it.
+    pub(crate) fn resume(&self) {
+        self.hw.engine.wake();
+        self.channel.resume(&self.hw);
+    }
+
+    /// Both.
+    pub(crate) fn suspend_and_resume(&self) {
+        self.suspend();
+        self.resume();
+    }
+
     /// Unbinds the device.
     pub(crate) fn unbind(&self) {
         self.channel.shut(&self.hw);

@@ -49,6 +49,38 @@ pub mod init {
     }
 }
 
+pub mod io {
+    //! Registers.
+
+    pub mod poll {
+        //! Waits for what nothing tells.
+
+        use crate::{
+            error::{
+                code::*,
+                Result, //
+            },
+            time::Delta, //
+        };
+
+        /// Looks a few times; no time passes.
+        pub fn read_poll_timeout<T>(
+            mut look: impl FnMut() -> Result<T>,
+            is_over: impl Fn(&T) -> bool,
+            _poll: Delta,
+            _limit: Delta,
+        ) -> Result<T> {
+            for _ in 0..2 {
+                let seen = look()?;
+                if is_over(&seen) {
+                    return Ok(seen);
+                }
+            }
+            Err(ETIMEDOUT)
+        }
+    }
+}
+
 pub mod irq {
     //! Interrupts.
 

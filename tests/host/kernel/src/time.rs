@@ -49,6 +49,11 @@ impl Delta {
         Self(micros * 1_000)
     }
 
+    /// That of milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis * 1_000_000)
+    }
+
     /// That of seconds.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs * 1_000_000_000)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks of a channel's driver for suspend, hibernation and shutdown.
+//!
+//! C header: [`include/linux/pm.h`](srctree/include/linux/pm.h)
+//!
+//! The kernel crate's [`platform::Adapter`] has none. [`Adapter`] adds them, and leaves all else to it.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    device::{
+        CoreInternal,
+        Device, //
+    },
+    driver::{
+        DriverLayout,
+        RegistrationOps, //
+    },
+    ffi::c_int,
+    platform,
+    prelude::*,
+    types::Opaque,
+    ThisModule, //
+};
+
+use crate::driver::{
+    BoundChannel,
+    ChannelDriver,
+    Driver, //
+};
+
+/// Registers the [`Driver`] of a [`ChannelDriver`] with the platform bus.
+pub struct Adapter<D>(PhantomData<D>);
+
+// SAFETY: The driver's structure and data are those of `platform::Adapter`, which makes the same
+// promises.
+unsafe impl<D: ChannelDriver> DriverLayout for Adapter<D> {
+    type DriverType = bindings::platform_driver;
+    type DriverData<'bound> = BoundChannel<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize =
+        <platform::Adapter<Driver<D>> as DriverLayout>::DEVICE_DRIVER_OFFSET;
+}
+
+// SAFETY: `platform::Adapter` registers and unregisters.
+unsafe impl<D: ChannelDriver> RegistrationOps for Adapter<D> {
+    unsafe fn register(
+        reg: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        // SAFETY: The driver is not registered yet, so its fields may be set. Its devices hold a
+        // `BoundChannel`.
+        unsafe { set_hooks(reg.get()) };
+        // SAFETY: The caller promises what is needed.
+        unsafe { <platform::Adapter<Driver<D>> as RegistrationOps>::register(reg, name, module) }
+    }
+
+    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
+        // SAFETY: The caller promises what is needed.
+        unsafe { <platform::Adapter<Driver<D>> as RegistrationOps>::unregister(reg) }
+    }
+}
+
+/// Sets the hooks of a driver.
+///
+/// # Safety
+///
+/// `driver` is valid and not registered yet. The data of its devices is a [`BoundChannel`].
+unsafe fn set_hooks(driver: *mut bindings::platform_driver) {
+    // SAFETY: The caller promises what is needed.
+    unsafe {
+        (*driver).driver.pm = &raw const HOOKS;
+        (*driver).shutdown = Some(shutdown);
+    }
+}
+
+static HOOKS: bindings::dev_pm_ops = bindings::dev_pm_ops {
+    suspend: Some(suspend),
+    resume: Some(resume),
+    freeze: Some(suspend),
+    thaw: Some(resume),
+    poweroff: Some(suspend),
+    restore: Some(resume),
+    ..pin_init::zeroed()
+};
+
+/// Returns what `dev` holds.
+///
+/// # Safety
+///
+/// `dev` is bound to a driver that has the hooks, and stays so for `'a`.
+unsafe fn bound<'a>(dev: *mut bindings::device) -> Pin<&'a BoundChannel<'a>> {
+    // CAST: `Device` is a transparent wrapper of `struct device`.
+    let dev = dev.cast::<Device<CoreInternal<'_>>>();
+    // SAFETY: The device is valid, as it is bound. Its data was set when it was, and is of this type
+    // by the requirement of `set_hooks()`.
+    unsafe { (*dev).drvdata_borrow() }
+}
+
+/// Suspends a channel. Never fails: no user can keep the system from it.
+///
+/// # Safety
+///
+/// As [`bound`], for the time of the call.
+unsafe extern "C" fn suspend(dev: *mut bindings::device) -> c_int {
+    // SAFETY: The driver core calls the hooks of a bound device only, with the device locked, and so
+    // it is not unbound meanwhile.
+    unsafe { bound(dev) }.suspend();
+    0
+}
+
+/// Lets a channel go on.
+///
+/// # Safety
+///
+/// As [`bound`], for the time of the call.
+unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
+    // SAFETY: As in `suspend()`.
+    unsafe { bound(dev) }.resume();
+    0
+}
+
+/// Leaves hardware at rest for a reboot or the next kernel. Frees nothing: users may still be there.
+///
+/// # Safety
+///
+/// As [`bound`] for its `struct device`, for the time of the call.
+unsafe extern "C" fn shutdown(pdev: *mut bindings::platform_device) {
+    // SAFETY: As in `suspend()`. The device is part of the platform device.
+    unsafe { bound(&raw mut (*pdev).dev) }.suspend();
+}
+
+/// Declares a module with the driver of a [`ChannelDriver`], as [`kernel::module_platform_driver!`]
+/// does for others.
+#[macro_export]
+macro_rules! module_channel_driver {
+    ($($f:tt)*) => {
+        ::kernel::module_driver!(<T>, $crate::pm::Adapter<T>, { $($f)* });
+    };
+}

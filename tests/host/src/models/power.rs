@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The system is suspended and resumed.
+
+use kernel::prelude::*;
+
+use crate::{
+    driver::Addresses,
+    hardware::Ills,
+    uapi::Record,
+    world::*, //
+};
+
+/// Checks a record of a job that was done, or stopped with one of `errors`.
+fn check_one_of(record: &Record, cookie: u64, errors: &[Error]) {
+    let stopped = errors
+        .iter()
+        .find(|error| error.to_errno() == record.status);
+    let status = stopped.map_or(Ok(()), |&error| Err(error));
+    check(record, cookie, cookie, status);
+}
+
+#[test]
+fn a_job_submitted_during_suspend_is_not_lost() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(3), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            if addresses == Addresses::UserMemory {
+                world.settles();
+            }
+            let thread = world.run(|world| world.suspend_and_resume());
+            submit(&client, 1);
+            let record = read(&client, false).expect("it comes");
+            check_one_of(&record, 1, &[ECANCELED]);
+            thread.join().expect("it ends");
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn a_job_that_is_waited_for_ends_though_the_system_is_suspended() {
+    for polls in [false, true] {
+        explore(Some(3), move || {
+            let world = World::new(Setup {
+                polls,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            let thread = world.run(|world| world.suspend_and_resume());
+            let record = submit_wait(&client, 1).expect("it is done");
+            check_one_of(&record, 1, &[ECANCELED]);
+            thread.join().expect("it ends");
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn suspend_stops_the_running_job_only() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        // No interrupt tells the end of the first one.
+        let thread = world.run(|world| world.suspend());
+        let record = read(&client, false).expect("it comes");
+        check(&record, 1, 1, Err(ECANCELED));
+        thread.join().expect("it ends");
+        assert_eq!(read(&client, true), Err(EAGAIN));
+        world.interrupts();
+        world.resume();
+        check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn suspend_stops_one_job_at_most() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        let thread = world.run(|world| world.suspend_and_resume());
+        let mut done = 0;
+        for cookie in 1..3 {
+            let record = read(&client, false).expect("it comes");
+            check_one_of(&record, cookie, &[ECANCELED]);
+            done += u32::from(record.status == 0);
+        }
+        assert!(done > 0, "both were stopped");
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_cancel_during_suspend_starts_nothing_on_hardware_without_power() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        let other = client.clone();
+        let cancel = world.run(move |_| other.cancel(1));
+        world.suspend();
+        let cancelled = cancel.join().expect("it ends");
+        assert!(matches!(cancelled, Ok(()) | Err(EALREADY)), "{cancelled:?}");
+        check(
+            &read(&client, false).expect("it comes"),
+            1,
+            1,
+            Err(ECANCELED),
+        );
+        world.interrupts();
+        world.resume();
+        // It may have been started before.
+        let second = read(&client, false).expect("it comes");
+        check_one_of(&second, 2, &[ECANCELED]);
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_cancel_of_a_queued_job_works_while_suspended() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.suspend();
+        submit(&client, 1);
+        submit(&client, 2);
+        let other = client.clone();
+        let cancel = world.run(move |_| other.cancel(1));
+        world.interrupts();
+        world.resume();
+        let cancelled = cancel.join().expect("it ends");
+        let [first, second] = {
+            let mut records = [(); 2].map(|()| read(&client, false).expect("it comes"));
+            records.sort_by_key(|record| record.cookie);
+            records
+        };
+        let status = cancelled.map_err(|error| assert_eq!(error, EALREADY));
+        let status = if status.is_ok() {
+            Err(ECANCELED)
+        } else {
+            Ok(())
+        };
+        check(&first, 1, 1, status);
+        check(&second, 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_time_limit_during_suspend_starts_nothing_on_hardware_without_power() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.time_passes();
+        let thread = world.run(|world| world.suspend_and_resume());
+        check_one_of(
+            &read(&client, false).expect("it comes"),
+            1,
+            &[ECANCELED, ETIMEDOUT],
+        );
+        // Whether before or after, its own limit is what ends it; or it ran before.
+        check_one_of(
+            &read(&client, false).expect("it comes"),
+            2,
+            &[ECANCELED, ETIMEDOUT],
+        );
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_job_that_fails_during_suspend_ends_once() {
+    explore(Some(3), || {
+        let world = World::new(Setup {
+            ills: Ills::Faults,
+            ..Setup::default()
+        });
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        world.time_passes();
+        let thread = world.run(|world| world.suspend_and_resume());
+        let record = read(&client, false).expect("it comes");
+        assert_ne!(record.status, 0);
+        check_one_of(&record, 1, &[ECANCELED, EIO, ETIMEDOUT]);
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_close_during_suspend_ends_its_jobs_and_starts_nothing() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(2), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let (client, closed) = (world.client(), world.client());
+            submit(&closed, 1);
+            submit(&client, 1);
+            submit(&closed, 2);
+            world.interrupts();
+            if addresses == Addresses::UserMemory {
+                world.settles();
+            }
+            let thread = world.run(move |_| drop(closed));
+            world.suspend_and_resume();
+            let record = read(&client, false).expect("it comes");
+            check_one_of(&record, 1, &[ECANCELED]);
+            thread.join().expect("it ends");
+            world.end_with([client], 2);
+        });
+    }
+}
+
+#[test]
+fn hardware_that_does_not_stop_does_not_keep_the_system_from_suspend() {
+    explore(Some(3), || {
+        let world = World::new(Setup {
+            ills: Ills::NeverStops,
+            ..Setup::default()
+        });
+        let client = world.client();
+        submit(&client, 1);
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        world.suspend_and_resume();
+        let cancelled = thread.join().expect("it ends");
+        assert!(matches!(cancelled, Err(EIO | EALREADY)), "{cancelled:?}");
+        check(&read(&client, false).expect("it comes"), 1, 1, Err(EIO));
+        assert_eq!(submit_wait(&client, 2), Err(EIO));
+        world.suspend_and_resume();
+        assert_eq!(submit_wait(&client, 3), Err(EIO));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn unbind_ends_what_was_queued_while_suspended() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(2), move || {
+            let world = World::new(Setup {
+                addresses,
+                closes: true,
+                ..Setup::default()
+            });
+            let client = world.client();
+            submit(&client, 1);
+            world.interrupts();
+            if addresses == Addresses::UserMemory {
+                world.settles();
+            }
+            let thread = world.run(|world| {
+                world.suspend();
+                world.unbind();
+            });
+            let second = try_submit(&client, false, 2);
+            let first = read(&client, false).expect("it comes");
+            check_one_of(&first, 1, &[ECANCELED, ENODEV]);
+            match second {
+                Ok(_) => {
+                    let second = read(&client, false).expect("it comes");
+                    check_one_of(&second, 2, &[ECANCELED, ENODEV]);
+                }
+                Err(error) => assert_eq!(error, ENODEV),
+            }
+            thread.join().expect("it ends");
+            assert_eq!(read(&client, false), Err(ENODEV));
+            world.end([client]);
+        });
+    }
+}
