@@ -85,6 +85,12 @@ kernel::of_device_table!(
             }
         ),
         (
+            of::DeviceId::new(c"ferrodma,versal2-coherent"),
+            Compatible {
+                attach: zdma::attach_versal2
+            }
+        ),
+        (
             of::DeviceId::new(c"ferrodma,bcm2835-coherent"),
             Compatible {
                 attach: bcm2835::attach

@@ -94,6 +94,12 @@ kernel::of_device_table!(
             }
         ),
         (
+            of::DeviceId::new(c"ferrodma,versal2-pool"),
+            Compatible {
+                attach: zdma::attach_versal2
+            }
+        ),
+        (
             of::DeviceId::new(c"ferrodma,bcm2835-pool"),
             Compatible {
                 attach: bcm2835::attach

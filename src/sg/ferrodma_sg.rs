@@ -79,6 +79,12 @@ kernel::of_device_table!(
             }
         ),
         (
+            of::DeviceId::new(c"ferrodma,versal2-sg"),
+            Compatible {
+                attach: zdma::attach_versal2
+            }
+        ),
+        (
             of::DeviceId::new(c"ferrodma,bcm2835-sg"),
             Compatible {
                 attach: bcm2835::attach

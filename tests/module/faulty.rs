@@ -219,21 +219,23 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
 pub(crate) fn zdma<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Zdma::new(pdev)?, false, |_| {})
+    new(<Zdma<'_>>::new(pdev)?, false, |_| {})
 }
 
 /// A ZDMA channel with a list of pairs and short spans.
 pub(crate) fn zdma_in_pairs<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Zdma::new(pdev)?, true, |caps| caps.max_span = SHORT)
+    new(<Zdma<'_>>::new(pdev)?, true, |caps| caps.max_span = SHORT)
 }
 
 /// A ZDMA channel with few address bits.
 pub(crate) fn zdma_narrow<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
-    new(Zdma::new(pdev)?, false, |caps| caps.address_bits = NARROW)
+    new(<Zdma<'_>>::new(pdev)?, false, |caps| {
+        caps.address_bits = NARROW
+    })
 }
 
 /// A channel of the BCM2835.

@@ -262,6 +262,12 @@ kernel::of_device_table!(
             Compatible { attach: zdma }
         ),
         (
+            of::DeviceId::new(c"ferrodma,versal2-outside-test"),
+            Compatible {
+                attach: zdma::attach_versal2
+            }
+        ),
+        (
             of::DeviceId::new(c"ferrodma,bcm2835-test"),
             Compatible { attach: bcm2835 }
         ),

@@ -3,11 +3,14 @@
 //! ZDMA: the general-purpose DMA controller of Zynq UltraScale+ and Versal.
 //!
 //! Source: Zynq UltraScale+ technical reference manual (UG1085), chapter "DMA Controller", and
-//! register reference (UG1087), module `ZDMA`. A channel is a device of its own with one interrupt.
+//! register reference (UG1087), module `ZDMA`; for Versal Gen 2, whose interrupt registers are elsewhere,
+//! `drivers/dma/xilinx/zynqmp_dma.c`. A channel is a device of its own with one interrupt.
 //!
 //! One source and one destination are written into registers. Lists become two linked lists of
 //! descriptors, one for each side, which may be cut differently. A fill is a write-only transfer,
 //! which the manual has for register transfers only: for one destination, that is.
+
+use core::marker::PhantomData;
 
 use kernel::{
     clk::OptionalClk,
@@ -17,7 +20,11 @@ use kernel::{
     },
     io::{
         mem::IoMem,
-        register::Array,
+        register::{
+            Array,
+            RegisterBase,
+            WithBase, //
+        },
         Io, //
     },
     num::Bounded,
@@ -49,8 +56,8 @@ use crate::{
 
 mod regs;
 
-/// Bytes of a channel's register block that this driver uses.
-const REGS_SIZE: usize = 0x204;
+/// Bytes of a channel's register block that this driver uses, in any chip.
+const REGS_SIZE: usize = 0x418;
 
 /// TIMEOUT: A channel that is busy cannot be disabled; the manual ("Channel Disabled") knows only
 /// the end of the transfer, an error, and leaving a pause. So its end is waited for, at a rate that
@@ -141,15 +148,37 @@ impl Drop for Clocks {
     }
 }
 
+/// Where a chip has the interrupt registers of a channel.
+pub trait Chip: RegisterBase<regs::Interrupts> + Send + Sync {}
+
+/// Zynq UltraScale+ and Versal.
+pub struct ZynqMp;
+
+impl RegisterBase<regs::Interrupts> for ZynqMp {
+    const BASE: usize = 0;
+}
+
+impl Chip for ZynqMp {}
+
+/// Versal Gen 2.
+pub struct Versal2;
+
+impl RegisterBase<regs::Interrupts> for Versal2 {
+    const BASE: usize = 0x308;
+}
+
+impl Chip for Versal2 {}
+
 /// A ZDMA channel.
-pub struct Zdma<'bound> {
+pub struct Zdma<'bound, C = ZynqMp> {
     io: IoMem<'bound, REGS_SIZE>,
     /// The channel snoops the CPU's caches, as the DMA API has found in the device tree.
     coherent: bool,
     _clocks: Clocks,
+    chip: PhantomData<C>,
 }
 
-impl<'bound> Zdma<'bound> {
+impl<'bound, C: Chip> Zdma<'bound, C> {
     /// Sets up the channel of `pdev`.
     ///
     /// # Errors
@@ -169,6 +198,7 @@ impl<'bound> Zdma<'bound> {
             io,
             coherent: raw::is_dma_coherent(dev),
             _clocks: clocks,
+            chip: PhantomData,
         };
         zdma.quiesce(UNKNOWN_BYTES)?;
         Ok(zdma)
@@ -192,7 +222,8 @@ impl<'bound> Zdma<'bound> {
             self.io.write_reg(data);
             self.io.write_reg(dscr);
         }
-        self.io.write_reg(
+        self.io.write(
+            regs::IEN::of::<C>(),
             regs::IEN::zeroed()
                 .with_dma_done(true)
                 .with_axi_wr_data(true)
@@ -270,9 +301,16 @@ impl<'bound> Zdma<'bound> {
     }
 }
 
-/// [`Zdma::new`] as the match data of a driver.
+/// [`Zdma::new`] as the match data of a driver, for Zynq UltraScale+ and Versal.
 pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
-    Ok(KBox::new(Zdma::new(pdev)?, GFP_KERNEL)?)
+    Ok(KBox::new(Zdma::<ZynqMp>::new(pdev)?, GFP_KERNEL)?)
+}
+
+/// The same for Versal Gen 2.
+pub fn attach_versal2<'bound>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<KBox<dyn Engine + 'bound>> {
+    Ok(KBox::new(Zdma::<Versal2>::new(pdev)?, GFP_KERNEL)?)
 }
 
 /// The two halves of a bus address as the registers take them. The DMA mask keeps it within 44
@@ -297,7 +335,7 @@ fn size(span: &Span) -> Bounded<u32, 30> {
 // acknowledged by the bus; one that comes with DMA_PAUSE is not reported as done. `quiesce()`
 // succeeds only if STATUS says idle. Reads may go beyond the end of a source, up to the next
 // multiple of the bus width, which stays within the page and touches nothing.
-unsafe impl Engine for Zdma<'_> {
+unsafe impl<C: Chip> Engine for Zdma<'_, C> {
     fn caps(&self) -> &Caps {
         &CAPS
     }
@@ -353,12 +391,13 @@ unsafe impl Engine for Zdma<'_> {
     }
 
     fn acknowledge(&self) -> Outcome {
-        let isr = self.io.read(regs::ISR);
+        let isr = self.io.read(regs::ISR::of::<C>());
         if !isr.dma_done() && !isr.is_fault() {
             return Outcome::NotMine;
         }
         // A pause is not acknowledged, so that `quiesce()` finds it. It does not interrupt.
-        self.io.write_reg(isr.with_dma_pause(false));
+        self.io
+            .write(regs::ISR::of::<C>(), isr.with_dma_pause(false));
         if isr.is_fault() {
             Outcome::Fault
         } else if isr.dma_pause() {
@@ -374,13 +413,15 @@ unsafe impl Engine for Zdma<'_> {
     }
 
     fn quiesce(&self, bytes: u64) -> Result<Rest> {
-        self.io
-            .write_reg(regs::IDS::zeroed().with_const_all::<0xfff>());
+        self.io.write(
+            regs::IDS::of::<C>(),
+            regs::IDS::zeroed().with_const_all::<0xfff>(),
+        );
         let limit_ms = (bytes / QUIESCE_BYTES_PER_MS).saturating_add(QUIESCE_EXTRA_MS);
         wait_for_rest(
             || {
                 let status = self.io.read(regs::STATUS);
-                if !status.is_idle() && self.io.read(regs::ISR).dma_pause() {
+                if !status.is_idle() && self.io.read(regs::ISR::of::<C>()).dma_pause() {
                     // A paused channel is disabled by telling it to go on while it is not enabled
                     // (UG1085, "Channel Disabled").
                     self.io.write_reg(regs::CTRL2::zeroed());
@@ -396,8 +437,8 @@ unsafe impl Engine for Zdma<'_> {
         // next write to a control register.
         self.io.write_reg(regs::CTRL2::zeroed());
         self.io.update(regs::CTRL0, |r| r.with_cont(false));
-        let isr = self.io.read(regs::ISR);
-        self.io.write_reg(isr);
+        let isr = self.io.read(regs::ISR::of::<C>());
+        self.io.write(regs::ISR::of::<C>(), isr);
         self.restore();
         Ok(if isr.is_fault() {
             Rest::Fault

@@ -10,9 +10,12 @@ use kernel::{
     prelude::*, //
 };
 
+/// The interrupt registers, which are elsewhere in some chips.
+pub struct Interrupts;
+
 register! {
     /// Interrupt status. A bit is cleared by writing one to it.
-    pub(super) ISR(u32) @ 0x100 {
+    pub(super) ISR(u32) @ Interrupts + 0x100 {
         /// The channel has paused at a descriptor that says so.
         11:11   dma_pause => bool;
         /// The transfer, or the list up to its stop command, is finished.
@@ -28,7 +31,7 @@ register! {
     }
 
     /// Interrupt enable: a one unmasks.
-    pub(super) IEN(u32) @ 0x108 {
+    pub(super) IEN(u32) @ Interrupts + 0x108 {
         10:10   dma_done => bool;
         9:9     axi_wr_data => bool;
         8:8     axi_rd_data => bool;
@@ -37,7 +40,7 @@ register! {
     }
 
     /// Interrupt disable: a one masks.
-    pub(super) IDS(u32) @ 0x10c {
+    pub(super) IDS(u32) @ Interrupts + 0x10c {
         11:0    all;
     }
 
