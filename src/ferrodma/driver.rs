@@ -200,8 +200,9 @@ impl<'bound> Parts<'bound> {
     ) -> Result<Self> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let engine = attach(pdev).inspect_err(|error| {
-            // Clocks may be late, and the next try is not far.
-            if *error != EPROBE_DEFER {
+            // Clocks may be late, and the next try is not far. Of what an engine refuses it has said
+            // why.
+            if ![EPROBE_DEFER, EBUSY, ENODEV].contains(error) {
                 dev_err!(dev, "cannot set up the engine: {error:?}\n");
             }
         })?;
@@ -436,7 +437,6 @@ impl<'bound> BoundChannel<'bound> {
         // and is dropped when the interrupt has been freed, with which all use of its name ends.
         let irq_name: &'static CStr = unsafe { CStr::from_char_ptr(hw.name.as_char_ptr()) };
         let (debugfs_root, debugfs_name) = (state::root(), state::name_of(dev)?);
-        let log_channel = channel.clone();
         // What fails is undone in reverse order.
         Ok(try_pin_init!(Self {
             // SAFETY: The registration is dropped with this structure, which the driver core owns.
@@ -457,10 +457,10 @@ impl<'bound> BoundChannel<'bound> {
             _: {
                 dev_info!(
                     dev,
-                    "{}: {}, {}-bit addresses, /dev/{}\n",
+                    "{}: {}, reaches {} bits of memory, /dev/{}\n",
                     hw.engine.caps().name,
                     if selftest { "proved" } else { "not proved" },
-                    log_channel.info.address_bits,
+                    raw::memory_bits(dev).min(hw.engine.caps().address_bits),
                     registration.name()
                 );
             },

@@ -122,7 +122,8 @@ pub unsafe trait Engine: Send + Sync {
 }
 
 /// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle
-/// state, interrupts enabled in the controller.
+/// state, interrupts enabled in the controller. Where it refuses the device, with EBUSY or ENODEV, it
+/// says why in the log.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;
 

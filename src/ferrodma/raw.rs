@@ -13,6 +13,15 @@ use kernel::{
         Bound,
         Device, //
     },
+    error::{
+        to_result,
+        Result, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    io::PhysAddr,
     page::PAGE_SIZE, //
 };
 
@@ -25,12 +34,34 @@ extern "C" {
     fn ferrodma_is_dma_coherent(dev: *mut bindings::device) -> bool;
     /// See `shims.c`.
     fn ferrodma_set_no_seg_boundary(dev: *mut bindings::device);
+    /// See `shims.c`.
+    fn ferrodma_memory_bits(dev: *mut bindings::device) -> c_uint;
+    /// See `shims.c`.
+    fn ferrodma_bcm2835_channel(start: PhysAddr) -> c_int;
 }
 
 /// Whether the DMA API takes `dev` for one that snoops the CPU's caches.
 pub(crate) fn is_dma_coherent(dev: &Device) -> bool {
     // SAFETY: The device is valid.
     unsafe { ferrodma_is_dma_coherent(device(dev)) }
+}
+
+/// Width of the addresses of memory that `dev` reaches, which may be narrower than its bus addresses
+/// are; at least as much as any has if there is an IOMMU between.
+pub(crate) fn memory_bits(dev: &Device<Bound>) -> u32 {
+    // SAFETY: The device is valid, and its masks do not change any more once it is bound.
+    unsafe { ferrodma_memory_bits(device(dev)) }
+}
+
+/// Whether a driver other than the kernel's own may have the channel of a BCM2835 DMA controller whose
+/// registers are at `start`, as the device tree says.
+///
+/// # Errors
+///
+/// EBUSY: it may not. ENODEV: the channel is one of those with 40-bit addresses.
+pub(crate) fn bcm2835_channel(start: PhysAddr) -> Result {
+    // SAFETY: The tree is locked inside.
+    to_result(unsafe { ferrodma_bcm2835_channel(start) })
 }
 
 /// The flags as C takes them.

@@ -7,12 +7,16 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include <linux/iommu-dma.h>
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -27,6 +31,8 @@ void ferrodma_set_file_nowait(struct file *file);
 bool ferrodma_kiocb_nowait(const struct kiocb *kiocb);
 bool ferrodma_is_dma_coherent(struct device *dev);
 void ferrodma_set_no_seg_boundary(struct device *dev);
+unsigned int ferrodma_memory_bits(struct device *dev);
+int ferrodma_bcm2835_channel(phys_addr_t start);
 void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
 			  unsigned int offset);
 void ferrodma_sg_set_buf(struct scatterlist *sg, const void *buf, unsigned int len);
@@ -97,6 +103,53 @@ bool ferrodma_kiocb_nowait(const struct kiocb *kiocb)
 bool ferrodma_is_dma_coherent(struct device *dev)
 {
 	return dev_is_dma_coherent(dev);
+}
+
+/*
+ * The width of the addresses of memory that @dev reaches without bounce buffers:
+ * dma-ranges may put a window of memory elsewhere in its addresses.
+ */
+unsigned int ferrodma_memory_bits(struct device *dev)
+{
+	u64 limit = min_not_zero(dma_get_mask(dev), dev->bus_dma_limit);
+
+	return use_dma_iommu(dev) ? 64 : fls64(dma_to_phys(dev, limit));
+}
+
+/*
+ * Whether the channel of a BCM2835 DMA controller with its registers at @start is
+ * free for others than the kernel's own driver: 0; -EBUSY if not; -ENODEV if it is
+ * one of the channels of BCM2711 with 40-bit addresses, which are the last four.
+ */
+int ferrodma_bcm2835_channel(phys_addr_t start)
+{
+	static const struct of_device_id controllers[] = {
+		{ .compatible = "brcm,bcm2711-dma" },
+		{ .compatible = "brcm,bcm2835-dma" },
+		{ }
+	};
+	/* Each has 256 bytes in the page of all. */
+	unsigned int channel = (start & 0xfff) >> 8;
+	struct device_node *np;
+	int ret = 0;
+
+	if (channel >= 11 && of_machine_is_compatible("brcm,bcm2711"))
+		return -ENODEV;
+	for_each_matching_node(np, controllers) {
+		struct resource regs;
+		u32 mask;
+
+		if (of_address_to_resource(np, 0, &regs) || start < regs.start ||
+		    start > regs.end)
+			continue;
+		if (of_device_is_compatible(np, "brcm,bcm2711-dma"))
+			ret = -ENODEV;
+		else if (of_device_is_available(np) &&
+			 !of_property_read_u32(np, "brcm,dma-channel-mask", &mask) &&
+			 mask & BIT(channel))
+			ret = -EBUSY;
+	}
+	return ret;
 }
 
 void ferrodma_sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,

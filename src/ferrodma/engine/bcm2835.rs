@@ -19,7 +19,10 @@
 //! of 4, here and there.
 
 use kernel::{
-    device::Bound,
+    device::{
+        Bound,
+        Device, //
+    },
     io::{
         mem::IoMem,
         Io, //
@@ -43,6 +46,7 @@ use crate::{
         Outcome,
         Rest, //
     },
+    raw,
     transfer::{
         Pairs,
         Transfer, //
@@ -56,7 +60,8 @@ mod regs;
 const REGS_SIZE: usize = 0x24;
 
 /// TIMEOUT: A paused channel waits for writes that are under way, a burst at most; the kernel's driver
-/// waits for 10,000 reads of a register. After a reset the channel is idle at once.
+/// waits for 10,000 reads of a register, and then resets the channel in any case. After a reset it is
+/// idle at once.
 const QUIESCE_LIMIT: Delta = Delta::from_millis(10);
 const QUIESCE_POLL: Delta = Delta::from_micros(20);
 
@@ -121,6 +126,7 @@ impl ControlBlock {
 
 /// A channel of the controller.
 pub struct Bcm2835<'bound> {
+    dev: &'bound Device<Bound>,
     io: IoMem<'bound, REGS_SIZE>,
     caps: &'static Caps,
     /// Where the channel was when it was last stopped: its control block, and its next write.
@@ -133,16 +139,31 @@ impl<'bound> Bcm2835<'bound> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. EBUSY: somebody uses the channel. ETIMEDOUT: it does not
-    /// come to rest.
+    /// ENXIO: no registers in the device tree. EBUSY: the kernel's driver has the channel, or it is at
+    /// work. ENODEV: it is one of the 40-bit channels of BCM2711, whose registers are others. ETIMEDOUT:
+    /// it does not come to rest.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
+        let dev: &Device<Bound> = pdev.as_ref();
+        let start = pdev.resource_by_index(0).ok_or(ENXIO)?.start();
+        raw::bcm2835_channel(start).inspect_err(|error| {
+            if *error == EBUSY {
+                dev_err!(
+                    dev,
+                    "brcm,dma-channel-mask leaves this channel to the kernel's own driver\n"
+                );
+            } else {
+                dev_err!(dev, "this is a 40-bit channel, which is not supported\n");
+            }
+        })?;
         // The kernel's driver has requested the whole controller, so they cannot be requested here. It
         // leaves alone what `brcm,dma-channel-mask` does not give it.
         let io = pdev
             .io_request_by_index(0)
             .ok_or(ENXIO)?
             .iomap_sized::<REGS_SIZE>()?;
-        if io.read(regs::CS).active() {
+        // ACTIVE alone says little: it stays set in a channel that has nothing to do.
+        if io.read(regs::CS).active() && io.read(regs::CONBLK_AD).addr() != 0 {
+            dev_err!(dev, "the channel is at work for somebody else\n");
             return Err(EBUSY);
         }
         let caps = if io.read(regs::DEBUG).lite() {
@@ -151,6 +172,7 @@ impl<'bound> Bcm2835<'bound> {
             &CAPS
         };
         let channel = Self {
+            dev,
             io,
             caps,
             stopped_at: Atomic::new(0),
@@ -184,9 +206,8 @@ pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn 
 
 // SAFETY: The channel reads control blocks and moves data between CS.active being written in
 // `start()` and its end; nothing else writes it. The interrupt without an error comes when the last
-// control block has ended, which waits for all outstanding writes. `quiesce()` pauses, waits until
-// nothing is outstanding, and resets the channel; it succeeds only if the channel was seen at rest
-// before and after.
+// control block has ended, which waits for all outstanding writes. `quiesce()` pauses the channel and
+// resets it, and succeeds only if it is neither active nor has a control block after that.
 unsafe impl Engine for Bcm2835<'_> {
     fn caps(&self) -> &Caps {
         self.caps
@@ -278,25 +299,26 @@ unsafe impl Engine for Bcm2835<'_> {
 
     fn quiesce(&self, _bytes: u64) -> Result<Rest> {
         // Not active: paused. No abort from here, since that fetches the next control block. A channel
-        // that still writes when it is reset leaves the bus in disorder.
+        // that still writes when it is reset leaves the bus in disorder, so it gets some time to pause;
+        // but what is stuck is reset as it is.
         self.io.write_reg(Self::control());
-        wait_for_rest(
-            || {
-                (
-                    self.io.read(regs::CS),
-                    self.io.read(regs::CONBLK_AD),
-                    self.io.read(regs::DEBUG),
-                )
-            },
-            |(cs, conblk, debug)| {
+        let paused = wait_for_rest(
+            || (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD)),
+            |(cs, conblk)| {
                 // A channel that has nothing to do need not be paused.
-                (cs.paused() || conblk.addr() == 0)
-                    && !cs.waiting_for_outstanding_writes()
-                    && debug.outstanding_writes().get() == 0
+                (cs.paused() || conblk.addr() == 0) && !cs.waiting_for_outstanding_writes()
             },
             QUIESCE_POLL,
             QUIESCE_LIMIT,
-        )?;
+        );
+        if paused.is_err() {
+            dev_warn!(
+                self.dev,
+                "reset before the channel has paused: CS {:#x}, DEBUG {:#x}\n",
+                self.io.read(regs::CS).into_raw(),
+                self.io.read(regs::DEBUG).into_raw()
+            );
+        }
         let at = self.io.read(regs::CONBLK_AD).addr();
         let next = self.io.read(regs::DEST_AD).addr();
         self.stopped_at.store(at, ordering::Relaxed);
@@ -304,14 +326,19 @@ unsafe impl Engine for Bcm2835<'_> {
 
         let fault = self.take_fault();
         self.io.write_reg(regs::CS::zeroed().with_reset(true));
-        // It clears these, and need not clear CONBLK_AD.
         wait_for_rest(
-            || (self.io.read(regs::CS), self.io.read(regs::NEXTCONBK)),
-            |(cs, next)| !cs.active() && !cs.waiting_for_outstanding_writes() && next.addr() == 0,
+            || {
+                let (cs, conblk) = (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD));
+                if !cs.active() && conblk.addr() != 0 {
+                    // A reset need not clear it. Only a channel that is not active takes this.
+                    self.io.write_reg(regs::CONBLK_AD::zeroed());
+                }
+                (cs, conblk)
+            },
+            |(cs, conblk)| !cs.active() && conblk.addr() == 0,
             QUIESCE_POLL,
             QUIESCE_LIMIT,
         )?;
-        self.io.write_reg(regs::CONBLK_AD::zeroed());
         self.io
             .write_reg(regs::CS::zeroed().with_int(true).with_end(true));
         self.take_fault();

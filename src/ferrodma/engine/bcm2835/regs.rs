@@ -39,17 +39,10 @@ register! {
         31:0    addr => u32;
     }
 
-    /// Bus address of the control block behind it; 0 if there is none.
-    pub(super) NEXTCONBK(u32) @ 0x1c {
-        31:0    addr => u32;
-    }
-
     /// State for people, and errors.
     pub(super) DEBUG(u32) @ 0x20 {
         /// A channel of the reduced kind, with lengths of 16 bits.
         28:28   lite => bool;
-        /// Writes that are not acknowledged yet.
-        7:4     outstanding_writes;
         /// The bus has answered a read with an error. Cleared by writing one, as the others.
         2:2     read_error => bool;
         /// The FIFO has had an error.
