@@ -13,4 +13,4 @@ export CARGO_TARGET_DIR="$BUILD/host" CARGO_HOME="$BUILD/host/cargo" CARGO_NET_O
 cd "$TOP/tests/host"
 # The versions are those that the packages have, whatever they were before.
 rm -f Cargo.lock
-cargo test --quiet --lib -- --format pretty --show-output "$@"
+cargo test --quiet --package ferrodma-host --package ferrodma-host-engines --lib -- --format pretty --show-output "$@"

@@ -4,7 +4,9 @@
 
 use std::{
     cell::Cell,
+    marker::Unsize,
     ops::{
+        CoerceUnsized,
         Deref,
         DerefMut, //
     },
@@ -65,7 +67,7 @@ pub mod flags {
 }
 
 /// A box; those that exist are counted.
-pub struct KBox<T>(Box<T>);
+pub struct KBox<T: ?Sized>(Box<T>);
 
 impl<T> KBox<T> {
     /// Puts `value` in a box.
@@ -94,13 +96,15 @@ impl<T> KBox<T> {
     }
 }
 
-impl<T> Drop for KBox<T> {
+impl<T: ?Sized + Unsize<U>, U: ?Sized> CoerceUnsized<KBox<U>> for KBox<T> {}
+
+impl<T: ?Sized> Drop for KBox<T> {
     fn drop(&mut self) {
         BOXES.with(|boxes| boxes.set(boxes.get().saturating_sub(1)));
     }
 }
 
-impl<T> Deref for KBox<T> {
+impl<T: ?Sized> Deref for KBox<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -108,7 +112,7 @@ impl<T> Deref for KBox<T> {
     }
 }
 
-impl<T> DerefMut for KBox<T> {
+impl<T: ?Sized> DerefMut for KBox<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0
     }
@@ -188,6 +192,11 @@ impl<T> KVec<T> {
     /// Removes the last.
     pub fn pop(&mut self) -> Option<T> {
         self.items.pop()
+    }
+
+    /// Removes all, one after the other.
+    pub fn drain_all(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.items.drain(..)
     }
 
     /// Removes all.

@@ -3,16 +3,29 @@
 //! What the files under test use of the kernel crate, for the host.
 //!
 //! Only that, and in the kernel's own shapes. Locks and condition variables are loom's, so that a
-//! model goes through every order in which they can be taken. Memory can be made to run out.
+//! model goes through every order in which they can be taken. Memory can be made to run out. Registers
+//! are a test's own.
+
+// As in the kernel: a box of a trait.
+#![feature(coerce_unsized, unsize)]
 
 pub mod alloc;
+pub mod bytes;
+pub mod clk;
+pub mod device;
 pub mod error;
+pub mod io;
+pub mod num;
+pub mod platform;
 pub mod sync;
 pub mod task;
 pub mod time;
 
 pub mod dma {
     //! Directions of streaming mappings.
+
+    /// An address of a device.
+    pub type DmaAddress = u64;
 
     /// For whom memory is mapped.
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +49,12 @@ pub mod fmt {
 pub mod init {
     //! What makes a value at the place where it stays.
 
+    /// What may be all zero.
+    pub trait Zeroable {
+        /// That.
+        fn zeroed() -> Self;
+    }
+
     /// It here makes it anywhere.
     pub trait PinInit<T, E> {
         /// The value.
@@ -45,38 +64,6 @@ pub mod init {
     impl<T, E> PinInit<T, E> for Result<T, E> {
         fn init(self) -> Self {
             self
-        }
-    }
-}
-
-pub mod io {
-    //! Registers.
-
-    pub mod poll {
-        //! Waits for what nothing tells.
-
-        use crate::{
-            error::{
-                code::*,
-                Result, //
-            },
-            time::Delta, //
-        };
-
-        /// Looks a few times; no time passes.
-        pub fn read_poll_timeout<T>(
-            mut look: impl FnMut() -> Result<T>,
-            is_over: impl Fn(&T) -> bool,
-            _poll: Delta,
-            _limit: Delta,
-        ) -> Result<T> {
-            for _ in 0..2 {
-                let seen = look()?;
-                if is_over(&seen) {
-                    return Ok(seen);
-                }
-            }
-            Err(ETIMEDOUT)
         }
     }
 }
@@ -104,18 +91,32 @@ pub mod prelude {
             KVVec,
             KVec, //
         },
-        dev_err,
+        bytes::{
+            FromBytes,
+            IntoBytes, //
+        },
+        dev_err, dev_warn,
         error::{
             code::*,
             Error,
             Result, //
         },
         fmt::fmt,
-        init::PinInit,
+        init::{
+            PinInit,
+            Zeroable, //
+        },
         try_pin_init,
     };
-    pub use core::mem::size_of;
-    pub use macros::pin_data;
+    pub use core::{
+        ffi::CStr,
+        mem::size_of, //
+    };
+    pub use macros::{
+        pin_data,
+        FromBytes,
+        IntoBytes, //
+    };
 }
 
 /// Says nothing: what is logged is not tested here.
@@ -124,6 +125,14 @@ macro_rules! dev_err {
     ($dev:expr, $($format:tt)*) => {{
         let _ = (&$dev, format_args!($($format)*));
     }};
+}
+
+/// The same.
+#[macro_export]
+macro_rules! dev_warn {
+    ($($all:tt)*) => {
+        $crate::dev_err!($($all)*)
+    };
 }
 
 /// Nothing is checked by classes of locks here.

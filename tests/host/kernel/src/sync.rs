@@ -272,6 +272,7 @@ pub mod atomic {
         AtomicPtr, //
     };
     use std::sync::atomic::{
+        AtomicU32,
         AtomicUsize,
         Ordering, //
     };
@@ -329,25 +330,32 @@ pub mod atomic {
         }
     }
 
-    impl Kind for usize {
-        type Inner = AtomicUsize;
+    macro_rules! plain {
+        ($inner:ident, $type:ty) => {
+            impl Kind for $type {
+                type Inner = $inner;
 
-        fn inner(self) -> AtomicUsize {
-            AtomicUsize::new(self)
-        }
+                fn inner(self) -> $inner {
+                    $inner::new(self)
+                }
+            }
+
+            impl Atomic<$type> {
+                /// The value.
+                pub fn load(&self, _: ordering::Relaxed) -> $type {
+                    self.0.load(Ordering::Relaxed)
+                }
+
+                /// Sets it.
+                pub fn store(&self, value: $type, _: ordering::Relaxed) {
+                    self.0.store(value, Ordering::Relaxed);
+                }
+            }
+        };
     }
 
-    impl Atomic<usize> {
-        /// The value.
-        pub fn load(&self, _: ordering::Relaxed) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-
-        /// Sets it.
-        pub fn store(&self, value: usize, _: ordering::Relaxed) {
-            self.0.store(value, Ordering::Relaxed);
-        }
-    }
+    plain!(AtomicUsize, usize);
+    plain!(AtomicU32, u32);
 
     macro_rules! exchanged {
         ($inner:ident, $type:ty $(, $param:ident)?) => {

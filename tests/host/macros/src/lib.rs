@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The one attribute of pin-init that the stand-in cannot do without a macro of its own.
+//! What the stand-in cannot do without macros of this kind.
+
+mod register;
 
 use proc_macro::{
     Delimiter,
@@ -34,4 +36,48 @@ fn without_pins(fields: TokenStream) -> TokenStream {
         }
     }
     out.into_iter().collect()
+}
+
+/// Types of registers, and where they are; see `kernel::io`.
+#[proc_macro]
+pub fn register(registers: TokenStream) -> TokenStream {
+    register::register(registers)
+}
+
+/// The type may be made of any bytes.
+#[proc_macro_derive(FromBytes)]
+pub fn from_bytes(item: TokenStream) -> TokenStream {
+    let name = name_of(item);
+    let code = format!(
+        "// SAFETY: The driver says so.
+        unsafe impl ::kernel::bytes::FromBytes for {name} {{
+            fn mut_from_bytes(bytes: &mut [u8]) -> Result<&mut Self, ()> {{
+                match <[Self]>::mut_from_bytes(bytes)? {{
+                    [one] => Ok(one),
+                    _ => Err(()),
+                }}
+            }}
+        }}"
+    );
+    code.parse().expect("it is Rust")
+}
+
+/// The type may be looked at as bytes.
+#[proc_macro_derive(IntoBytes)]
+pub fn into_bytes(item: TokenStream) -> TokenStream {
+    let code = format!(
+        "// SAFETY: The driver says so.
+        unsafe impl ::kernel::bytes::IntoBytes for {} {{}}",
+        name_of(item)
+    );
+    code.parse().expect("it is Rust")
+}
+
+/// The name of a structure.
+fn name_of(item: TokenStream) -> String {
+    item.into_iter()
+        .skip_while(|token| token.to_string() != "struct")
+        .nth(1)
+        .expect("it is a structure")
+        .to_string()
 }

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel of the BCM2835 DMA controller, after chapter 4 of "BCM2835 ARM Peripherals".
+
+use std::sync::{
+    Arc,
+    Mutex, //
+};
+
+use kernel::{
+    io::Registers,
+    prelude::*, //
+};
+
+use crate::{
+    bus,
+    engine::{
+        bcm2835,
+        Engine,
+        Rest, //
+    },
+    jobs::{
+        self,
+        Job, //
+    },
+    raw, //
+};
+
+const CS: usize = 0x00;
+const CONBLK_AD: usize = 0x04;
+
+const ACTIVE: u32 = 1 << 0;
+const END: u32 = 1 << 1;
+const INT: u32 = 1 << 2;
+const PAUSED: u32 = 1 << 4;
+const WAITING: u32 = 1 << 6;
+const RESET: u32 = 1 << 31;
+
+/// What the data sheet leaves open, or what is wrong.
+#[derive(Clone, Copy, Default)]
+struct Quirks {
+    /// A control block is begun and not done until [`Channel::go_on`] is called.
+    is_slow: bool,
+    /// A reset leaves the address of the next control block where it is.
+    keeps_next: bool,
+    /// A reset leaves the address of the control block where it is.
+    keeps_control_block: bool,
+    /// DEBUG counts writes as outstanding for ever.
+    counts_wrong: bool,
+    /// It says that it waits for writes, as long as it has a control block.
+    never_pauses: bool,
+    /// A channel that has come to its end is still active.
+    stays_active: bool,
+    /// It does not stop, whatever is written.
+    is_stuck: bool,
+}
+
+#[derive(Default)]
+struct State {
+    quirks: Quirks,
+    cs: u32,
+    control_block: u32,
+    next: u32,
+    dst: u32,
+}
+
+/// The channel.
+struct Channel(Mutex<State>);
+
+impl State {
+    /// Begins with a control block.
+    fn load(&mut self) {
+        self.dst = bus::read_u32(u64::from(self.control_block) + 8);
+        self.next = bus::read_u32(u64::from(self.control_block) + 20);
+    }
+
+    /// Works on the control blocks.
+    fn work(&mut self) {
+        while self.cs & ACTIVE != 0 && self.control_block != 0 {
+            let at = u64::from(self.control_block);
+            let word = |index: u64| bus::read_u32(at + 4 * index);
+            let (info, src, len) = (word(0), word(1), word(3));
+            self.load();
+            assert_eq!(info & (1 << 4 | 1 << 8), 1 << 4 | 1 << 8, "no increments");
+            let bytes = bus::read(src.into(), len as usize);
+            bus::write(self.dst.into(), &bytes);
+            self.dst += len;
+            self.cs |= END;
+            if info & 1 != 0 {
+                self.cs |= INT;
+            }
+            self.control_block = self.next;
+        }
+        if self.control_block == 0 && !self.quirks.stays_active {
+            self.cs &= !ACTIVE;
+        }
+    }
+}
+
+impl Channel {
+    fn new(quirks: Quirks) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            quirks,
+            ..State::default()
+        })))
+    }
+
+    /// Time passes.
+    fn go_on(&self) {
+        self.0.lock().expect("nobody panics").work();
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.lock().expect("nobody panics").cs & ACTIVE != 0
+    }
+}
+
+impl Registers for Channel {
+    fn read(&self, offset: usize) -> u32 {
+        let state = self.0.lock().expect("nobody panics");
+        match offset {
+            CS => {
+                let is_paused = state.cs & ACTIVE == 0;
+                state.cs
+                    | if state.quirks.never_pauses && state.control_block != 0 {
+                        WAITING
+                    } else if is_paused {
+                        PAUSED
+                    } else {
+                        0
+                    }
+            }
+            CONBLK_AD => state.control_block,
+            0x10 => state.dst,
+            0x1c => state.next,
+            0x20 if state.quirks.counts_wrong => 3 << 4,
+            0x20 => 0,
+            _ => panic!("no register at {offset:#x}"),
+        }
+    }
+
+    fn write(&self, offset: usize, value: u32) {
+        let mut state = self.0.lock().expect("nobody panics");
+        match offset {
+            CS if state.quirks.is_stuck && state.cs & ACTIVE != 0 => {}
+            CS if value & RESET != 0 => {
+                state.cs = 0;
+                if !state.quirks.keeps_next {
+                    state.next = 0;
+                }
+                if !state.quirks.keeps_control_block {
+                    state.control_block = 0;
+                }
+            }
+            CS => {
+                state.cs &= !(value & (INT | END)) & !ACTIVE;
+                state.cs |= value & ACTIVE;
+                if !state.quirks.is_slow && !state.quirks.is_stuck {
+                    state.work();
+                } else if value & ACTIVE != 0 && state.control_block != 0 {
+                    state.load();
+                }
+            }
+            CONBLK_AD => {
+                assert_eq!(state.cs & ACTIVE, 0, "written while the channel is active");
+                state.control_block = value;
+            }
+            0x20 => {}
+            _ => panic!("no register to write at {offset:#x}"),
+        }
+    }
+}
+
+fn attach(channel: &Arc<Channel>) -> Result<KBox<dyn Engine>> {
+    raw::set_bcm2835_channel(Ok(()));
+    jobs::attach(bcm2835::attach, channel.clone())
+}
+
+/// Stops a job that hardware has begun, and expects that it is over.
+fn stop(quirks: Quirks) {
+    let channel = Channel::new(Quirks {
+        is_slow: true,
+        ..quirks
+    });
+    let engine = attach(&channel).expect("it is idle");
+    let job = Job::new(&*engine, &[64, 64], &[64, 64]);
+    job.start(&*engine);
+    assert_eq!(engine.quiesce(128), Ok(Rest::Quiet));
+    let writes = bus::writes();
+    channel.go_on();
+    assert_eq!(bus::writes(), writes, "memory was written after a stop");
+    assert_eq!(engine.bytes_done(&job.transfer), 0);
+    // The channel is as good as new.
+    let next = Job::new(&*engine, &[32], &[32]);
+    next.start(&*engine);
+    channel.go_on();
+    assert_eq!(engine.acknowledge(), crate::engine::Outcome::Done);
+    assert!(next.has_arrived());
+    assert!(!job.has_arrived());
+}
+
+#[test]
+fn lists_are_copied() {
+    let engine = attach(&Channel::new(Quirks::default())).expect("it is idle");
+    Job::new(&*engine, &[64], &[64]).run(&*engine);
+    Job::new(&*engine, &[64, 4, 60], &[32, 96]).run(&*engine);
+    // More than one block of descriptors.
+    Job::new(&*engine, &[8; 100], &[8; 100]).run(&*engine);
+}
+
+#[test]
+fn job_at_work_is_stopped() {
+    stop(Quirks::default());
+}
+
+#[test]
+fn reset_that_keeps_the_next_control_block_stops_a_job() {
+    stop(Quirks {
+        keeps_next: true,
+        ..Quirks::default()
+    });
+}
+
+#[test]
+fn reset_that_keeps_the_control_block_stops_a_job() {
+    stop(Quirks {
+        keeps_next: true,
+        keeps_control_block: true,
+        ..Quirks::default()
+    });
+}
+
+#[test]
+fn writes_that_stay_outstanding_in_debug_do_not_keep_a_job_from_being_stopped() {
+    stop(Quirks {
+        counts_wrong: true,
+        ..Quirks::default()
+    });
+}
+
+#[test]
+fn channel_that_does_not_pause_is_reset() {
+    stop(Quirks {
+        never_pauses: true,
+        ..Quirks::default()
+    });
+}
+
+#[test]
+fn channel_that_does_not_stop_is_told() {
+    let channel = Channel::new(Quirks {
+        is_stuck: true,
+        ..Quirks::default()
+    });
+    let engine = attach(&channel).expect("it is idle");
+    let job = Job::new(&*engine, &[64], &[64]);
+    job.start(&*engine);
+    assert_eq!(engine.quiesce(64), Err(ETIMEDOUT));
+}
+
+#[test]
+fn channel_that_is_active_with_nothing_to_do_is_taken() {
+    let channel = Channel::new(Quirks {
+        stays_active: true,
+        ..Quirks::default()
+    });
+    channel.write(CS, ACTIVE);
+    assert!(channel.is_active());
+    let engine = attach(&channel).expect("it is idle");
+    assert!(!channel.is_active());
+    Job::new(&*engine, &[64], &[64]).run(&*engine);
+}
+
+#[test]
+fn channel_at_work_is_left_alone() {
+    let channel = Channel::new(Quirks {
+        is_slow: true,
+        ..Quirks::default()
+    });
+    let block = bus::allocate(32) as u32;
+    channel.write(CONBLK_AD, block);
+    channel.write(CS, ACTIVE);
+    assert_eq!(attach(&channel).err(), Some(EBUSY));
+    assert!(channel.is_active());
+    assert_eq!(channel.read(CONBLK_AD), block);
+}
+
+#[test]
+fn channel_of_the_kernel_s_driver_or_with_40_bits_is_not_touched() {
+    for error in [EBUSY, ENODEV] {
+        raw::set_bcm2835_channel(Err(error));
+        let channel = Channel::new(Quirks {
+            stays_active: true,
+            ..Quirks::default()
+        });
+        channel.write(CS, ACTIVE);
+        let refused = jobs::attach(bcm2835::attach, channel.clone());
+        assert_eq!(refused.err(), Some(error));
+        assert!(channel.is_active());
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Parts of the lower layers that the files under test name, with as much in them as they use.
+
+pub(crate) mod pool {
+    //! Blocks of memory that hardware reads.
+
+    use std::{
+        marker::PhantomData,
+        ops::{
+            Deref,
+            DerefMut, //
+        },
+        slice, //
+    };
+
+    use kernel::{
+        alloc::Flags,
+        dma::DmaAddress,
+        prelude::*,
+        sync::Arc, //
+    };
+
+    use crate::{
+        bus,
+        transfer::Span, //
+    };
+
+    /// A pool, of which there is no end.
+    pub struct Pool<'a> {
+        pub(crate) block_size: usize,
+        pub(crate) device: PhantomData<&'a ()>,
+    }
+
+    /// A block, which is not used again.
+    pub struct Block<'a> {
+        addr: DmaAddress,
+        len: usize,
+        device: PhantomData<&'a ()>,
+    }
+
+    impl<'a> Block<'a> {
+        pub(crate) fn new(pool: &Arc<Pool<'a>>, _: Flags) -> Result<Self> {
+            let len = pool.block_size;
+            Ok(Self {
+                addr: bus::allocate(len),
+                len,
+                device: PhantomData,
+            })
+        }
+
+        pub(crate) fn zeroed(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
+            Self::new(pool, flags)
+        }
+
+        pub(crate) fn dma_address(&self) -> DmaAddress {
+            self.addr
+        }
+
+        pub(crate) fn span(&self) -> Span {
+            Span::new(self.addr, self.len as u64)
+        }
+
+        /// # Safety
+        ///
+        /// None is needed: the memory stays.
+        pub(crate) unsafe fn unbounded(self) -> Block<'static> {
+            Block {
+                addr: self.addr,
+                len: self.len,
+                device: PhantomData,
+            }
+        }
+    }
+
+    impl Deref for Block<'_> {
+        type Target = [u8];
+
+        fn deref(&self) -> &[u8] {
+            // SAFETY: The memory is the block's, and hardware runs only within a call to it.
+            unsafe { slice::from_raw_parts(bus::at(self.addr, self.len), self.len) }
+        }
+    }
+
+    impl DerefMut for Block<'_> {
+        fn deref_mut(&mut self) -> &mut [u8] {
+            // SAFETY: As above.
+            unsafe { slice::from_raw_parts_mut(bus::at(self.addr, self.len), self.len) }
+        }
+    }
+}
+
+pub(crate) mod raw {
+    //! What the device tree says.
+
+    use std::cell::Cell;
+
+    use kernel::{
+        device::Device,
+        io::PhysAddr,
+        prelude::*, //
+    };
+
+    thread_local! {
+        static COHERENT: Cell<bool> = const { Cell::new(false) };
+        static CHANNEL: Cell<Result> = const { Cell::new(Ok(())) };
+    }
+
+    /// Says whether channels snoop the CPU's caches.
+    pub(crate) fn set_dma_coherent(is_coherent: bool) {
+        COHERENT.set(is_coherent);
+    }
+
+    /// Says whether channels of a BCM2835 are free.
+    pub(crate) fn set_bcm2835_channel(result: Result) {
+        CHANNEL.set(result);
+    }
+
+    pub(crate) fn is_dma_coherent<C>(_: &Device<C>) -> bool {
+        COHERENT.get()
+    }
+
+    pub(crate) fn bcm2835_channel(_: PhysAddr) -> Result {
+        CHANNEL.get()
+    }
+}
+
+pub(crate) mod uapi {
+    //! The user API.
+
+    pub(crate) const ENGINE_ZDMA: u32 = 1;
+    pub(crate) const ENGINE_BCM2835: u32 = 2;
+}

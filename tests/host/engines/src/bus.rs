@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory as hardware sees it: one piece for each test, at bus addresses that are not the CPU's.
+
+use std::{
+    alloc::{
+        alloc_zeroed,
+        Layout, //
+    },
+    cell::Cell, //
+};
+
+/// Bytes.
+const SIZE: usize = 1 << 20;
+
+/// Bus address of the first.
+const BASE: u64 = 0xc010_0000;
+
+/// What a block starts at a multiple of.
+const ALIGN: usize = 64;
+
+thread_local! {
+    static MEMORY: Cell<*mut u8> = const { Cell::new(std::ptr::null_mut()) };
+    static USED: Cell<usize> = const { Cell::new(0) };
+    static WRITES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A new block of `len` bytes, which are zero.
+pub(crate) fn allocate(len: usize) -> u64 {
+    let at = USED.get();
+    USED.set((at + len).next_multiple_of(ALIGN));
+    assert!(USED.get() <= SIZE, "the memory is too small for the test");
+    BASE + at as u64
+}
+
+/// Where the CPU finds `len` bytes at `addr`.
+pub(crate) fn at(addr: u64, len: usize) -> *mut u8 {
+    if MEMORY.get().is_null() {
+        let layout = Layout::from_size_align(SIZE, ALIGN).expect("it is right");
+        // SAFETY: The size is not zero. It is never freed.
+        MEMORY.set(unsafe { alloc_zeroed(layout) });
+    }
+    let end = USED.get() as u64;
+    let offset = addr
+        .checked_sub(BASE)
+        .filter(|offset| offset + len as u64 <= end)
+        .unwrap_or_else(|| panic!("hardware accesses {addr:#x}, where no memory is"));
+    // SAFETY: It is within.
+    unsafe { MEMORY.get().add(offset as usize) }
+}
+
+/// Reads bytes.
+pub(crate) fn read(addr: u64, len: usize) -> Vec<u8> {
+    // SAFETY: `at` has seen that they are there, and slices of them end before hardware runs.
+    unsafe { std::slice::from_raw_parts(at(addr, len), len) }.to_vec()
+}
+
+/// Writes bytes.
+pub(crate) fn write(addr: u64, bytes: &[u8]) {
+    WRITES.set(WRITES.get() + 1);
+    // SAFETY: As above.
+    unsafe { std::slice::from_raw_parts_mut(at(addr, bytes.len()), bytes.len()) }
+        .copy_from_slice(bytes);
+}
+
+/// How often was written.
+pub(crate) fn writes() -> usize {
+    WRITES.get()
+}
+
+/// A number of a descriptor.
+pub(crate) fn read_u32(addr: u64) -> u32 {
+    u32::from_le_bytes(read(addr, 4).try_into().expect("four bytes"))
+}
+
+/// A longer one.
+pub(crate) fn read_u64(addr: u64) -> u64 {
+    u64::from_le_bytes(read(addr, 8).try_into().expect("eight bytes"))
+}

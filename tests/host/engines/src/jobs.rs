@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs for an engine, as the core makes them.
+
+use std::marker::PhantomData;
+
+use kernel::{
+    device::Bound,
+    io::Registers,
+    platform,
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::{
+    bus,
+    chain::{
+        Chains,
+        DESCRIPTORS_PER_BLOCK, //
+    },
+    engine::{
+        Attach,
+        Engine,
+        Outcome, //
+    },
+    pool::Pool,
+    transfer::{
+        Span,
+        Transfer, //
+    }, //
+};
+
+/// A device with these registers.
+pub(crate) fn device(registers: std::sync::Arc<dyn Registers>) -> platform::Device<Bound> {
+    platform::Device::new(0x3f00_7400, registers)
+}
+
+/// An engine that is there for as long as the test runs.
+pub(crate) fn attach(
+    attach: Attach,
+    registers: std::sync::Arc<dyn Registers>,
+) -> Result<KBox<dyn Engine + 'static>> {
+    attach(Box::leak(Box::new(device(registers))))
+}
+
+/// A copy, or a fill if there is no source.
+pub(crate) struct Job {
+    pub(crate) transfer: Transfer,
+    pub(crate) src: Vec<Span>,
+    pub(crate) dst: Vec<Span>,
+}
+
+impl Job {
+    /// Takes memory in pieces of these lengths, fills the sources, and writes descriptors.
+    pub(crate) fn new(engine: &dyn Engine, src: &[usize], dst: &[usize]) -> Self {
+        let spans = |lens: &[usize]| -> Vec<Span> {
+            let span = |&len: &usize| Span::new(bus::allocate(len), len as u64);
+            lens.iter().map(span).collect()
+        };
+        let (src, dst) = (spans(src), spans(dst));
+        for (index, span) in src.iter().enumerate() {
+            let bytes = (0..span.len()).map(|at| (at * 7 + index as u64) as u8 | 1);
+            bus::write(span.addr(), &bytes.collect::<Vec<_>>());
+        }
+        let mut transfer = Transfer::default();
+        transfer.clear(src.is_empty().then_some(0x5a));
+        let max = engine.caps().max_span;
+        transfer
+            .push_src(src.iter().copied(), max)
+            .expect("there is memory");
+        transfer
+            .push_dst(dst.iter().copied(), max)
+            .expect("there is memory");
+        let need = engine.descriptors(&transfer);
+        if need.src != 0 || need.dst != 0 {
+            let layout = engine.caps().layout;
+            let pool = Pool {
+                block_size: layout.size * DESCRIPTORS_PER_BLOCK,
+                device: PhantomData,
+            };
+            let pool = Arc::new(pool, GFP_KERNEL).expect("there is memory");
+            let mut chains = Chains::new(layout);
+            // SAFETY: There is no device to be unbound.
+            unsafe { chains.src.reserve(&pool, need.src) }.expect("there is memory");
+            // SAFETY: As above.
+            unsafe { chains.dst.reserve(&pool, need.dst) }.expect("there is memory");
+            transfer.chains = Some(KBox::new(chains, GFP_KERNEL).expect("there is memory"));
+            engine.encode(&mut transfer);
+        }
+        Self { transfer, src, dst }
+    }
+
+    /// Has the engine start it.
+    pub(crate) fn start(&self, engine: &dyn Engine) {
+        // SAFETY: Tests start one at a time, and all memory stays where it is.
+        unsafe { engine.start(&self.transfer) };
+    }
+
+    fn bytes_of(spans: &[Span]) -> Vec<u8> {
+        spans
+            .iter()
+            .flat_map(|span| bus::read(span.addr(), span.len() as usize))
+            .collect()
+    }
+
+    /// Whether all bytes have arrived.
+    pub(crate) fn has_arrived(&self) -> bool {
+        let dst = Self::bytes_of(&self.dst);
+        if self.src.is_empty() {
+            dst.iter().all(|&byte| byte == 0x5a)
+        } else {
+            Self::bytes_of(&self.src) == dst
+        }
+    }
+
+    /// Does it, and expects that all is well.
+    pub(crate) fn run(&self, engine: &dyn Engine) {
+        self.start(engine);
+        assert_eq!(engine.acknowledge(), Outcome::Done);
+        assert_eq!(engine.acknowledge(), Outcome::NotMine, "said twice");
+        assert!(self.has_arrived(), "wrong bytes");
+    }
+}

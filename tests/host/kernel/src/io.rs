@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registers of a device, which a test has the other side of.
+
+use core::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::error::Result;
+
+pub use macros::register;
+
+pub mod poll {
+    //! Waits for what nothing tells.
+
+    use crate::{
+        error::{
+            code::*,
+            Result, //
+        },
+        time::Delta, //
+    };
+
+    /// Looks a few times; no time passes.
+    pub fn read_poll_timeout<T>(
+        mut look: impl FnMut() -> Result<T>,
+        is_over: impl Fn(&T) -> bool,
+        _poll: Delta,
+        _limit: Delta,
+    ) -> Result<T> {
+        for _ in 0..2 {
+            let seen = look()?;
+            if is_over(&seen) {
+                return Ok(seen);
+            }
+        }
+        Err(ETIMEDOUT)
+    }
+}
+
+pub mod mem {
+    //! Register blocks.
+
+    pub use super::IoMem;
+}
+
+pub mod register;
+
+use self::register::{
+    FixedRegister,
+    Register, //
+};
+
+/// An address of the CPU.
+pub type PhysAddr = u64;
+
+/// What is behind a register block.
+pub trait Registers: Send + Sync {
+    /// What the register at `offset` says.
+    fn read(&self, offset: usize) -> u32;
+
+    /// Writes it.
+    fn write(&self, offset: usize, value: u32);
+}
+
+/// Where a `T` is.
+pub trait IoLoc<T> {
+    /// Bytes from the start of the block.
+    fn offset(self) -> usize;
+}
+
+/// A register block of `SIZE` bytes.
+pub struct IoMem<'a, const SIZE: usize> {
+    registers: Arc<dyn Registers>,
+    bound: PhantomData<&'a ()>,
+}
+
+/// A register block that may be mapped.
+pub struct IoRequest<'a> {
+    pub(crate) registers: Arc<dyn Registers>,
+    pub(crate) bound: PhantomData<&'a ()>,
+}
+
+impl<'a> IoRequest<'a> {
+    /// Maps `SIZE` bytes.
+    pub fn iomap_sized<const SIZE: usize>(self) -> Result<IoMem<'a, SIZE>> {
+        Ok(IoMem {
+            registers: self.registers,
+            bound: self.bound,
+        })
+    }
+}
+
+/// Access to registers.
+pub trait Io {
+    /// Reads the register at `offset`.
+    fn read32(&self, offset: usize) -> u32;
+
+    /// Writes it.
+    fn write32(&self, offset: usize, value: u32);
+
+    /// Reads a register.
+    fn read<T: Register>(&self, at: impl IoLoc<T>) -> T {
+        T::from_raw(self.read32(at.offset()))
+    }
+
+    /// Writes a register.
+    fn write<T: Register>(&self, at: impl IoLoc<T>, value: T) {
+        self.write32(at.offset(), value.into_raw());
+    }
+
+    /// Writes a register that is at one place only.
+    fn write_reg<T: FixedRegister>(&self, value: T) {
+        self.write32(T::OFFSET, value.into_raw());
+    }
+
+    /// Changes a register.
+    fn update<T: Register>(&self, at: impl IoLoc<T>, change: impl FnOnce(T) -> T) {
+        let offset = at.offset();
+        let value = change(T::from_raw(self.read32(offset)));
+        self.write32(offset, value.into_raw());
+    }
+}
+
+impl<const SIZE: usize> Io for IoMem<'_, SIZE> {
+    fn read32(&self, offset: usize) -> u32 {
+        assert!(offset + 4 <= SIZE, "beyond what is mapped");
+        self.registers.read(offset)
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        assert!(offset + 4 <= SIZE, "beyond what is mapped");
+        self.registers.write(offset, value);
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers of few bits.
+
+/// A number of up to `BITS` bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounded<T, const BITS: u32>(T);
+
+impl<const BITS: u32> Bounded<u32, BITS> {
+    /// A number that is known to fit.
+    pub fn from_expr(value: u32) -> Self {
+        assert!(u64::from(value) < 1 << BITS, "too large");
+        Self(value)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for Bounded<u32, 32> {
+    fn from(value: u32) -> Self {
+        Self(value)
+    }
+}
