@@ -8,6 +8,8 @@
 #ifndef FERRODMA_CHANNEL_FIXTURE_H
 #define FERRODMA_CHANNEL_FIXTURE_H
 
+#include <pthread.h>
+
 #include "channel_checks.h"
 
 FIXTURE(channel) {
@@ -18,6 +20,8 @@ FIXTURE(channel) {
 FIXTURE_VARIANT(channel) {
 	const char *function;
 	int number;
+	/* The program has a second thread, which does nothing. */
+	bool threaded;
 };
 
 #define ON_CHANNEL(function_, number_) \
@@ -25,9 +29,22 @@ FIXTURE_VARIANT(channel) {
 		.function = #function_, .number = number_, \
 	}
 
+#define ON_CHANNEL_WITH_THREADS(function_, number_) \
+	FIXTURE_VARIANT_ADD(channel, function_##number_##_threaded) { \
+		.function = #function_, .number = number_, .threaded = true, \
+	}
+
+static inline void *do_nothing(void *arg)
+{
+	while (true)
+		pause();
+	return arg;
+}
+
 FIXTURE_SETUP(channel)
 {
 	int ret = channel_open(&self->c, variant->function, variant->number, 0);
+	pthread_t thread;
 
 	if (ret == -ENOENT && variant->number)
 		SKIP(return, "this machine has no channel %s%d", variant->function,
@@ -37,6 +54,8 @@ FIXTURE_SETUP(channel)
 		       strerror(-ret));
 	}
 	make_pattern(&self->c, SEED);
+	if (variant->threaded)
+		ASSERT_EQ(0, pthread_create(&thread, NULL, do_nothing, NULL));
 }
 
 FIXTURE_TEARDOWN(channel)

@@ -10,6 +10,8 @@
 #include "sg_checks.h"
 
 ON_CHANNEL(sg, 0);
+/* Where others could change the mappings, they are locked while pages are pinned. */
+ON_CHANNEL_WITH_THREADS(sg, 0);
 
 /* A number without a common factor with the size of a page, to go through it in a mixed order. */
 #define STRIDE	1237

@@ -13,16 +13,17 @@
 //!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind;
 //!   [`ratelimit`]: what the log is told.
 //! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
-//!   [`streaming`]; [`charge`]: accounting of pinned pages; [`scatter`], [`transfer`]: how memory
-//!   becomes bus addresses; [`pool`], [`stock`]: small blocks; [`chain`]: descriptors.
+//!   [`streaming`]; [`charge`], [`gup`]: accounting of pages and pinning; [`scatter`],
+//!   [`transfer`]: how memory becomes bus addresses; [`pool`], [`stock`]: small blocks; [`chain`]:
+//!   descriptors.
 //! - [`engine`]: what a controller must do; [`engine::bcm2835`], [`engine::zdma`].
 //!
 //! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
-//! [`charge`], [`chardev`], [`clock`], [`completion`], [`finisher`], [`mmap`], [`numbers`],
-//! [`owner`], [`pages`], [`pm`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and where something
-//! is promised that the compiler cannot see: hardware that keeps to its memory in [`channel`],
-//! [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`], lifetimes in
-//! [`chain`], [`driver`], [`gate`] and [`stock`], and two statics in the root.
+//! [`charge`], [`chardev`], [`clock`], [`completion`], [`finisher`], [`gup`], [`mmap`],
+//! [`numbers`], [`owner`], [`pages`], [`pm`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and
+//! where something is promised that the compiler cannot see: hardware that keeps to its memory in
+//! [`channel`], [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`],
+//! lifetimes in [`chain`], [`driver`], [`gate`] and [`stock`], and two statics in the root.
 
 use kernel::prelude::*;
 
@@ -41,6 +42,7 @@ pub mod engine;
 mod fifo;
 mod finisher;
 mod gate;
+mod gup;
 mod hardware;
 mod ioctl;
 mod job;

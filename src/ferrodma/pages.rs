@@ -10,9 +10,7 @@
 use kernel::{
     bindings,
     dma::DataDirection,
-    error::to_result,
     ffi::{
-        c_int,
         c_uint,
         c_ulong, //
     },
@@ -25,6 +23,7 @@ use kernel::{
 
 use crate::{
     charge::Charge,
+    gup::Pinner,
     hardware::Hardware,
     lent::Patience,
     request::Request,
@@ -44,9 +43,6 @@ extern "C" {
     /// See `shims.c`.
     fn ferrodma_try_mark_dirty(page: *mut bindings::page, count: c_ulong) -> bool;
 }
-
-/// Pages that are pinned at a time.
-const BATCH: usize = 64;
 
 /// The memory of a job's two lists, in one of three states: empty, pinned, or mapped as well.
 ///
@@ -82,16 +78,17 @@ impl UserPages {
         self.release(Patience::Sleep);
         let pages = |list: &[Seg]| list.iter().map(page_count).sum::<usize>();
         self.charge = Some(Charge::new(pages(request.src()) + pages(request.dst()))?);
-        pin_list(&mut self.src, request.src(), 0, max_entry)
-            .and_then(|()| {
-                pin_list(
-                    &mut self.dst,
-                    request.dst(),
-                    bindings::FOLL_WRITE,
-                    max_entry,
-                )
-            })
+        self.pin_lists(request, max_entry)
             .inspect_err(|_| self.release(Patience::Sleep))
+    }
+
+    /// Pins both lists, or part of them where it fails.
+    fn pin_lists(&mut self, request: &Request, max_entry: usize) -> Result {
+        let task = current!();
+        let mut pinner = Pinner::new(task.mm().ok_or(EFAULT)?);
+        let write = bindings::FOLL_WRITE;
+        pin_list(&mut self.src, request.src(), &mut pinner, 0, max_entry)?;
+        pin_list(&mut self.dst, request.dst(), &mut pinner, write, max_entry)
     }
 
     /// Whether the device may use the memory.
@@ -172,33 +169,30 @@ fn page_count(seg: &Seg) -> usize {
 }
 
 /// Pins all pages of `list`, and describes them in `table`.
-fn pin_list(table: &mut Table, list: &[Seg], flags: c_uint, max_entry: usize) -> Result {
+fn pin_list(
+    table: &mut Table,
+    list: &[Seg],
+    pinner: &mut Pinner<'_>,
+    flags: c_uint,
+    max_entry: usize,
+) -> Result {
     list.iter()
-        .try_for_each(|seg| pin_seg(table, seg, flags, max_entry))
+        .try_for_each(|seg| pin_seg(table, seg, pinner, flags, max_entry))
 }
 
-fn pin_seg(table: &mut Table, seg: &Seg, flags: c_uint, max_entry: usize) -> Result {
+fn pin_seg(
+    table: &mut Table,
+    seg: &Seg,
+    pinner: &mut Pinner<'_>,
+    flags: c_uint,
+    max_entry: usize,
+) -> Result {
     // CAST: `usize` has 64 bits.
     let (mut addr, mut left) = (seg.addr as usize, seg.len as usize);
-    let mut pages = [core::ptr::null_mut(); BATCH];
     while left > 0 {
         let offset = addr % PAGE_SIZE;
-        let wanted = (offset + left).div_ceil(PAGE_SIZE).min(BATCH);
-        // CAST: At most `BATCH`.
-        // SAFETY: `pages` has room for as many pages. The caller has memory of its own, else it
-        // would not have been charged.
-        let pinned = unsafe {
-            bindings::pin_user_pages_fast(addr - offset, wanted as c_int, flags, pages.as_mut_ptr())
-        };
-        to_result(pinned).map_err(|error| match error {
-            ENOMEM | EINTR => error,
-            _ => EFAULT,
-        })?;
-        // CAST: Not negative.
-        let pinned = pages.get(..pinned as usize).unwrap_or(&[]);
-        if pinned.is_empty() {
-            return Err(EFAULT);
-        }
+        let wanted = (offset + left).div_ceil(PAGE_SIZE);
+        let pinned = pinner.pin(addr - offset, wanted, flags)?;
         for (index, page) in pinned.iter().enumerate() {
             let offset = addr % PAGE_SIZE;
             let len = left.min(PAGE_SIZE - offset);

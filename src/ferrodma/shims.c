@@ -45,6 +45,8 @@ void ferrodma_sync_for_cpu(struct device *dev, struct sg_table *sgt,
 void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 			      enum dma_data_direction direction);
 unsigned long ferrodma_rlimit(unsigned int resource);
+unsigned long ferrodma_untagged(unsigned long addr);
+int ferrodma_fault_errno(vm_fault_t fault);
 bool ferrodma_try_mark_dirty(struct page *page, unsigned long count);
 void ferrodma_leaked_on_purpose(const void *object);
 bool ferrodma_fatal_signal_pending(void);
@@ -200,6 +202,18 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 unsigned long ferrodma_rlimit(unsigned int resource)
 {
 	return rlimit(resource);
+}
+
+/* A program's address, without the bits that the CPU ignores. */
+unsigned long ferrodma_untagged(unsigned long addr)
+{
+	return untagged_addr(addr);
+}
+
+/* The error that handle_mm_fault() tells of, or 0. */
+int ferrodma_fault_errno(vm_fault_t fault)
+{
+	return vm_fault_to_errno(fault, 0);
 }
 
 void ferrodma_set_no_seg_boundary(struct device *dev)
