@@ -199,4 +199,59 @@ TEST_F_TIMEOUT(overlay, removed_and_applied_many_times_under_load, LONG_TIME)
 	}
 }
 
+/* A device that no driver has, and the driver that should; whether there is one. */
+static bool find_unbound(struct bound_device *b, const char *driver)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *dir = opendir("/sys/bus/platform/devices");
+	bool found = false;
+
+	snprintf(b->driver, sizeof(b->driver), "/sys/bus/platform/drivers/%s", driver);
+	while (dir && !found && (e = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/bus/platform/devices/%s/driver", e->d_name);
+		snprintf(b->device, sizeof(b->device), "%.100s", e->d_name);
+		found = strstr(e->d_name, ADDED) && access(path, F_OK);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+FIXTURE(large) {
+	struct bound_device device;
+	/* Three places in the log, from before the overlay. */
+	int told, warned, traced;
+};
+
+FIXTURE_SETUP(large)
+{
+	if (access("/proc/device-tree/ferrodma-overlays/large", F_OK))
+		SKIP(return, "this machine has no overlay for run time");
+	self->told = log_open();
+	self->warned = log_open();
+	self->traced = log_open();
+	ASSERT_TRUE(self->told >= 0 && self->warned >= 0 && self->traced >= 0);
+	ASSERT_EQ(0, module_insert(OVERLAY, "name=large"));
+}
+
+FIXTURE_TEARDOWN_PARENT(large)
+{
+	overlay_remove();
+	EXPECT_FALSE(find_unbound(&self->device, "ferrodma_coherent"));
+}
+
+TEST_F(large, buffer_that_is_not_to_be_had_is_ENOMEM_and_one_line)
+{
+	struct bound_device *b = &self->device;
+
+	ASSERT_TRUE(find_unbound(b, "ferrodma_coherent"));
+	EXPECT_EQ(1, log_count(self->told, b->device,
+			       "failed to allocate a coherent buffer of 3221225472 bytes: ENOMEM"));
+	EXPECT_EQ(-ENOMEM, device_bind(b));
+	EXPECT_EQ(1, log_count(self->told, b->device, "ENOMEM"));
+	EXPECT_EQ(0, log_count(self->warned, "WARNING", ""));
+	EXPECT_EQ(0, log_count(self->traced, "Call", "trace"));
+}
+
 TEST_HARNESS_MAIN

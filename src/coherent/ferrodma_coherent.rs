@@ -115,8 +115,12 @@ impl ChannelDriver for Driver {
             return Err(EINVAL);
         }
         // CAST: `usize` is wider, and so is `u64` below.
-        let buffer = CoherentBuffer::new(dev, size as usize)
-            .inspect_err(|_| dev_err!(dev, "no memory for a coherent buffer of {size} bytes\n"))?;
+        let buffer = CoherentBuffer::new(dev, size as usize).inspect_err(|error| {
+            dev_err!(
+                dev,
+                "failed to allocate a coherent buffer of {size} bytes: {error:?}\n"
+            );
+        })?;
         let size = buffer.len() as u64;
         let function = KBox::new(Coherent { buffer }, GFP_KERNEL)?;
         let shape = Shape {

@@ -14,7 +14,10 @@ use kernel::{
         Device, //
     },
     dma::{
-        attrs::DMA_ATTR_FORCE_CONTIGUOUS,
+        attrs::{
+            DMA_ATTR_FORCE_CONTIGUOUS,
+            DMA_ATTR_NO_WARN, //
+        },
         Coherent, //
     },
     error::to_result,
@@ -83,14 +86,15 @@ impl<'a> CoherentBuffer<'a> {
     ///
     /// # Errors
     ///
-    /// EINVAL: `size` is 0. ENOMEM.
+    /// EINVAL: `size` is 0. ENOMEM, which only the caller can put in the log: the size may be any
+    /// that the device tree says.
     pub fn new(dev: &'a Device<Bound>, size: usize) -> Result<Arc<Self>> {
         let size = page_align(size).ok_or(ENOMEM)?;
         let memory = Coherent::<u8>::zeroed_slice_with_attrs(
             dev,
             size,
             GFP_KERNEL,
-            DMA_ATTR_FORCE_CONTIGUOUS,
+            DMA_ATTR_FORCE_CONTIGUOUS | DMA_ATTR_NO_WARN,
         )?;
         let (cpu, dma) = (memory.as_mut_ptr(), memory.dma_address());
         Arc::pin_init(

@@ -13,6 +13,7 @@ use crate::{
         Block,
         Pool, //
     },
+    raw,
     transfer::Span, //
 };
 
@@ -37,7 +38,7 @@ pub struct DescriptorLayout {
 /// Chains are with jobs and with the channel, which may outlive the device. Both let go of them
 /// before it is unbound, see [`Channel::shut`](crate::channel::Channel::shut).
 pub struct Chain {
-    blocks: KVec<Block<'static>>,
+    blocks: KVVec<Block<'static>>,
     layout: DescriptorLayout,
 }
 
@@ -45,7 +46,7 @@ impl Chain {
     /// An empty chain.
     pub(crate) fn new(layout: DescriptorLayout) -> Self {
         Self {
-            blocks: KVec::new(),
+            blocks: KVVec::new(),
             layout,
         }
     }
@@ -57,10 +58,10 @@ impl Chain {
     /// The chain is dropped before the device of `pool` is unbound, or leaked.
     pub(crate) unsafe fn reserve(&mut self, pool: &Arc<Pool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
-            let block = Block::zeroed(pool, GFP_KERNEL_ACCOUNT)?;
+            let block = Block::zeroed(pool, raw::user_sized())?;
             // SAFETY: The caller promises what is needed.
             let block = unsafe { block.unbounded() };
-            self.blocks.push(block, GFP_KERNEL_ACCOUNT)?;
+            self.blocks.push(block, raw::user_sized())?;
         }
         Ok(())
     }
@@ -71,10 +72,10 @@ impl Chain {
         let blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
         if self.blocks.len() > blocks {
             // Its table of blocks is freed with it.
-            let mut kept = KVec::new();
+            let mut kept = KVVec::new();
             for block in self.blocks.drain_all().take(blocks) {
                 // A chain without memory is as good.
-                let _ = kept.push(block, GFP_KERNEL_ACCOUNT);
+                let _ = kept.push(block, raw::user_sized());
             }
             self.blocks = kept;
         }
@@ -168,7 +169,7 @@ impl Chains {
         let block = match &mut self.pattern {
             Some(block) => block,
             none => {
-                let block = Block::new(patterns, GFP_KERNEL_ACCOUNT)?;
+                let block = Block::new(patterns, raw::user_sized())?;
                 // SAFETY: The caller promises what is needed.
                 none.insert(unsafe { block.unbounded() })
             }

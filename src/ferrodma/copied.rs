@@ -18,6 +18,7 @@ use kernel::{
 use crate::{
     hardware::Hardware,
     pool::Block,
+    raw,
     request::Request,
     stock::Stock,
     transfer::{
@@ -64,7 +65,7 @@ impl Copied {
         self.has_arrived = false;
         let total = request.dst().iter().map(|seg| seg.len).sum::<u64>();
         // CAST: Limited to what one job may have.
-        self.data.resize(total as usize, 0, GFP_KERNEL_ACCOUNT)?;
+        self.data.resize(total as usize, 0, raw::user_sized())?;
         let mut data = &mut self.data[..];
         for seg in request.src() {
             let (part, rest) = split(data, seg)?;

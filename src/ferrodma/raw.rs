@@ -7,22 +7,23 @@
 //! [`Device::as_raw`]: kernel::device::Device
 
 use kernel::{
-    alloc::Flags,
+    alloc::{
+        flags::__GFP_NOWARN,
+        Flags, //
+    },
     bindings,
     device::{
         Bound,
         Device, //
     },
-    error::{
-        to_result,
-        Result, //
-    },
+    error::to_result,
     ffi::{
         c_int,
         c_uint, //
     },
     io::PhysAddr,
-    page::PAGE_SIZE, //
+    page::PAGE_SIZE,
+    prelude::*, //
 };
 
 #[expect(
@@ -62,6 +63,12 @@ pub(crate) fn memory_bits(dev: &Device<Bound>) -> u32 {
 pub(crate) fn bcm2835_channel(start: PhysAddr) -> Result {
     // SAFETY: The tree is locked inside.
     to_result(unsafe { ferrodma_bcm2835_channel(start) })
+}
+
+/// Returns how to allocate memory of which a program says how much: charged to its memory cgroup,
+/// and without a trace in the log where there is none.
+pub(crate) fn user_sized() -> Flags {
+    GFP_KERNEL_ACCOUNT | __GFP_NOWARN
 }
 
 /// The flags as C takes them.

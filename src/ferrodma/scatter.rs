@@ -146,7 +146,7 @@ impl Table {
         // CAST: Both are within a page.
         // SAFETY: `entry` is valid for writes, and `page` is valid.
         unsafe { ferrodma_sg_set_page(&mut entry, page, len as c_uint, offset as c_uint) };
-        self.push(entry, GFP_KERNEL_ACCOUNT)
+        self.push(entry, raw::user_sized())
     }
 
     fn push(&mut self, entry: bindings::scatterlist, flags: Flags) -> Result {

@@ -9,7 +9,10 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::chain::Chains;
+use crate::{
+    chain::Chains,
+    raw, //
+};
 
 /// Spans that a transfer, and entries that a scatter list keeps room for when it is over.
 pub(crate) const KEPT: usize = 1024;
@@ -93,7 +96,7 @@ impl List {
         let (mut addr, mut left) = (span.addr, span.len);
         while left > 0 {
             let len = left.min(max);
-            self.spans.push(Span::new(addr, len), GFP_KERNEL_ACCOUNT)?;
+            self.spans.push(Span::new(addr, len), raw::user_sized())?;
             addr += len;
             left -= len;
         }

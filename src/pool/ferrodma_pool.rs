@@ -129,8 +129,12 @@ impl ChannelDriver for Driver {
             dev_err!(dev, "ferrodma,nr-blocks is out of range: {count}\n");
             return Err(EINVAL);
         }
-        let stock = Stock::new(dev, size, count)
-            .inspect_err(|_| dev_err!(dev, "no memory for {count} blocks of {size} bytes\n"))?;
+        let stock = Stock::new(dev, size, count).inspect_err(|error| {
+            dev_err!(
+                dev,
+                "failed to allocate {count} blocks of {size} bytes: {error:?}\n"
+            );
+        })?;
         let shape = Shape {
             stock: Some(stock.clone()),
             ..Shape::default()

@@ -96,6 +96,7 @@ pub(crate) mod raw {
     use std::cell::Cell;
 
     use kernel::{
+        alloc::Flags,
         device::Device,
         io::PhysAddr,
         prelude::*, //
@@ -122,6 +123,10 @@ pub(crate) mod raw {
 
     pub(crate) fn bcm2835_channel(_: PhysAddr) -> Result {
         CHANNEL.get()
+    }
+
+    pub(crate) fn user_sized() -> Flags {
+        GFP_KERNEL_ACCOUNT
     }
 }
 
