@@ -5,6 +5,8 @@
 #ifndef FERRODMA_INTERRUPTS_H
 #define FERRODMA_INTERRUPTS_H
 
+#include <ctype.h>
+
 #include "channel_checks.h"
 
 /* Interrupts have lower numbers. */
@@ -29,6 +31,36 @@ static inline void count_interrupts(unsigned long count[MOST_IRQS])
 	}
 	if (f)
 		fclose(f);
+}
+
+/*
+ * How often the interrupts of the channel called @name have come, on all CPUs;
+ * or -1 if no interrupt is its. Of a line that is shared, each device is named.
+ */
+static inline long interrupts_named(const char *name)
+{
+	FILE *f = fopen("/proc/interrupts", "re");
+	size_t len = strlen(name);
+	char line[1024], *end;
+	long count = -1;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = strchr(line, ':'), *found = strstr(line, name);
+
+		/* Not one whose name only begins so. */
+		while (found && isalnum(found[len]))
+			found = strstr(found + len, name);
+		if (!at++ || !found)
+			continue;
+		count += count < 0;
+		for (long n = strtol(at, &end, 10); end != at; n = strtol(at, &end, 10)) {
+			count += n;
+			at = end;
+		}
+	}
+	if (f)
+		fclose(f);
+	return count;
 }
 
 /* The number of the channel's interrupt: that which its jobs bring about; or -1. */

@@ -177,8 +177,8 @@ pub(crate) struct State {
     watch_at: Option<i64>,
     /// The engine has reported an error for the running job.
     fault: bool,
-    /// Jobs of up to so many bytes are polled.
-    pub(crate) poll_bytes: u64,
+    /// Small jobs are polled. While the channel is proved none are.
+    pub(crate) polls: bool,
     /// The end of a job was found before its interrupt came, which may still come.
     polled: bool,
     /// Jobs that have ended and are still mapped.
@@ -193,6 +193,13 @@ impl State {
     /// How many jobs have ended and are still mapped. 0 when no job is out.
     pub(crate) fn still_mapped(&self) -> usize {
         self.unsettled
+    }
+}
+
+impl State {
+    /// Whether a job of so many bytes is to be polled.
+    fn is_small(&self, hw: &Hardware<'_>, bytes: u64) -> bool {
+        self.polls && bytes <= u64::from((hw.poll_bytes)())
     }
 }
 
@@ -223,7 +230,7 @@ impl Channel {
                         deadline: 0,
                         watch_at: None,
                         fault: false,
-                        poll_bytes: 0,
+                        polls: false,
                         polled: false,
                         unsettled: 0,
                         submits: false,
@@ -372,7 +379,7 @@ impl Channel {
         // CAST: The time since boot is positive.
         job.record.submit_ns = time as u64;
         let mut state = self.state.lock();
-        let is_quick = job.waited && job.transfer.total() <= state.poll_bytes;
+        let is_quick = job.waited && state.is_small(hw, job.transfer.total());
         let cookie = if is_quick && state.queue.is_idle() {
             state.queue.number(job.client)
         } else {
@@ -439,7 +446,7 @@ impl Channel {
     fn start_next(&self, state: &mut State, hw: &Hardware<'_>, mut time: i64) {
         let turn = time.saturating_add(POLL_TURN.as_nanos());
         while let Some(bytes) = self.start_one(state, hw, time) {
-            if bytes > state.poll_bytes || time >= turn {
+            if !state.is_small(hw, bytes) || time >= turn {
                 return;
             }
             let outcome;

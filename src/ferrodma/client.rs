@@ -133,10 +133,12 @@ impl Client {
         self.channel.info.flags & uapi::INFO_FAULT_IRQ != 0
     }
 
-    /// Has jobs of up to `bytes` bytes polled from here on, on the whole channel. While it is proved none
-    /// are.
-    pub fn poll_up_to(&self, bytes: u32) {
-        self.channel.state.lock().poll_bytes = bytes.into();
+    /// Has small jobs of the channel polled from here on, as [`ChannelDriver::poll_bytes`] says.
+    /// While it is proved none are.
+    ///
+    /// [`ChannelDriver::poll_bytes`]: crate::driver::ChannelDriver::poll_bytes
+    pub fn poll_small_jobs(&self) {
+        self.channel.state.lock().polls = true;
     }
 
     /// The channel.

@@ -143,7 +143,7 @@ pub trait ChannelDriver: 'static {
     /// Whether channels are to be proved before they are offered.
     fn selftest() -> bool;
 
-    /// Jobs of up to so many bytes are polled.
+    /// Jobs of up to so many bytes are polled. Called for each job, with a spin lock held.
     fn poll_bytes() -> u32;
 }
 
@@ -176,7 +176,6 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
                 number,
                 OperationsOf::<OwnerOf<D>>::get(),
                 D::selftest(),
-                D::poll_bytes(),
             )
         })
     }
@@ -307,6 +306,7 @@ impl<'bound> Parts<'bound> {
                 name: name.to_cstring()?,
                 caps: *engine.caps(),
                 engine,
+                poll_bytes: D::poll_bytes,
                 window,
                 function,
                 descriptors,
@@ -424,7 +424,6 @@ impl<'bound> BoundChannel<'bound> {
         number: Number,
         operations: &'static Operations,
         selftest: bool,
-        poll_bytes: u32,
     ) -> Result<impl PinInit<Self, Error> + 'bound> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let irq = pdev.irq_by_index(0)?;
@@ -450,7 +449,7 @@ impl<'bound> BoundChannel<'bound> {
                     prove(dev, &channel, &hw)?;
                 }
                 // The proof is one of the interrupt as well.
-                channel.state.lock().poll_bytes = poll_bytes.into();
+                channel.state.lock().polls = true;
             },
             _debugfs <- state::show(&debugfs_root, &debugfs_name, channel.clone()),
             registration: Registration::new(dev, &channel, number, operations)?,

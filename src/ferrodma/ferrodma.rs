@@ -51,6 +51,7 @@ mod mmap;
 mod numbers;
 mod owner;
 mod pages;
+pub mod parameters;
 pub mod pm;
 pub mod pool;
 mod queue;

@@ -40,6 +40,8 @@ pub(crate) struct Hardware<'bound> {
     pub(crate) engine: KBox<dyn Engine + 'bound>,
     /// The engine's, which do not change.
     pub(crate) caps: Caps,
+    /// Up to how many bytes a job may have to be polled.
+    pub(crate) poll_bytes: fn() -> u32,
     pub(crate) window: Window,
     pub(crate) function: KBox<dyn Function + 'bound>,
     pub(crate) descriptors: Arc<Pool<'bound>>,

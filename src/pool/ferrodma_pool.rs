@@ -81,6 +81,8 @@ impl Function for Pool<'_> {
     }
 }
 
+ferrodma::parameters!();
+
 struct Driver;
 
 kernel::of_device_table!(
@@ -143,11 +145,11 @@ impl ChannelDriver for Driver {
     }
 
     fn selftest() -> bool {
-        module_parameters::selftest.value()
+        PARAMETERS.selftest()
     }
 
     fn poll_bytes() -> u32 {
-        module_parameters::poll_bytes.value()
+        PARAMETERS.poll_bytes()
     }
 }
 
@@ -157,14 +159,4 @@ ferrodma::module_channel_driver! {
     authors: ["The ferrodma founders"],
     description: "DMA of small messages through blocks of a pool",
     license: "GPL",
-    params: {
-        selftest: bool {
-            default: true,
-            description: "Prove each channel before it is offered (1, the default) or not (0)",
-        },
-        poll_bytes: u32 {
-            default: ferrodma::driver::POLL_BYTES,
-            description: "Poll for the end of jobs of up to so many bytes (default 4096; 0: never)",
-        },
-    },
 }

@@ -66,6 +66,8 @@ impl Function for Sg {
     }
 }
 
+ferrodma::parameters!();
+
 struct Driver;
 
 kernel::of_device_table!(
@@ -111,11 +113,11 @@ impl ChannelDriver for Driver {
     }
 
     fn selftest() -> bool {
-        module_parameters::selftest.value()
+        PARAMETERS.selftest()
     }
 
     fn poll_bytes() -> u32 {
-        module_parameters::poll_bytes.value()
+        PARAMETERS.poll_bytes()
     }
 }
 
@@ -125,14 +127,4 @@ ferrodma::module_channel_driver! {
     authors: ["The ferrodma founders"],
     description: "DMA straight between buffers of a program",
     license: "GPL",
-    params: {
-        selftest: bool {
-            default: true,
-            description: "Prove each channel before it is offered (1, the default) or not (0)",
-        },
-        poll_bytes: u32 {
-            default: ferrodma::driver::POLL_BYTES,
-            description: "Poll for the end of jobs of up to so many bytes (default 4096; 0: never)",
-        },
-    },
 }

@@ -152,7 +152,7 @@ impl Function for Bench<'_> {
     }
 
     fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
-        client.poll_up_to(POLL_BYTES);
+        client.poll_small_jobs();
         let sizes = [64, SZ_4K, SZ_64K, SZ_1M];
         sizes
             .iter()

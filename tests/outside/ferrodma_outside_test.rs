@@ -242,7 +242,7 @@ impl Function for Outside<'_> {
     }
 
     fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
-        client.poll_up_to(driver::POLL_BYTES);
+        client.poll_small_jobs();
         dev_info!(dev, "errors interrupt: {}\n", client.has_fault_irq());
         lists()?;
         self.coherent(client)?;
@@ -250,6 +250,8 @@ impl Function for Outside<'_> {
         blocks(dev, client)
     }
 }
+
+ferrodma::parameters!();
 
 struct Driver;
 
@@ -296,11 +298,11 @@ impl ChannelDriver for Driver {
     }
 
     fn selftest() -> bool {
-        true
+        PARAMETERS.selftest()
     }
 
     fn poll_bytes() -> u32 {
-        driver::POLL_BYTES
+        PARAMETERS.poll_bytes()
     }
 }
 

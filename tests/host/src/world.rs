@@ -160,13 +160,14 @@ impl World {
         let hw = Rc::new(Hardware {
             dev: (),
             engine: Engine::new(setup.ills, line.clone(), Box::new(pause)),
+            poll_bytes: || BYTES as u32,
             has_long_jobs: setup.has_long_jobs,
             bound: PhantomData,
         });
         // SAFETY: It is dropped with the world, and what runs for it ends before.
         unsafe { channel.gate.open(&hw) };
         if setup.polls {
-            channel.state.lock().poll_bytes = BYTES;
+            channel.state.lock().polls = true;
         }
         Rc::new(Self {
             channel,

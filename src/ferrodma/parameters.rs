@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parameters of a driver module.
+//!
+//! All drivers have the same ones: `selftest`, which is for probe, and `poll_bytes`, which can be
+//! written in `/sys/module/<driver>/parameters` at any time.
+//!
+//! What the kernel crate's `module!` makes of `params` is not in sysfs and cannot change once it is
+//! set. [`parameters!`](crate::parameters!) makes parameters as C's `module_param()` does; the
+//! kernel's own code reads and writes the text.
+//!
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
+
+use kernel::{
+    bindings,
+    ffi::c_void,
+    module_param::KernelParam,
+    prelude::*,
+    sync::atomic::{
+        ordering,
+        Atomic, //
+    }, //
+};
+
+use crate::driver::POLL_BYTES;
+
+/// For all to read.
+const READABLE: u16 = 0o444;
+
+/// For all to read, and for root to write.
+const WRITABLE: u16 = 0o644;
+
+/// The values of a driver module's parameters. [`parameters!`](crate::parameters!) makes it.
+pub struct Parameters {
+    selftest: Atomic<bool>,
+    poll_bytes: Atomic<u32>,
+}
+
+impl Parameters {
+    /// The defaults.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            selftest: Atomic::new(true),
+            poll_bytes: Atomic::new(POLL_BYTES),
+        }
+    }
+
+    /// Whether channels are to be proved before they are offered.
+    #[inline]
+    pub fn selftest(&self) -> bool {
+        self.selftest.load(ordering::Relaxed)
+    }
+
+    /// Up to how many bytes a job may have to be polled, as of now.
+    #[inline]
+    pub fn poll_bytes(&self) -> u32 {
+        self.poll_bytes.load(ordering::Relaxed)
+    }
+
+    /// Describes `selftest` of `module` to the kernel.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn describe_selftest(&'static self, module: *mut bindings::module) -> KernelParam {
+        describe(
+            c"selftest",
+            module,
+            &raw const bindings::param_ops_bool,
+            READABLE,
+            self.selftest.as_ptr().cast(),
+        )
+    }
+
+    /// Describes `poll_bytes` of `module` to the kernel.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn describe_poll_bytes(&'static self, module: *mut bindings::module) -> KernelParam {
+        describe(
+            c"poll_bytes",
+            module,
+            &raw const bindings::param_ops_uint,
+            WRITABLE,
+            self.poll_bytes.as_ptr().cast(),
+        )
+    }
+}
+
+/// A parameter whose value is at `value`, and is what `ops` are for.
+#[inline]
+const fn describe(
+    name: &'static CStr,
+    module: *mut bindings::module,
+    ops: *const bindings::kernel_param_ops,
+    perm: u16,
+    value: *mut c_void,
+) -> KernelParam {
+    KernelParam::new(bindings::kernel_param {
+        name: kernel::str::as_char_ptr_in_const_context(name),
+        mod_: module,
+        ops,
+        perm,
+        // Not one of the kernel's command line.
+        level: -1,
+        flags: 0,
+        __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 { arg: value },
+    })
+}
+
+/// Gives the module that names this the parameters of a driver, and a static `PARAMETERS` with
+/// their values.
+#[macro_export]
+macro_rules! parameters {
+    () => {
+        /// The values of the module's parameters.
+        static PARAMETERS: $crate::parameters::Parameters = $crate::parameters::Parameters::new();
+
+        $crate::parameters!(@describe describe_selftest);
+        $crate::parameters!(@info b"parmtype=selftest:bool\0");
+        $crate::parameters!(
+            @info b"parm=selftest:Prove each channel before it is offered (default: yes)\0"
+        );
+        $crate::parameters!(@describe describe_poll_bytes);
+        $crate::parameters!(@info b"parmtype=poll_bytes:uint\0");
+        $crate::parameters!(
+            @info
+            b"parm=poll_bytes:Poll for the end of jobs of so many bytes (default: 4096; 0: never)\0"
+        );
+    };
+    (@describe $describe:ident) => {
+        const _: () = {
+            // The module loader takes the section for an array of `struct kernel_param`. It and
+            // sysfs write to the value through the operations, which are those of its type.
+            #[link_section = "__param"]
+            #[used]
+            static PARAMETER: ::kernel::module_param::KernelParam =
+                PARAMETERS.$describe((&raw const ::kernel::bindings::__this_module).cast_mut());
+        };
+    };
+    (@info $text:literal) => {
+        const _: () = {
+            // Strings of modinfo follow each other in a section of their own.
+            #[link_section = ".modinfo"]
+            #[used]
+            static INFO: [u8; $text.len()] = *$text;
+        };
+    };
+}
