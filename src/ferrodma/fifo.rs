@@ -7,6 +7,8 @@
 
 use kernel::prelude::*;
 
+use crate::raw;
+
 /// A ring with room for as many elements as it has slots.
 ///
 /// # Invariants
@@ -25,9 +27,9 @@ pub(crate) struct Storage<T>(KVVec<Option<T>>);
 impl<T> Storage<T> {
     /// Allocates room for `capacity` elements.
     pub(crate) fn new(capacity: usize) -> Result<Self> {
-        let mut slots = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+        let mut slots = KVVec::with_capacity(capacity, raw::user_sized())?;
         for _ in 0..capacity {
-            slots.push(None, GFP_KERNEL_ACCOUNT)?;
+            slots.push(None, raw::user_sized())?;
         }
         Ok(Self(slots))
     }

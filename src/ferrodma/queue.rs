@@ -21,9 +21,12 @@
 
 use kernel::prelude::*;
 
-use crate::fifo::{
-    Fifo,
-    Storage, //
+use crate::{
+    fifo::{
+        Fifo,
+        Storage, //
+    },
+    raw, //
 };
 
 /// Slots for clients in a queue that gets its first one.
@@ -195,9 +198,9 @@ impl<J: Entry, S> Queue<J, S> {
     /// Allocates what a client needs, and tables for `slots` of them if that is not 0.
     pub(crate) fn room(depth: usize, slots: usize, signals: S) -> Result<Room<J, S>> {
         let jobs = slots.checked_mul(depth).ok_or(ENOMEM)?;
-        let mut clients = KVVec::with_capacity(slots, GFP_KERNEL_ACCOUNT)?;
+        let mut clients = KVVec::with_capacity(slots, raw::user_sized())?;
         for _ in 0..slots {
-            clients.push(None, GFP_KERNEL_ACCOUNT)?;
+            clients.push(None, raw::user_sized())?;
         }
         Ok(Room {
             client: Some(Client {

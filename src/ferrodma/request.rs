@@ -4,7 +4,10 @@
 
 use kernel::prelude::*;
 
-use crate::uapi::Seg;
+use crate::{
+    raw,
+    uapi::Seg, //
+};
 
 /// What a channel accepts in one job.
 #[derive(Clone, Copy)]
@@ -89,7 +92,7 @@ impl Request {
         count: usize,
         read: impl FnOnce(&mut [Seg]) -> Result,
     ) -> Result {
-        self.src.resize(count, Seg::default(), GFP_KERNEL_ACCOUNT)?;
+        self.src.resize(count, Seg::default(), raw::user_sized())?;
         read(&mut self.src)
     }
 
@@ -99,7 +102,7 @@ impl Request {
         count: usize,
         read: impl FnOnce(&mut [Seg]) -> Result,
     ) -> Result {
-        self.dst.resize(count, Seg::default(), GFP_KERNEL_ACCOUNT)?;
+        self.dst.resize(count, Seg::default(), raw::user_sized())?;
         read(&mut self.dst)
     }
 
@@ -143,7 +146,7 @@ impl Request {
         // before the other side's have ended.
         self.ranges.clear();
         self.ranges
-            .reserve(self.src.len() + self.dst.len(), GFP_KERNEL_ACCOUNT)?;
+            .reserve(self.src.len() + self.dst.len(), raw::user_sized())?;
         for (list, is_dst) in [(&self.src, false), (&self.dst, true)] {
             for seg in list {
                 let start = seg.addr & mask;
@@ -153,7 +156,7 @@ impl Request {
                         end: start + seg.len,
                         is_dst,
                     },
-                    GFP_KERNEL_ACCOUNT,
+                    raw::user_sized(),
                 )?;
             }
         }
@@ -177,7 +180,7 @@ impl Request {
 fn push(list: &mut KVec<Seg>, seg: Seg) -> Result {
     // Most lists have room from the one before.
     if let Err(full) = list.push_within_capacity(seg) {
-        list.push(full.0, GFP_KERNEL_ACCOUNT)?;
+        list.push(full.0, raw::user_sized())?;
     }
     Ok(())
 }

@@ -17,10 +17,13 @@ use kernel::{
     }, //
 };
 
-use crate::pool::{
-    Block,
-    BlockLayout,
-    Pool, //
+use crate::{
+    pool::{
+        Block,
+        BlockLayout,
+        Pool, //
+    },
+    raw, //
 };
 
 /// Blocks that are not in use.
@@ -129,7 +132,7 @@ impl<'a> Stock<'a> {
 
     /// As [`Stock::take`], behind what is in `into` already.
     pub(crate) fn take_into(&self, into: &mut KVec<Block<'a>>, count: usize) -> Result {
-        into.reserve(count, GFP_KERNEL_ACCOUNT)?;
+        into.reserve(count, raw::user_sized())?;
         let mut free = self.free.lock();
         if free.blocks.len() < count {
             free.is_short = true;

@@ -62,9 +62,11 @@
  * are faulted in), readable for sources and writable for destinations. They
  * are pinned until the job has ended; until its record is taken, where a file
  * system holds a page locked; for good, where hardware does not stop.
- * Meanwhile each page counts against RLIMIT_MEMLOCK of the user, once for each
- * segment it is in. What the program does to the mapping does not concern the
- * job. Memory of a device cannot be pinned. A job that is larger than what the
+ * Meanwhile each page counts against RLIMIT_MEMLOCK, once for each segment it
+ * is in: one limit for all processes of the user, and for what io_uring and
+ * zero-copy messages pin. A caller with CAP_IPC_LOCK is neither limited nor
+ * charged. What the program does to the mapping does not concern the job.
+ * Memory of a device cannot be pinned. A job that is larger than what the
  * system can map for the device, such as a bounce buffer, is ENOMEM.
  *
  * POOL: an address of the program, and what is there is copied: the source

@@ -71,6 +71,19 @@ pub(crate) mod pool {
     }
 }
 
+pub(crate) mod raw {
+    //! Flags of allocations.
+
+    use kernel::{
+        alloc::Flags,
+        prelude::*, //
+    };
+
+    pub(crate) fn user_sized() -> Flags {
+        GFP_KERNEL_ACCOUNT
+    }
+}
+
 pub(crate) mod stock {
     //! Stocks of blocks: there is none in any channel here.
 

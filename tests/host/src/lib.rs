@@ -47,6 +47,7 @@ use self::{
         driver,
         engine,
         pool,
+        raw,
         stock,
         streaming,
         transfer,
