@@ -324,9 +324,11 @@ struct ferrodma_cancel {
 
 /*
  * read() and readv() return whole struct ferrodma_completion, oldest first, as
- * many as fit: EINVAL where there is no room for one, EAGAIN with O_NONBLOCK
- * when there is none, EPERM where the file belongs to another address space.
- * They wait for the first record only.
+ * many as fit all buffers together, wherever they are cut: EINVAL where there
+ * is no room for one, EAGAIN with O_NONBLOCK or RWF_NOWAIT when there is none,
+ * EPERM where the file belongs to another address space. They wait for the
+ * first record only. io_uring reads likewise (IORING_OP_READ, READV,
+ * READ_MULTISHOT).
  *
  * poll(): POLLIN while a record waits; POLLOUT while the queue has room and as
  * many blocks are free as the last EAGAIN was about; POLLERR when the channel
@@ -336,8 +338,9 @@ struct ferrodma_cancel {
  * returns ENODEV, or EIO where the channel is dead.
  *
  * mmap() of a coherent device: MAP_SHARED only (EINVAL), not executable
- * (EPERM), within buffer_size (ENXIO); other functions: ENODEV. The mapping of
- * an unbound device raises SIGBUS.
+ * (EPERM; a program with the personality READ_IMPLIES_EXEC gets a mapping that
+ * is not), within buffer_size (ENXIO); other functions: ENODEV. The first touch
+ * maps all of it. The mapping of an unbound device raises SIGBUS.
  */
 
 #endif /* _UAPI_FERRODMA_H */
