@@ -396,6 +396,48 @@ TEST_F(races, submit_that_waits_for_a_page_holds_up_nobody)
 	expect_unpinned(_metadata, self->held);
 }
 
+/* A structure that can be made unwritable, and its SUBMIT in another thread. */
+struct guarded_submitter {
+	const struct channel *c;
+	struct job *job;
+	int result;
+	pthread_t thread;
+};
+
+static void *submitting_guarded(void *arg)
+{
+	struct guarded_submitter *s = arg;
+
+	s->result = job_submit(s->c, s->job);
+	return NULL;
+}
+
+TEST_F(races, job_whose_cookie_cannot_be_told_leaves_nothing)
+{
+	static struct guarded_submitter s;
+	size_t page = page_size();
+	int uffd;
+	uint8_t *p = pages_on_demand(1, &uffd), *dst = new_pages(1);
+
+	if (!p)
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	s.c = &self->c;
+	s.job = (void *)new_pages((sizeof(*s.job) + page - 1) / page);
+	ASSERT_TRUE(dst && s.job);
+	job_move(s.job, dst, p, page);
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting_guarded, &s));
+	ASSERT_TRUE(wait_demand(uffd));
+	ASSERT_EQ(0, mprotect(s.job, sizeof(*s.job), PROT_READ));
+	ASSERT_EQ(0, supply(uffd, p, self->c.mem));
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	EXPECT_EQ(-EFAULT, s.result);
+	EXPECT_FALSE(has_record(&self->c));
+	EXPECT_EQ(-ENOENT, job_cancel(&self->c, 1));
+	expect_unpinned(_metadata, self->held);
+	/* The next one has the next number. */
+	EXPECT_EQ(2, queue_one(&self->c, 0));
+}
+
 TEST_F(races, unbind_does_not_wait_for_a_submit_that_waits_for_a_page)
 {
 	static struct submitter s;

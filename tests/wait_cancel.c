@@ -176,6 +176,27 @@ TEST_F(channel, wait_with_a_bad_pointer_keeps_the_record)
 	expect_record_kept(_metadata, &self->c);
 }
 
+TEST_F(channel, wait_that_cannot_be_answered_leaves_the_order_of_records)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct ferrodma_wait *w;
+
+	w = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(w != MAP_FAILED);
+	*w = (struct ferrodma_wait){ .size = sizeof(*w), .cookie = 3 };
+	ASSERT_EQ(0, mprotect(w, page, PROT_READ));
+	ASSERT_TRUE(queue_some(&self->c, 4));
+	for (int ms = 0; ms < SOON_MS; ms++) {
+		if (fdma_ioctl(self->c.fd, FERRODMA_IOC_WAIT, w) == -EFAULT)
+			break;
+		sleep_ms(1);
+	}
+	for (int i = 1; i <= 4; i++) {
+		ASSERT_EQ(1, read_records(&self->c, &record, 1));
+		EXPECT_EQ(i, record.cookie);
+	}
+}
+
 struct waiter {
 	struct channel *c;
 	uint64_t jobs, taken;

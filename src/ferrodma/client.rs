@@ -109,7 +109,7 @@ impl Client {
             Signals {
                 changed: PollCondVarBox::new(c"ferrodma client", static_lock_class!())?,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         Ok(Self {
             id: channel.add_client(&signals)?,
@@ -146,6 +146,15 @@ impl Client {
         &self.channel
     }
 
+    /// Checks that the calling program's address space is the client's, or that it has none yet.
+    ///
+    /// # Errors
+    ///
+    /// EPERM: it has another one.
+    pub(crate) fn check_owner(&self) -> Result {
+        self.owner.check()
+    }
+
     /// Makes the calling program's address space the client's, if that has none yet.
     ///
     /// # Errors
@@ -153,7 +162,7 @@ impl Client {
     /// EPERM: it has another one, or the caller has none.
     pub(crate) fn claim(&self) -> Result {
         if self.owner.claim()? {
-            // Those who sleep for another address space are to leave.
+            // Wakes the sleepers of other address spaces, whose calls are EPERM now.
             drop(self.channel.state.lock());
             self.signals.changed.notify_all();
         }
@@ -336,10 +345,10 @@ impl Client {
         }
     }
 
-    /// Waits for the record of a job that was submitted as `waited`. If a signal comes first, `announce`
-    /// is to tell the program the job's cookie: the call ends, and the job goes on as an ordinary one,
-    /// whose record [`Client::wait`] and [`Client::next_record`] take. A signal that ends the program
-    /// cancels the job.
+    /// Waits for the record of a job that was submitted as `waited`. If a signal comes first, the job
+    /// becomes an ordinary one, whose record [`Client::wait`] and [`Client::next_record`] take, and
+    /// `announce` is to tell the program the job's cookie. A signal that ends the program cancels the
+    /// job.
     ///
     /// # Errors
     ///
@@ -354,24 +363,45 @@ impl Client {
             Stage::Queued(Some(wake)) => wake.wait_interruptible(),
             _ => Wait::Done,
         };
-        let announced = match waited {
+        match waited {
             Wait::Done | Wait::TimedOut => return self.take_submitted(ticket),
-            Wait::Signal => announce(),
-            Wait::Killed => Err(EINTR),
-        };
-        if let Err(error) = announced {
-            // Whatever this says, the job has ended when it returns.
-            let _ = self.channel.cancel(self.id, ticket.cookie);
-            self.take_submitted(ticket)?;
-            return Err(error);
+            Wait::Killed => {
+                // Whatever this says, the job has ended when it returns.
+                let _ = self.channel.cancel(self.id, ticket.cookie);
+                self.take_submitted(ticket)?;
+                return Err(EINTR);
+            }
+            Wait::Signal => {}
         }
-        match self.channel.stop_waiting(self.id, ticket.cookie) {
-            Some(job) => self.take_submitted(Ticket {
+        // Before the program is told, which takes as long as user space likes. From here on the
+        // finisher unmaps the job, so that unbind does not wait for this call.
+        if let Some(job) = self.channel.stop_waiting(self.id, ticket.cookie) {
+            return self.take_submitted(Ticket {
                 stage: Stage::Ended(job),
                 ..ticket
-            }),
-            None => Err(ERESTARTSYS),
+            });
         }
+        announce().inspect_err(|_| self.discard(ticket.cookie))?;
+        Err(ERESTARTSYS)
+    }
+
+    /// Ends a job that the program does not know of, and drops its record, unless another call of the
+    /// program has that already.
+    pub(crate) fn discard(&self, cookie: u64) {
+        // Whatever this says, the job has ended when it returns.
+        let _ = self.channel.cancel(self.id, cookie);
+        let mut state = self.channel.state.lock();
+        // The finisher may still be at it.
+        while state.queue.has_record_to_come(self.id, cookie) {
+            self.signals.changed.wait(&mut state);
+        }
+        let Some(mut job) = state.queue.take_cookie(self.id, cookie) else {
+            return;
+        };
+        drop(state);
+        job.lent.reset();
+        self.channel.state.lock().queue.recycle(self.id, Some(job));
+        self.signals.changed.notify_all();
     }
 
     /// Takes a job that has ended, and gives back its memory.

@@ -91,19 +91,15 @@ impl<T> Fifo<T> {
         Ok(())
     }
 
-    /// Puts `value` before all others, or gives it back when the queue is full.
-    pub(crate) fn push_front(&mut self, value: T) -> Result<(), T> {
-        if self.len == self.slots.len() {
-            return Err(value);
+    /// Puts `value` before the oldest element that `is_later`, or gives it back when the queue is full.
+    pub(crate) fn push_before(&mut self, value: T, is_later: impl Fn(&T) -> bool) -> Result<(), T> {
+        let to = self.iter().position(is_later).unwrap_or(self.len);
+        self.push(value)?;
+        // INVARIANT: The same slots are `Some`; what is behind `to` moves by one place.
+        for n in (to + 1..self.len).rev() {
+            let (before, last) = (self.index(n - 1), self.index(n));
+            self.slots.swap(before, last);
         }
-        let before = self.index(self.slots.len().saturating_sub(1));
-        let Some(slot) = self.slots.get_mut(before) else {
-            return Err(value);
-        };
-        // INVARIANT: The slot before the head becomes `Some`, the head, and is counted.
-        *slot = Some(value);
-        self.head = before;
-        self.len += 1;
         Ok(())
     }
 

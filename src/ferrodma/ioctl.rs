@@ -115,12 +115,13 @@ impl Call<'_> {
         if !self.writable {
             return Err(EBADF);
         }
+        self.client.check_owner()?;
         let mut submit: Submit = self.read()?;
         if submit.flags & !uapi::SUBMIT_FLAGS != 0 {
             return Err(EINVAL);
         }
         if submit.flags & uapi::SUBMIT_SUBMITTED != 0 {
-            return self.wait_submitted(submit);
+            return self.resume_submit(submit);
         }
         let channel = self.client.channel();
         if submit.timeout_ns > channel.info.max_timeout_ns
@@ -175,12 +176,15 @@ impl Call<'_> {
             submit.completion = self
                 .client
                 .wait_submitted(ticket, || self.write(&announced))?;
+            return self.write(&submit);
         }
+        let cookie = submit.cookie;
         self.write(&submit)
+            .inspect_err(|_| self.client.discard(cookie))
     }
 
     /// Waits for the job of a SUBMIT that a signal has interrupted.
-    fn wait_submitted(&self, mut submit: Submit) -> Result {
+    fn resume_submit(&self, mut submit: Submit) -> Result {
         submit.flags &= !uapi::SUBMIT_SUBMITTED;
         let waited = self.client.wait(submit.cookie, None, false, |record| {
             submit.completion = *record;

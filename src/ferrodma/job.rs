@@ -119,4 +119,8 @@ impl Entry for KBox<Job> {
     fn stop_waiting(&mut self) {
         self.waited = false;
     }
+
+    fn ended_at(&self) -> u64 {
+        self.record.complete_ns
+    }
 }

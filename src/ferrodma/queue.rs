@@ -46,8 +46,10 @@ pub(crate) trait Entry {
     fn set_cookie(&mut self, cookie: u64);
     /// Whether its submitter waits for it, so that nobody else may take it when it is done.
     fn is_waited(&self) -> bool;
-    /// Makes it a job for whose record nobody waits in particular.
+    /// Leaves its record to every call of the client.
     fn stop_waiting(&mut self);
+    /// When it has ended. Jobs are delivered in this order.
+    fn ended_at(&self) -> u64;
 }
 
 /// Whether jobs are accepted and started.
@@ -98,6 +100,7 @@ impl<J: Entry, S> Client<J, S> {
             cookie: job.cookie(),
             waited: false,
             ended: true,
+            is_given: true,
         });
         Some(job)
     }
@@ -110,6 +113,8 @@ struct Active {
     waited: bool,
     /// Nothing can be done about it any more.
     ended: bool,
+    /// A call has taken it to give its record.
+    is_given: bool,
 }
 
 /// The answer to [`Queue::reserve`].
@@ -313,6 +318,7 @@ impl<J: Entry, S> Queue<J, S> {
             cookie,
             waited,
             ended: false,
+            is_given: false,
         };
         if client.active.push_within_capacity(active).is_err() {
             return Err((ENOMEM, job));
@@ -355,6 +361,7 @@ impl<J: Entry, S> Queue<J, S> {
             cookie: job.cookie(),
             waited: job.is_waited(),
             ended: false,
+            is_given: false,
         };
         if let Some(client) = self.client(job.client()) {
             // There is room, as `number()` has seen.
@@ -494,6 +501,13 @@ impl<J: Entry, S> Queue<J, S> {
             .any(|job| job.cookie == cookie && !job.waited)
     }
 
+    /// Whether a job is pending, running or parked.
+    pub(crate) fn has_record_to_come(&self, id: ClientId, cookie: u64) -> bool {
+        self.active(id)
+            .iter()
+            .any(|job| job.cookie == cookie && !job.is_given)
+    }
+
     /// How many jobs were submitted whose records are not taken yet.
     pub(crate) fn jobs_out(&self) -> usize {
         self.clients
@@ -533,12 +547,15 @@ impl<J: Entry, S> Queue<J, S> {
         self.client(id)?.give(|done| done.pop())
     }
 
-    /// Puts back a job that was taken, as the oldest.
+    /// Puts back a job that was taken, where it was: before those that have ended later.
     pub(crate) fn untake(&mut self, job: J) {
         self.forget(job.client(), job.cookie());
         if let Some(client) = self.client(job.client()) {
+            let ended = job.ended_at();
             // Cannot fail: the place that it had is free.
-            let _ = client.done.push_front(job);
+            let _ = client
+                .done
+                .push_before(job, |other| other.ended_at() > ended);
         }
     }
 

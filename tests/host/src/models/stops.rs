@@ -236,6 +236,25 @@ fn a_job_that_the_program_cannot_be_told_of_is_taken_back() {
 }
 
 #[test]
+fn a_record_that_is_discarded_is_for_nobody() {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(3), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let client = world.client();
+            world.interrupts();
+            world.settles();
+            submit(&client, 1);
+            client.discard(1);
+            assert_eq!(read(&client, true), Err(EAGAIN));
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
 fn a_wait_that_is_out_of_time_leaves_the_record() {
     explore(None, || {
         let world = World::new(Setup::default());

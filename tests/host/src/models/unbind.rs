@@ -10,6 +10,8 @@ use kernel::{
     }, //
 };
 
+use loom::sync::mpsc;
+
 use crate::{
     driver::Addresses,
     uapi::Record,
@@ -117,6 +119,36 @@ fn unbind_ends_a_job_whose_submitter_gets_a_signal() {
                 check_ended(&wait(&client, 1).expect("it comes"), 1);
             }
             Err(error) => assert_eq!(error, ENODEV),
+        }
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+/// The program is told of its job in memory that it may supply as late as it likes.
+#[test]
+fn unbind_does_not_wait_for_a_program_that_is_being_told() {
+    explore(Some(2), || {
+        let world = World::new(BOUND_SG);
+        let client = world.client();
+        world.interrupts();
+        world.settles();
+        let (sender, unbound) = mpsc::channel();
+        let thread = world.run(move |world| {
+            world.unbind();
+            let _ = sender.send(());
+        });
+        if let Ok(ticket) = try_submit(&client, true, 1) {
+            task::send_signal(Signal::Handled);
+            let told = client.wait_submitted(ticket, || unbound.recv().map_err(|_| EFAULT));
+            match told {
+                Ok(record) => check_ended(&record, 1),
+                Err(error) => {
+                    assert_eq!(error, ERESTARTSYS);
+                    task::send_signal(Signal::None);
+                    check_ended(&wait(&client, 1).expect("it comes"), 1);
+                }
+            }
         }
         thread.join().expect("it ends");
         world.end([client]);

@@ -33,10 +33,12 @@ fn run(choices: &mut Choices, steps: usize) {
             }
             0 => assert_eq!(ring.push(value), Err(value)),
             1 if simple.len() < capacity => {
-                assert_eq!(ring.push_front(value), Ok(()));
-                simple.push_front(value);
+                let is_later = |other: &usize| *other % 3 == value % 3;
+                let to = simple.iter().position(is_later).unwrap_or(simple.len());
+                assert_eq!(ring.push_before(value, is_later), Ok(()));
+                simple.insert(to, value);
             }
-            1 => assert_eq!(ring.push_front(value), Err(value)),
+            1 => assert_eq!(ring.push_before(value, |_| true), Err(value)),
             2 => assert_eq!(ring.pop(), simple.pop_front()),
             3 => {
                 let second = simple.get(1).copied();

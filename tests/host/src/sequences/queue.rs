@@ -27,6 +27,7 @@ struct Job {
     client: ClientId,
     cookie: u64,
     waited: bool,
+    ended: u64,
 }
 
 impl Entry for Job {
@@ -48,6 +49,10 @@ impl Entry for Job {
 
     fn stop_waiting(&mut self) {
         self.waited = false;
+    }
+
+    fn ended_at(&self) -> u64 {
+        self.ended
     }
 }
 
@@ -74,6 +79,8 @@ struct Known {
     client: usize,
     cookie: u64,
     waited: bool,
+    /// Counts jobs in the order in which they were delivered.
+    ended: u64,
     at: At,
 }
 
@@ -90,6 +97,7 @@ struct Both {
     reserved: [Vec<Job>; 2],
     is_held: bool,
     phase: Phase,
+    delivered: u64,
 }
 
 fn add(queue: &mut Queue<Job, usize>, signals: usize) -> Option<ClientId> {
@@ -111,6 +119,7 @@ impl Both {
             reserved: [Vec::new(), Vec::new()],
             is_held: false,
             phase: Phase::Live,
+            delivered: 0,
         }
     }
 
@@ -165,6 +174,7 @@ impl Both {
                     client: id,
                     cookie: 0,
                     waited: false,
+                    ended: 0,
                 });
             }
             Ok(Reserved::Full) => assert_eq!(used, DEPTH),
@@ -187,6 +197,7 @@ impl Both {
                     client,
                     cookie,
                     waited,
+                    ended: 0,
                     at: At::Pending,
                 });
             }
@@ -199,7 +210,13 @@ impl Both {
 
     /// Delivers a job that is held.
     fn deliver(&mut self, known: Known) {
-        let job = self.let_go(known);
+        let mut job = self.let_go(known);
+        self.delivered += 1;
+        job.ended = self.delivered;
+        let known = Known {
+            ended: job.ended,
+            ..known
+        };
         assert_eq!(self.queue.deliver(job), Ok(()));
         self.moves(known, if known.waited { At::Kept } else { At::Done });
     }
@@ -297,7 +314,9 @@ impl Both {
                         self.queue.untake(job);
                         self.moves(known, At::Done);
                         let moved = self.jobs.pop().expect("it was moved");
-                        self.jobs.insert(0, moved);
+                        let is_later = |job: &Known| mine(At::Done)(job) && job.ended > moved.ended;
+                        let to = self.jobs.iter().position(is_later);
+                        self.jobs.insert(to.unwrap_or(self.jobs.len()), moved);
                     }
                 }
             }
@@ -378,6 +397,8 @@ impl Both {
             assert_eq!(self.queue.place(id, job.cookie), place);
             let is_active = !matches!(job.at, At::Done | At::Kept | At::Taken);
             assert_eq!(self.queue.expects(id, job.cookie), is_active && !job.waited);
+            let is_to_come = is_active && job.at != At::Given;
+            assert_eq!(self.queue.has_record_to_come(id, job.cookie), is_to_come);
         }
     }
 }
@@ -458,6 +479,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
                 client,
                 cookie: 0,
                 waited: false,
+                ended: 0,
             };
             submitted.push((client, queue.submit(job).expect("there is room")));
         }
@@ -485,6 +507,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
         client: first,
         cookie: 0,
         waited: false,
+        ended: 0,
     };
     assert_eq!(queue.submit(late).map_err(|(error, _)| error), Err(ENODEV));
 }
