@@ -194,9 +194,7 @@ impl State {
     pub(crate) fn still_mapped(&self) -> usize {
         self.unsettled
     }
-}
 
-impl State {
     /// Whether a job of so many bytes is to be polled.
     fn is_small(&self, hw: &Hardware<'_>, bytes: u64) -> bool {
         self.polls && bytes <= u64::from((hw.poll_bytes)())

@@ -197,7 +197,7 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
         };
         let client = KBox::new(Client::new(&node.channel)?, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: The file is being opened, and its private data is ours. Completion records have
-        // no position, and `read_iter` can do without waiting.
+        // no position, and `read_iter` heeds IOCB_NOWAIT where it would wait for a record.
         unsafe {
             (*file).private_data = KBox::into_raw(client).cast();
             ferrodma_set_file_nowait(file);

@@ -433,7 +433,7 @@ impl<'bound> BoundChannel<'bound> {
             hw: hw.clone(),
         };
         // SAFETY: The string is never changed. The handler holds the hardware that it is a part of,
-        // and is dropped when the interrupt has been freed, with which all use of its name ends.
+        // and is dropped when the interrupt has been freed; free_irq() is the last user of the name.
         let irq_name: &'static CStr = unsafe { CStr::from_char_ptr(hw.name.as_char_ptr()) };
         let (debugfs_root, debugfs_name) = (state::root(), state::name_of(dev)?);
         // What fails is undone in reverse order.

@@ -5,8 +5,8 @@
 //! From the outside in, each layer knowing only those below it:
 //!
 //! - [`driver`]: a platform driver but for the meaning of an address; [`pm`]: its hooks for suspend
-//!   and shutdown; [`chardev`], [`ioctl`],
-//!   [`mmap`]: the character device; [`state`]: debugfs.
+//!   and shutdown; [`parameters`]: those of its module; [`chardev`], [`ioctl`], [`mmap`]: the
+//!   character device; [`state`]: debugfs.
 //! - [`client`]: users of a channel, open files or kernel code; [`owner`]: for which address space;
 //!   [`request`]: what they ask for; [`alarm`]: how long they wait.
 //! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it

@@ -151,7 +151,7 @@ fn forbid_execution(vma: &VmaNew) -> Result {
         if !vma.readable() || !reads_imply_execution() {
             return Err(EPERM);
         }
-        // SAFETY: `vma` is being set up, so nobody else uses its flags. It may do without this one.
+        // SAFETY: `vma` is not in the tree of areas yet, so its flags may be written.
         unsafe { (*vma.as_ptr()).__bindgen_anon_2.vm_flags &= !flags::EXEC };
     }
     vma.try_clear_mayexec()

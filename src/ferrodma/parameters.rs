@@ -124,7 +124,7 @@ macro_rules! parameters {
         $crate::parameters!(@info b"parmtype=poll_bytes:uint\0");
         $crate::parameters!(
             @info
-            b"parm=poll_bytes:Poll for the end of jobs of so many bytes (default: 4096; 0: never)\0"
+            b"parm=poll_bytes:Poll for the end of jobs of up to so many bytes (default: 4096; 0: never)\0"
         );
     };
     (@describe $describe:ident) => {

@@ -19,11 +19,13 @@
  *   close()               the last one of a file stops its jobs
  *
  * Processes. A file belongs to one address space: that of the first SUBMIT on
- * it. SUBMIT, WAIT, CANCEL and read() from another one are EPERM and do
- * nothing; INFO, mmap() and poll() are open to all that have the file. So a
- * program may open a channel and hand the file to the one that uses it, and a
- * child process opens a file of its own. After execve() the file is of no use
- * but to be closed.
+ * it whose structure passes its checks, even if the job is refused then.
+ * SUBMIT, WAIT, CANCEL and read() from another one are EPERM and do nothing;
+ * INFO, mmap() and poll() are open to all that have the file. So a program may
+ * open a channel and hand the file to the one that uses it, which should
+ * submit before it trusts the file; and a child process opens a file of its
+ * own, unless it shares its parent's memory (vfork(), CLONE_VM). After execve()
+ * the file is of no use but to be closed.
  *
  * Threads. All calls may be made from any number of threads at a time. Jobs
  * of a file run in the order in which they were submitted. A record is taken
@@ -69,13 +71,12 @@
  * Memory of a device cannot be pinned. A job that is larger than what the
  * system can map for the device, such as a bounce buffer, is ENOMEM.
  *
- * POOL: an address of the program, and what is there is copied: the source
- * when the job is submitted, the destination when its record is taken, before
- * the record is given. Each segment takes a block of the device, of which
- * there is a fixed number; a job that finds too few waits for those of others,
- * or is EAGAIN with O_NONBLOCK. The destination of a job that fails is left as
- * it is. Where it cannot be written the record says -EFAULT, and part of it
- * may have changed.
+ * POOL: an address of the program, whose bytes are copied: the source when the
+ * job is submitted, the destination when its record is taken, before the record
+ * is given. Each segment takes a block of the device, of which there is a fixed
+ * number; a job that finds too few waits for those of others, or is EAGAIN with
+ * O_NONBLOCK. The destination of a job that fails is left as it is. Where it
+ * cannot be written the record says -EFAULT, and part of it may have changed.
  *
  * Source and destination must not overlap. Where they are addresses of the
  * program, that is told by the addresses, without their tags: memory that is
@@ -94,9 +95,14 @@
 #define FERRODMA_FUNCTION_SG		2
 #define FERRODMA_FUNCTION_POOL		3
 
-/* ferrodma_info.engine: the DMA controller IP. */
-#define FERRODMA_ENGINE_ZDMA		1 /* xlnx,zynqmp-dma-1.0 */
-#define FERRODMA_ENGINE_BCM2835		2 /* brcm,bcm2835-dma */
+/*
+ * ferrodma_info.engine: the DMA controller IP.
+ *
+ * ZDMA: xlnx,zynqmp-dma-1.0, amd,versal2-dma-1.0
+ * BCM2835: brcm,bcm2835-dma
+ */
+#define FERRODMA_ENGINE_ZDMA		1
+#define FERRODMA_ENGINE_BCM2835		2
 
 /*
  * ferrodma_info.flags
@@ -126,7 +132,9 @@
  * A program that gets EINTR makes the same call again to go on waiting, takes
  * the record by WAIT or read(), or cancels the job; EINTR without this flag
  * means that nothing was submitted. Before the structure is used for another
- * job the flag is to be cleared.
+ * job the flag is to be cleared. A thread that reads all records of a file may
+ * take that of such a job; the call is ENOENT then, which says nothing of how
+ * the job ended.
  */
 #define FERRODMA_SUBMIT_WAIT		(1U << 0)
 #define FERRODMA_SUBMIT_FILL		(1U << 1)
@@ -226,7 +234,8 @@ struct ferrodma_completion {
  *
  * The file must be open for writing. A job keeps its place in the queue until
  * its record is taken: by read(), by WAIT, or by this call when it waits. When
- * the queue is full the call sleeps, or returns EAGAIN with O_NONBLOCK.
+ * the queue is full the call sleeps, or returns EAGAIN with O_NONBLOCK. With
+ * FERRODMA_SUBMIT_WAIT it waits for its job in any case.
  *
  * A job that was accepted ends in exactly one record. With
  * FERRODMA_SUBMIT_WAIT the call returns 0 and the record's status tells how
@@ -235,7 +244,8 @@ struct ferrodma_completion {
  *
  * Errors, none of which submits anything or changes memory, save for EINTR as
  * FERRODMA_SUBMIT_SUBMITTED says, and EFAULT where the structure becomes
- * unwritable during the call (the job is stopped):
+ * unwritable during the call (the job is stopped and leaves no record, but
+ * may have written):
  *   EPERM       the file belongs to another address space
  *   EBADF       the file is not open for writing
  *   EINVAL      structure too small, unknown flag, reserved field not zero,
@@ -280,19 +290,21 @@ struct ferrodma_submit {
  * @flags: zero
  * @cookie: the job
  * @timeout_ns: [in, out] how long to wait, in nanoseconds; 0 without limit.
- *	Where a signal ends the call the kernel writes what is left, so that a
- *	call that is made again keeps to the first one's end
+ *	Where a signal comes the kernel writes what is left, so that a call
+ *	that is made again keeps to the first one's end. So it is to be set
+ *	anew for each job
  * @completion: [out] the record
  *
  * The first call takes the record: WAIT for its cookie, or read(). A call
  * that ends without the record leaves the job as it is. The record of a job
- * that another call waits for (FERRODMA_SUBMIT_WAIT) cannot be taken.
+ * that another call waits for (FERRODMA_SUBMIT_WAIT) cannot be taken until a
+ * signal has ended that call.
  *
  * Errors: EPERM (the file belongs to another address space); ENOENT (no such
- * job, or its record was taken); EAGAIN (not complete and the file is
- * O_NONBLOCK); ETIMEDOUT (not complete within @timeout_ns); EINTR; ENODEV
- * (unbound, and no record left for this cookie); ENOMEM; EINVAL, E2BIG, EFAULT
- * as above.
+ * job, its record was taken, or another call waits for it); EAGAIN (not
+ * complete and the file is O_NONBLOCK); ETIMEDOUT (not complete within
+ * @timeout_ns); EINTR; ENODEV (unbound, and no record left for this cookie);
+ * ENOMEM; EINVAL, E2BIG, EFAULT as above.
  */
 struct ferrodma_wait {
 	__u32 size;
@@ -326,9 +338,9 @@ struct ferrodma_cancel {
  * read() and readv() return whole struct ferrodma_completion, oldest first, as
  * many as fit all buffers together, wherever they are cut: EINVAL where there
  * is no room for one, EAGAIN with O_NONBLOCK or RWF_NOWAIT when there is none,
- * EPERM where the file belongs to another address space. They wait for the
- * first record only. io_uring reads likewise (IORING_OP_READ, READV,
- * READ_MULTISHOT).
+ * EPERM where the file belongs to another address space, EFAULT where the
+ * first record cannot be written, EINTR. They wait for the first record only.
+ * io_uring reads likewise (IORING_OP_READ, READV, READ_MULTISHOT).
  *
  * poll(): POLLIN while a record waits; POLLOUT while the queue has room and as
  * many blocks are free as the last EAGAIN was about; POLLERR when the channel
