@@ -207,7 +207,9 @@ pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn 
 // SAFETY: The channel reads control blocks and moves data between CS.active being written in
 // `start()` and its end; nothing else writes it. The interrupt without an error comes when the last
 // control block has ended, which waits for all outstanding writes. `quiesce()` pauses the channel and
-// resets it, and succeeds only if it is neither active nor has a control block after that.
+// resets it, and succeeds only if the channel is not active, waits for no write, and had nothing to
+// do or shows that the reset worked: CONBLK_AD is 0, or, of a channel that has paused, TXFR_LEN,
+// neither of which this driver has written since.
 unsafe impl Engine for Bcm2835<'_> {
     fn caps(&self) -> &Caps {
         self.caps
@@ -321,24 +323,48 @@ unsafe impl Engine for Bcm2835<'_> {
         }
         let at = self.io.read(regs::CONBLK_AD).addr();
         let next = self.io.read(regs::DEST_AD).addr();
+        let left = self.io.read(regs::TXFR_LEN).bytes();
         self.stopped_at.store(at, ordering::Relaxed);
         self.stopped_dst.store(next, ordering::Relaxed);
 
         let fault = self.take_fault();
         self.io.write_reg(regs::CS::zeroed().with_reset(true));
+        // ACTIVE is 0 because this function has written it, which proves no reset: a channel that
+        // ignored it would go on with its transfer at the next start. So one register that is not
+        // written here must have been cleared. A channel without a control block has no transfer.
+        let is_reset = |conblk: u32, len: u32| match paused {
+            Ok(()) => conblk == 0 || (left != 0 && len == 0),
+            Err(_) => at != 0 && conblk == 0,
+        };
         wait_for_rest(
             || {
-                let (cs, conblk) = (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD));
-                if !cs.active() && conblk.addr() != 0 {
-                    // A reset need not clear it. Only a channel that is not active takes this.
-                    self.io.write_reg(regs::CONBLK_AD::zeroed());
-                }
-                (cs, conblk)
+                let conblk = self.io.read(regs::CONBLK_AD).addr();
+                let len = self.io.read(regs::TXFR_LEN).bytes();
+                (self.io.read(regs::CS), conblk, len)
             },
-            |(cs, conblk)| !cs.active() && conblk.addr() == 0,
+            |&(cs, conblk, len)| {
+                !cs.active() && !cs.waiting_for_outstanding_writes() && is_reset(conblk, len)
+            },
             QUIESCE_POLL,
             QUIESCE_LIMIT,
-        )?;
+        )
+        .and_then(|()| {
+            // A reset need not clear it.
+            self.io.write_reg(regs::CONBLK_AD::zeroed());
+            match self.io.read(regs::CONBLK_AD).addr() {
+                0 => Ok(()),
+                _ => Err(ETIMEDOUT),
+            }
+        })
+        .inspect_err(|_| {
+            dev_err!(
+                self.dev,
+                "failed to reset the channel: CS {:#x}, CONBLK_AD {:#x}, TXFR_LEN {:#x}\n",
+                self.io.read(regs::CS).into_raw(),
+                self.io.read(regs::CONBLK_AD).addr(),
+                self.io.read(regs::TXFR_LEN).bytes()
+            );
+        })?;
         self.io
             .write_reg(regs::CS::zeroed().with_int(true).with_end(true));
         self.take_fault();

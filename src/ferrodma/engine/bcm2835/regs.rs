@@ -39,6 +39,11 @@ register! {
         31:0    addr => u32;
     }
 
+    /// Bytes of the control block that are still to be moved.
+    pub(super) TXFR_LEN(u32) @ 0x14 {
+        31:0    bytes => u32;
+    }
+
     /// State for people, and errors.
     pub(super) DEBUG(u32) @ 0x20 {
         /// A channel of the reduced kind, with lengths of 16 bits.

@@ -53,6 +53,12 @@ struct Quirks {
     stays_active: bool,
     /// It does not stop, whatever is written.
     is_stuck: bool,
+    /// It pauses, and a reset does nothing: it goes on when it is made active again.
+    ignores_reset: bool,
+    /// The bus has not done a write yet when the channel is paused, nor when it is reset.
+    late_write: bool,
+    /// A reset makes it forget that it waits for that write.
+    forgets_writes: bool,
 }
 
 #[derive(Default)]
@@ -61,7 +67,12 @@ struct State {
     cs: u32,
     control_block: u32,
     next: u32,
+    src: u32,
     dst: u32,
+    /// Bytes of the control block that are still to be moved.
+    len: u32,
+    /// The bus has a write of the channel.
+    is_writing: bool,
 }
 
 /// The channel.
@@ -70,26 +81,43 @@ struct Channel(Mutex<State>);
 impl State {
     /// Begins with a control block.
     fn load(&mut self) {
-        self.dst = bus::read_u32(u64::from(self.control_block) + 8);
-        self.next = bus::read_u32(u64::from(self.control_block) + 20);
+        let at = u64::from(self.control_block);
+        self.src = bus::read_u32(at + 4);
+        self.dst = bus::read_u32(at + 8);
+        self.len = bus::read_u32(at + 12);
+        self.next = bus::read_u32(at + 20);
+        self.is_writing = self.quirks.late_write;
+    }
+
+    /// Moves what is left of a control block.
+    fn copy(&mut self) {
+        let bytes = bus::read(self.src.into(), self.len as usize);
+        bus::write(self.dst.into(), &bytes);
+        self.dst += self.len;
+        self.len = 0;
+        self.is_writing = false;
     }
 
     /// Works on the control blocks.
     fn work(&mut self) {
-        while self.cs & ACTIVE != 0 && self.control_block != 0 {
-            let at = u64::from(self.control_block);
-            let word = |index: u64| bus::read_u32(at + 4 * index);
-            let (info, src, len) = (word(0), word(1), word(3));
-            self.load();
+        while self.cs & ACTIVE != 0 && (self.len != 0 || self.control_block != 0) {
+            if self.len == 0 {
+                self.load();
+            }
+            let info = match self.control_block {
+                0 => 1 << 4 | 1 << 8,
+                at => bus::read_u32(at.into()),
+            };
             assert_eq!(info & (1 << 4 | 1 << 8), 1 << 4 | 1 << 8, "no increments");
-            let bytes = bus::read(src.into(), len as usize);
-            bus::write(self.dst.into(), &bytes);
-            self.dst += len;
+            self.copy();
             self.cs |= END;
             if info & 1 != 0 {
                 self.cs |= INT;
             }
             self.control_block = self.next;
+        }
+        if self.is_writing {
+            self.copy();
         }
         if self.control_block == 0 && !self.quirks.stays_active {
             self.cs &= !ACTIVE;
@@ -122,7 +150,9 @@ impl Registers for Channel {
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
                 state.cs
-                    | if state.quirks.never_pauses && state.control_block != 0 {
+                    | if state.is_writing
+                        || state.quirks.never_pauses && state.control_block != 0
+                    {
                         WAITING
                     } else if is_paused {
                         PAUSED
@@ -132,6 +162,7 @@ impl Registers for Channel {
             }
             CONBLK_AD => state.control_block,
             0x10 => state.dst,
+            0x14 => state.len,
             0x1c => state.next,
             0x20 if state.quirks.counts_wrong => 3 << 4,
             0x20 => 0,
@@ -143,14 +174,16 @@ impl Registers for Channel {
         let mut state = self.0.lock().expect("nobody panics");
         match offset {
             CS if state.quirks.is_stuck && state.cs & ACTIVE != 0 => {}
+            CS if value & RESET != 0 && state.quirks.ignores_reset => state.cs &= !ACTIVE,
             CS if value & RESET != 0 => {
-                state.cs = 0;
+                (state.cs, state.len) = (0, 0);
                 if !state.quirks.keeps_next {
                     state.next = 0;
                 }
                 if !state.quirks.keeps_control_block {
                     state.control_block = 0;
                 }
+                state.is_writing &= !state.quirks.forgets_writes;
             }
             CS => {
                 state.cs &= !(value & (INT | END)) & !ACTIVE;
@@ -246,16 +279,69 @@ fn channel_that_does_not_pause_is_reset() {
     });
 }
 
+/// Stops a job that hardware has begun, and expects that the driver says that it may go on.
+fn fail_to_stop(quirks: Quirks) -> Arc<Channel> {
+    let channel = Channel::new(Quirks {
+        is_slow: true,
+        ..quirks
+    });
+    let engine = attach(&channel).expect("it is idle");
+    Job::new(&*engine, &[64, 64], &[64, 64]).start(&*engine);
+    assert_eq!(engine.quiesce(128), Err(ETIMEDOUT));
+    // Nor does it say otherwise when it is asked again.
+    assert_eq!(engine.quiesce(128), Err(ETIMEDOUT));
+    channel
+}
+
 #[test]
 fn channel_that_does_not_stop_is_told() {
-    let channel = Channel::new(Quirks {
+    fail_to_stop(Quirks {
         is_stuck: true,
         ..Quirks::default()
     });
-    let engine = attach(&channel).expect("it is idle");
-    let job = Job::new(&*engine, &[64], &[64]);
-    job.start(&*engine);
-    assert_eq!(engine.quiesce(64), Err(ETIMEDOUT));
+}
+
+#[test]
+fn channel_that_ignores_a_reset_is_told() {
+    let channel = fail_to_stop(Quirks {
+        ignores_reset: true,
+        ..Quirks::default()
+    });
+    // It was right: this is what the next job would do.
+    let writes = bus::writes();
+    channel.write(CS, ACTIVE);
+    channel.go_on();
+    assert_ne!(bus::writes(), writes);
+}
+
+#[test]
+fn channel_that_was_not_stopped_is_not_taken() {
+    let channel = fail_to_stop(Quirks {
+        ignores_reset: true,
+        ..Quirks::default()
+    });
+    assert_eq!(attach(&channel).err(), Some(ETIMEDOUT));
+}
+
+#[test]
+fn write_that_is_under_way_after_a_reset_is_told() {
+    let channel = fail_to_stop(Quirks {
+        late_write: true,
+        ..Quirks::default()
+    });
+    let writes = bus::writes();
+    channel.go_on();
+    assert_ne!(bus::writes(), writes);
+}
+
+#[test]
+fn channel_that_has_not_paused_and_shows_no_reset_is_told() {
+    fail_to_stop(Quirks {
+        late_write: true,
+        forgets_writes: true,
+        keeps_control_block: true,
+        ..Quirks::default()
+    });
 }
 
 #[test]
