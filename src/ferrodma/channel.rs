@@ -175,6 +175,8 @@ pub(crate) struct State {
     deadline: i64,
     /// When the watchdog will look, if it is armed.
     watch_at: Option<i64>,
+    /// When the running job is stopped, if the system is being suspended.
+    suspend_by: i64,
     /// The engine has reported an error for the running job.
     fault: bool,
     /// Small jobs are polled. While the channel is proved none are.
@@ -227,6 +229,7 @@ impl Channel {
                         spare,
                         deadline: 0,
                         watch_at: None,
+                        suspend_by: 0,
                         fault: false,
                         polls: false,
                         polled: false,

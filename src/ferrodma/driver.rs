@@ -371,15 +371,6 @@ impl<'bound> Open<'bound> {
         }
     }
 
-    /// Stops hardware until [`Open::resume`] is called.
-    fn suspend(&self) {
-        self.channel.suspend(&self.hw);
-    }
-
-    fn resume(&self) {
-        self.channel.resume(&self.hw);
-    }
-
     /// Stops hardware and closes the gate for good.
     fn shut(&self) {
         self.channel.shut(&self.hw);
@@ -408,14 +399,9 @@ pub struct BoundChannel<'bound> {
 }
 
 impl<'bound> BoundChannel<'bound> {
-    /// Leaves hardware at rest, before the system is suspended or shut down.
-    pub(crate) fn suspend(&self) {
-        self.open.suspend();
-    }
-
-    /// Lets the channel go on, when the system is resumed.
-    pub(crate) fn resume(&self) {
-        self.open.resume();
+    /// Calls a hook of [`channel/power.rs`](Channel).
+    pub(crate) fn power(&self, hook: fn(&Channel, &Hardware<'_>)) {
+        hook(&self.open.channel, &self.open.hw);
     }
 
     fn new(

@@ -25,10 +25,13 @@ use kernel::{
     ThisModule, //
 };
 
-use crate::driver::{
-    BoundChannel,
-    ChannelDriver,
-    Driver, //
+use crate::{
+    channel::Channel,
+    driver::{
+        BoundChannel,
+        ChannelDriver,
+        Driver, //
+    }, //
 };
 
 /// Registers the [`Driver`] of a [`ChannelDriver`] with the platform bus.
@@ -77,6 +80,8 @@ unsafe fn set_hooks(driver: *mut bindings::platform_driver) {
 }
 
 static HOOKS: bindings::dev_pm_ops = bindings::dev_pm_ops {
+    prepare: Some(prepare),
+    complete: Some(complete),
     suspend: Some(suspend),
     resume: Some(resume),
     freeze: Some(suspend),
@@ -99,6 +104,27 @@ unsafe fn bound<'a>(dev: *mut bindings::device) -> Pin<&'a BoundChannel<'a>> {
     unsafe { (*dev).drvdata_borrow() }
 }
 
+/// Prepares a channel, as all devices are before the first one is suspended. Never fails.
+///
+/// # Safety
+///
+/// As [`bound`], for the time of the call.
+unsafe extern "C" fn prepare(dev: *mut bindings::device) -> c_int {
+    // SAFETY: As in `suspend()`.
+    unsafe { bound(dev) }.power(|channel, _| channel.prepare_suspend());
+    0
+}
+
+/// Undoes `prepare()`, after all devices have been resumed, or the suspend was given up.
+///
+/// # Safety
+///
+/// As [`bound`], for the time of the call.
+unsafe extern "C" fn complete(dev: *mut bindings::device) {
+    // SAFETY: As in `suspend()`.
+    unsafe { bound(dev) }.power(Channel::complete_suspend);
+}
+
 /// Suspends a channel. Never fails: no user can keep the system from it.
 ///
 /// # Safety
@@ -107,7 +133,7 @@ unsafe fn bound<'a>(dev: *mut bindings::device) -> Pin<&'a BoundChannel<'a>> {
 unsafe extern "C" fn suspend(dev: *mut bindings::device) -> c_int {
     // SAFETY: The driver core calls the hooks of a bound device only, with the device locked, and so
     // it is not unbound meanwhile.
-    unsafe { bound(dev) }.suspend();
+    unsafe { bound(dev) }.power(Channel::suspend);
     0
 }
 
@@ -118,7 +144,7 @@ unsafe extern "C" fn suspend(dev: *mut bindings::device) -> c_int {
 /// As [`bound`], for the time of the call.
 unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
     // SAFETY: As in `suspend()`.
-    unsafe { bound(dev) }.resume();
+    unsafe { bound(dev) }.power(Channel::resume);
     0
 }
 
@@ -129,7 +155,7 @@ unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
 /// As [`bound`] for its `struct device`, for the time of the call.
 unsafe extern "C" fn shutdown(pdev: *mut bindings::platform_device) {
     // SAFETY: As in `suspend()`. The device is part of the platform device.
-    unsafe { bound(&raw mut (*pdev).dev) }.suspend();
+    unsafe { bound(&raw mut (*pdev).dev) }.power(Channel::suspend);
 }
 
 /// Declares a module with the driver of a [`ChannelDriver`], as [`kernel::module_platform_driver!`]

@@ -12,6 +12,7 @@ use kernel::{
 };
 
 use crate::{
+    clock::now,
     hardware::Hardware,
     queue::Phase, //
 };
@@ -19,23 +20,43 @@ use crate::{
 use super::Channel;
 
 /// TIMEOUT: How long the running job may go on. What takes longer would hold up the suspend of the
-/// whole system, for as long as the job's own limit is, which its user sets.
+/// whole system, for as long as the job's own limit is, which its user sets. The time of all channels
+/// begins when the first one is prepared, so that it does not add up.
 const SUSPEND_LIMIT: Delta = Delta::from_millis(500);
 const SUSPEND_POLL: Delta = Delta::from_millis(1);
 
 impl Channel {
-    /// Starts no more jobs, and leaves hardware at rest: waits for the end of the running job, and
-    /// ends it with ECANCELED if it takes too long. Jobs in the queue stay there.
+    /// Starts no more jobs. Called for all channels before the first of them is suspended.
+    pub(crate) fn prepare_suspend(&self) {
+        let mut state = self.state.lock();
+        if !state.queue.suspend(true) {
+            state.suspend_by = now().saturating_add(SUSPEND_LIMIT.as_nanos());
+        }
+    }
+
+    /// Starts what is in the queue, if the suspend was given up before it came to this channel.
+    ///
+    /// The caller keeps the device bound.
+    pub(crate) fn complete_suspend(&self, hw: &Hardware<'_>) {
+        let mut state = self.state.lock();
+        if state.queue.suspend(false) {
+            self.start_next(&mut state, hw, now());
+        }
+    }
+
+    /// Leaves hardware at rest: waits for the end of the running job, and ends it with ECANCELED if
+    /// it takes too long. Jobs in the queue stay there.
     ///
     /// The caller keeps the device bound.
     pub(crate) fn suspend(&self, hw: &Hardware<'_>) {
-        self.state.lock().queue.suspend(true);
+        self.prepare_suspend();
+        let left = self.state.lock().suspend_by.saturating_sub(now());
         // No other job takes the place of this one. If it does not end, it is stopped below.
         let _ = read_poll_timeout(
             || Ok(self.state.lock().queue.running().is_none()),
             |is_idle| *is_idle,
             SUSPEND_POLL,
-            SUSPEND_LIMIT,
+            Delta::from_nanos(left.max(0)),
         );
         // Waits for a stop that is under way, which accesses registers without `state`.
         let _stopper = self.stopper.lock();

@@ -225,6 +225,16 @@ impl World {
         Rc::new(Program(ManuallyDrop::new(client)))
     }
 
+    /// Suspends the system up to where all devices are prepared.
+    pub(crate) fn prepare_suspend(&self) {
+        self.channel.prepare_suspend();
+    }
+
+    /// Gives that up, or ends a resume.
+    pub(crate) fn complete_suspend(&self) {
+        self.channel.complete_suspend(&self.hw);
+    }
+
     /// Suspends the system.
     pub(crate) fn suspend(&self) {
         self.channel.suspend(&self.hw);
@@ -239,8 +249,10 @@ impl World {
 
     /// Both.
     pub(crate) fn suspend_and_resume(&self) {
+        self.prepare_suspend();
         self.suspend();
         self.resume();
+        self.complete_suspend();
     }
 
     /// Unbinds the device.

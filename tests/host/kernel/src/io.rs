@@ -12,6 +12,8 @@ pub use macros::register;
 pub mod poll {
     //! Waits for what nothing tells.
 
+    use std::cell::Cell;
+
     use crate::{
         error::{
             code::*,
@@ -20,13 +22,23 @@ pub mod poll {
         time::Delta, //
     };
 
+    thread_local! {
+        static LAST_LIMIT: Cell<Delta> = const { Cell::new(Delta::ZERO) };
+    }
+
+    /// How long the last wait might have taken.
+    pub fn last_limit() -> Delta {
+        LAST_LIMIT.with(Cell::get)
+    }
+
     /// Looks a few times; no time passes.
     pub fn read_poll_timeout<T>(
         mut look: impl FnMut() -> Result<T>,
         is_over: impl Fn(&T) -> bool,
         _poll: Delta,
-        _limit: Delta,
+        limit: Delta,
     ) -> Result<T> {
+        LAST_LIMIT.with(|last| last.set(limit));
         for _ in 0..2 {
             let seen = look()?;
             if is_over(&seen) {

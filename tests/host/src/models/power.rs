@@ -2,7 +2,14 @@
 
 //! The system is suspended and resumed.
 
-use kernel::prelude::*;
+use kernel::{
+    io::poll,
+    prelude::*,
+    time::{
+        self,
+        Delta, //
+    }, //
+};
 
 use crate::{
     driver::Addresses,
@@ -78,6 +85,68 @@ fn suspend_stops_the_running_job_only() {
         world.interrupts();
         world.resume();
         check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn the_time_that_a_job_may_go_on_begins_when_all_devices_are_prepared() {
+    for (passed, left) in [(0, 500), (300, 200), (8000, 0)] {
+        explore(None, move || {
+            let world = World::new(Setup::default());
+            let client = world.client();
+            let other = client.clone();
+            let thread = world.run(move |_| submit(&other, 1));
+            world.prepare_suspend();
+            // That of other channels.
+            time::set(Delta::from_millis(passed).as_nanos());
+            world.suspend();
+            assert_eq!(poll::last_limit(), Delta::from_millis(left));
+            thread.join().expect("it ends");
+            world.interrupts();
+            world.resume();
+            world.complete_suspend();
+            let record = read(&client, false).expect("it comes");
+            check_one_of(&record, 1, &[ECANCELED]);
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
+fn a_suspend_that_is_given_up_stops_no_job_and_starts_the_next() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        let thread = world.run(|world| {
+            world.prepare_suspend();
+            world.complete_suspend();
+        });
+        for cookie in 1..3 {
+            let record = read(&client, false).expect("it comes");
+            check(&record, cookie, cookie, Ok(()));
+        }
+        thread.join().expect("it ends");
+        world.end([client]);
+    });
+}
+
+#[test]
+fn a_channel_that_is_prepared_for_suspend_starts_nothing() {
+    explore(None, || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        world.prepare_suspend();
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| submit(&other, 1));
+        thread.join().expect("it ends");
+        assert_eq!(read(&client, true), Err(EAGAIN));
+        world.complete_suspend();
+        check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         world.end([client]);
     });
 }
