@@ -628,6 +628,9 @@ impl Channel {
             );
             return Err(EIO);
         }
+        if state.queue.phase() == Phase::Live {
+            hw.engine.restore();
+        }
         state.queue.hold(false);
         self.start_next(&mut state, hw, now());
         drop(state);

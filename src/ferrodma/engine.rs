@@ -108,9 +108,8 @@ pub unsafe trait Engine: Send + Sync {
     /// Bytes of `transfer` that were written: it was the last to be started, and was stopped.
     fn bytes_done(&self, transfer: &Transfer) -> u64;
 
-    /// Stops the hardware, drops what it has not done, clears its interrupts, and writes all
-    /// registers that [`Engine::start`] does not: they may be lost when the system is suspended. May
-    /// sleep. Works on idle hardware too.
+    /// Stops the hardware, drops what it has not done, and masks and clears its interrupts. May sleep.
+    /// Works on idle hardware too.
     ///
     /// Hardware that cannot be stopped in the middle is waited for, for a time that suffices for
     /// `bytes`: what it was last started to move. The time limit is the engine's, and finite.
@@ -119,6 +118,11 @@ pub unsafe trait Engine: Send + Sync {
     ///
     /// ETIMEDOUT: it does not stop, and may still access memory.
     fn quiesce(&self, bytes: u64) -> Result<Rest>;
+
+    /// Writes all registers that [`Engine::start`] does not, which may be lost when the system is
+    /// suspended, and unmasks the interrupts. Called after [`Engine::quiesce`] has succeeded, if the
+    /// next transfer may be started then.
+    fn restore(&self);
 }
 
 /// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle

@@ -155,7 +155,7 @@ unsafe extern "C" fn resume(dev: *mut bindings::device) -> c_int {
 /// As [`bound`] for its `struct device`, for the time of the call.
 unsafe extern "C" fn shutdown(pdev: *mut bindings::platform_device) {
     // SAFETY: As in `suspend()`. The device is part of the platform device.
-    unsafe { bound(&raw mut (*pdev).dev) }.power(Channel::suspend);
+    unsafe { bound(&raw mut (*pdev).dev) }.power(Channel::shutdown);
 }
 
 /// Declares a module with the driver of a [`ChannelDriver`], as [`kernel::module_platform_driver!`]

@@ -213,6 +213,10 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
         }
         self.engine.quiesce(bytes)
     }
+
+    fn restore(&self) {
+        self.engine.restore();
+    }
 }
 
 /// A ZDMA channel with its own lists.

@@ -126,6 +126,10 @@ unsafe impl<E: Known> Engine for Watched<E> {
     fn quiesce(&self, bytes: u64) -> Result<Rest> {
         self.0.quiesce(bytes)
     }
+
+    fn restore(&self) {
+        self.0.restore();
+    }
 }
 
 /// The engines by name, and as the helper makes them.

@@ -67,6 +67,24 @@ impl Channel {
         }
     }
 
+    /// Leaves hardware at rest for good, with its interrupts masked, that of a dead channel too if it
+    /// stops by now. The running job gets no time, as the channels are shut down one by one, and ends
+    /// with ECANCELED. Jobs in the queue stay there.
+    ///
+    /// The caller keeps the device bound.
+    pub(crate) fn shutdown(&self, hw: &Hardware<'_>) {
+        self.prepare_suspend();
+        let _stopper = self.stopper.lock();
+        let mut state = self.state.lock();
+        if state.queue.phase() == Phase::Live && state.queue.running().is_some() {
+            let _ = self.stop_running(hw, state, ECANCELED);
+        } else {
+            drop(state);
+        }
+        // The job that made the channel dead has ended, and keeps its memory in any case.
+        let _ = hw.engine.quiesce(0);
+    }
+
     /// Starts what is in the queue. Does nothing if the channel was not suspended.
     ///
     /// The caller keeps the device bound.

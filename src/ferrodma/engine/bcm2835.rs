@@ -370,4 +370,7 @@ unsafe impl Engine for Bcm2835<'_> {
         self.take_fault();
         Ok(if fault { Rest::Fault } else { Rest::Quiet })
     }
+
+    // What it needs is in each control block and each write to CS.
+    fn restore(&self) {}
 }

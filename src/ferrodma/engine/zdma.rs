@@ -201,36 +201,8 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
             chip: PhantomData,
         };
         zdma.quiesce(UNKNOWN_BYTES)?;
+        zdma.restore();
         Ok(zdma)
-    }
-
-    /// Writes the registers that no transfer writes: attributes of accesses and interrupts. Whole
-    /// registers, as a boot loader or a loss of power may have left them otherwise.
-    fn restore(&self) {
-        let data = regs::DATA_ATTR::after_reset();
-        let dscr = regs::DSCR_ATTR::zeroed();
-        if self.coherent {
-            self.io.write_reg(
-                data.with_const_arcache::<AXCACHE_COHERENT>()
-                    .with_const_awcache::<AXCACHE_COHERENT>(),
-            );
-            self.io.write_reg(
-                dscr.with_axcohrnt(true)
-                    .with_const_axcache::<AXCACHE_COHERENT>(),
-            );
-        } else {
-            self.io.write_reg(data);
-            self.io.write_reg(dscr);
-        }
-        self.io.write(
-            regs::IEN::of::<C>(),
-            regs::IEN::zeroed()
-                .with_dma_done(true)
-                .with_axi_wr_data(true)
-                .with_axi_rd_data(true)
-                .with_axi_rd_dst_dscr(true)
-                .with_axi_rd_src_dscr(true),
-        );
     }
 
     /// Clears the byte counter and lets the channel go. The register write orders itself behind all
@@ -439,11 +411,38 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
         self.io.update(regs::CTRL0, |r| r.with_cont(false));
         let isr = self.io.read(regs::ISR::of::<C>());
         self.io.write(regs::ISR::of::<C>(), isr);
-        self.restore();
         Ok(if isr.is_fault() {
             Rest::Fault
         } else {
             Rest::Quiet
         })
+    }
+
+    fn restore(&self) {
+        // Whole registers, as a boot loader or a loss of power may have left them otherwise.
+        let data = regs::DATA_ATTR::after_reset();
+        let dscr = regs::DSCR_ATTR::zeroed();
+        if self.coherent {
+            self.io.write_reg(
+                data.with_const_arcache::<AXCACHE_COHERENT>()
+                    .with_const_awcache::<AXCACHE_COHERENT>(),
+            );
+            self.io.write_reg(
+                dscr.with_axcohrnt(true)
+                    .with_const_axcache::<AXCACHE_COHERENT>(),
+            );
+        } else {
+            self.io.write_reg(data);
+            self.io.write_reg(dscr);
+        }
+        self.io.write(
+            regs::IEN::of::<C>(),
+            regs::IEN::zeroed()
+                .with_dma_done(true)
+                .with_axi_wr_data(true)
+                .with_axi_rd_data(true)
+                .with_axi_rd_dst_dscr(true)
+                .with_axi_rd_src_dscr(true),
+        );
     }
 }

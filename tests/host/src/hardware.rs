@@ -34,6 +34,8 @@ pub(crate) enum Ills {
     Faults,
     /// It does not stop.
     NeverStops,
+    /// It does not stop at the first try.
+    StopsLate,
 }
 
 /// What hardware is doing.
@@ -46,7 +48,7 @@ struct Work {
     is_stopping: bool,
     /// It has no power.
     is_asleep: bool,
-    /// It has lost what is in its registers.
+    /// It has lost what is in its registers, or its interrupts are masked.
     is_blank: bool,
     /// It could not be stopped.
     is_lost: bool,
@@ -144,14 +146,19 @@ impl Engine {
         self.work.borrow_mut().is_stopping = true;
         (self.pause)();
         let mut work = self.work.borrow_mut();
-        if self.ills == Ills::NeverStops {
+        let is_late = self.ills == Ills::StopsLate && !work.is_lost;
+        if self.ills == Ills::NeverStops || is_late {
             work.is_lost = true;
             return Err(ETIMEDOUT);
         }
         work.is_running = false;
         work.is_stopping = false;
-        work.is_blank = false;
+        work.is_blank = true;
         Ok(Rest::Quiet)
+    }
+
+    pub(crate) fn restore(&self) {
+        self.work.borrow_mut().is_blank = false;
     }
 
     pub(crate) fn bytes_done(&self, transfer: &Transfer) -> u64 {
@@ -177,6 +184,16 @@ impl Engine {
         );
         work.is_asleep = true;
         work.is_blank = true;
+    }
+
+    /// The system goes, and another may come.
+    pub(crate) fn shut_down(&self) {
+        let work = self.work.borrow();
+        assert!(
+            !work.is_running && !work.is_stopping,
+            "hardware works, and its kernel goes"
+        );
+        assert!(work.is_blank, "interrupts are not masked");
     }
 
     /// The system is resumed.

@@ -247,6 +247,12 @@ impl World {
         self.channel.resume(&self.hw);
     }
 
+    /// Shuts the system down.
+    pub(crate) fn shut_down(&self) {
+        self.channel.shutdown(&self.hw);
+        self.hw.engine.shut_down();
+    }
+
     /// Both.
     pub(crate) fn suspend_and_resume(&self) {
         self.prepare_suspend();

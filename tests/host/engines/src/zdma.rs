@@ -229,16 +229,31 @@ fn end_of_a_job_interrupts_until_it_is_acknowledged() {
 }
 
 #[test]
-fn what_power_loss_leaves_is_mended_by_a_stop() {
+fn what_power_loss_leaves_is_restored() {
     on_each_chip(|channel, engine| {
         let attributes = || [DATA_ATTR, DSCR_ATTR].map(|offset| channel.read(offset));
         let right = attributes();
         channel.lose_power();
         assert_ne!(attributes(), right);
         assert_eq!(engine.quiesce(0), Ok(Rest::Quiet));
+        engine.restore();
         assert_eq!(attributes(), right);
         Job::new(engine, &[16], &[16]).start(engine);
         assert!(channel.interrupts(), "interrupts are masked");
+    });
+}
+
+#[test]
+fn channel_that_was_stopped_does_not_interrupt_until_it_is_restored() {
+    on_each_chip(|channel, engine| {
+        assert_eq!(engine.quiesce(0), Ok(Rest::Quiet));
+        let job = Job::new(engine, &[16], &[16]);
+        job.start(engine);
+        assert!(!channel.interrupts());
+        assert_eq!(engine.quiesce(16), Ok(Rest::Quiet));
+        engine.restore();
+        job.start(engine);
+        assert!(channel.interrupts());
     });
 }
 

@@ -323,6 +323,51 @@ fn hardware_that_does_not_stop_does_not_keep_the_system_from_suspend() {
 }
 
 #[test]
+fn shutdown_stops_the_running_job_and_starts_nothing_more() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| submit(&other, 2));
+        world.shut_down();
+        thread.join().expect("it ends");
+        let record = read(&client, false).expect("it comes");
+        check_one_of(&record, 1, &[ECANCELED]);
+        world.hw.engine.shut_down();
+        // So that nothing is left.
+        world.resume();
+        check_one_of(
+            &read(&client, false).expect("it comes"),
+            2,
+            &[ECANCELED],
+        );
+        world.end([client]);
+    });
+}
+
+#[test]
+fn shutdown_stops_a_dead_channel_that_stops_by_now() {
+    explore(Some(3), || {
+        let world = World::new(Setup {
+            ills: Ills::StopsLate,
+            ..Setup::default()
+        });
+        let client = world.client();
+        submit(&client, 1);
+        let other = client.clone();
+        let thread = world.run(move |_| other.cancel(1));
+        world.shut_down();
+        let cancelled = thread.join().expect("it ends");
+        assert!(matches!(cancelled, Err(EIO | EALREADY)), "{cancelled:?}");
+        check(&read(&client, false).expect("it comes"), 1, 1, Err(EIO));
+        assert_eq!(submit_wait(&client, 2), Err(EIO));
+        world.end([client]);
+    });
+}
+
+#[test]
 fn unbind_ends_what_was_queued_while_suspended() {
     for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
         explore(Some(2), move || {
