@@ -198,13 +198,7 @@ impl<'bound> Parts<'bound> {
         name: &CStr,
     ) -> Result<Self> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
-        let engine = attach(pdev).inspect_err(|error| {
-            // Clocks may be late, and the next try is not far. Of what an engine refuses it has said
-            // why.
-            if ![EPROBE_DEFER, EBUSY, ENODEV].contains(error) {
-                dev_err!(dev, "cannot set up the engine: {error:?}\n");
-            }
-        })?;
+        let engine = attach(pdev)?;
         let caps = engine.caps();
         let mask = DmaMask::try_new(caps.address_bits)?;
         // SAFETY: Nothing of this device is allocated or mapped for DMA yet.

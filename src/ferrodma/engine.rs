@@ -7,7 +7,10 @@
 
 use kernel::{
     device::Bound,
-    io::poll::read_poll_timeout,
+    io::{
+        mem::IoMem,
+        poll::read_poll_timeout, //
+    },
     platform,
     prelude::*,
     time::Delta, //
@@ -126,10 +129,28 @@ pub unsafe trait Engine: Send + Sync {
 }
 
 /// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle
-/// state, interrupts enabled in the controller. Where it refuses the device, with EBUSY or ENODEV, it
-/// says why in the log.
+/// state, interrupts enabled in the controller. Logs why it fails, unless that is EPROBE_DEFER.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;
+
+/// Maps the registers of `pdev`, or logs why that fails.
+///
+/// Not exclusively: 7.3 requests a region below the device's resource, which for a device of a device
+/// tree is in no tree of resources, and so releases nothing; it would be busy for ever.
+///
+/// # Errors
+///
+/// ENXIO: there are none in the device tree. Those of the mapping.
+fn map_registers<'bound, const SIZE: usize>(
+    pdev: &'bound platform::Device<Bound>,
+) -> Result<IoMem<'bound, SIZE>> {
+    pdev.io_request_by_index(0)
+        .ok_or(ENXIO)
+        .and_then(|request| request.iomap_sized::<SIZE>())
+        .inspect_err(|error| {
+            dev_err!(pdev.as_ref(), "failed to map the registers: {error:?}\n");
+        })
+}
 
 /// Looks with `look` every `poll` until what it sees is `at_rest`, for `limit`, and then once more:
 /// whoever polls may be kept from it for longer, and hardware is not to blame for that.

@@ -39,6 +39,7 @@ use kernel::{
 use crate::{
     chain::DescriptorLayout,
     engine::{
+        map_registers,
         wait_for_rest,
         Caps,
         Descriptors,
@@ -144,6 +145,9 @@ impl<'bound> Bcm2835<'bound> {
     /// it does not come to rest.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
+        // The kernel's driver has requested the whole controller, so they cannot be requested here. It
+        // leaves alone what `brcm,dma-channel-mask` does not give it.
+        let io = map_registers::<REGS_SIZE>(pdev)?;
         let start = pdev.resource_by_index(0).ok_or(ENXIO)?.start();
         raw::bcm2835_channel(start).inspect_err(|error| {
             if *error == EBUSY {
@@ -155,12 +159,6 @@ impl<'bound> Bcm2835<'bound> {
                 dev_err!(dev, "this is a 40-bit channel, which is not supported\n");
             }
         })?;
-        // The kernel's driver has requested the whole controller, so they cannot be requested here. It
-        // leaves alone what `brcm,dma-channel-mask` does not give it.
-        let io = pdev
-            .io_request_by_index(0)
-            .ok_or(ENXIO)?
-            .iomap_sized::<REGS_SIZE>()?;
         // ACTIVE alone says little: it stays set in a channel that has nothing to do.
         if io.read(regs::CS).active() && io.read(regs::CONBLK_AD).addr() != 0 {
             dev_err!(dev, "the channel is at work for somebody else\n");

@@ -39,6 +39,7 @@ use crate::{
         DescriptorLayout, //
     },
     engine::{
+        map_registers,
         wait_for_rest,
         Caps,
         Descriptors,
@@ -187,20 +188,22 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
     /// Those of clocks and mappings.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
-        let clocks = Clocks::enable(dev)?;
-        // Not exclusively: 7.3 requests a region below the device's resource, which for a device of a
-        // device tree is in no tree of resources, and so releases nothing; it would be busy for ever.
-        let io = pdev
-            .io_request_by_index(0)
-            .ok_or(ENXIO)?
-            .iomap_sized::<REGS_SIZE>()?;
+        let clocks = Clocks::enable(dev).inspect_err(|error| {
+            // They may come later.
+            if *error != EPROBE_DEFER {
+                dev_err!(dev, "failed to enable the clocks: {error:?}\n");
+            }
+        })?;
+        let io = map_registers::<REGS_SIZE>(pdev)?;
         let zdma = Self {
             io,
             coherent: raw::is_dma_coherent(dev),
             _clocks: clocks,
             chip: PhantomData,
         };
-        zdma.quiesce(UNKNOWN_BYTES)?;
+        zdma.quiesce(UNKNOWN_BYTES).inspect_err(|error| {
+            dev_err!(dev, "failed to stop the channel: {error:?}\n");
+        })?;
         zdma.restore();
         Ok(zdma)
     }

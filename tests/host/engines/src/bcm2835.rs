@@ -9,6 +9,7 @@ use std::sync::{
 
 use kernel::{
     io::Registers,
+    log,
     prelude::*, //
 };
 
@@ -367,6 +368,7 @@ fn channel_at_work_is_left_alone() {
     channel.write(CONBLK_AD, block);
     channel.write(CS, ACTIVE);
     assert_eq!(attach(&channel).err(), Some(EBUSY));
+    assert_eq!(log::take_lines(), 1);
     assert!(channel.is_active());
     assert_eq!(channel.read(CONBLK_AD), block);
 }
@@ -382,6 +384,7 @@ fn channel_of_the_kernel_s_driver_or_with_40_bits_is_not_touched() {
         channel.write(CS, ACTIVE);
         let refused = jobs::attach(bcm2835::attach, channel.clone());
         assert_eq!(refused.err(), Some(error));
+        assert_eq!(log::take_lines(), 1);
         assert!(channel.is_active());
     }
 }

@@ -9,7 +9,9 @@ use std::sync::{
 };
 
 use kernel::{
+    clk,
     io::Registers,
+    log,
     prelude::*, //
 };
 
@@ -277,6 +279,17 @@ fn channel_that_does_not_snoop_has_the_attributes_of_a_reset() {
         assert_eq!(channel.read(DSCR_ATTR), 0);
         Job::new(&*engine, &[16], &[16]).run(&*engine);
     }
+}
+
+#[test]
+fn clocks_that_fail_are_told_in_the_log_unless_they_come_later() {
+    for (error, lines) in [(EBUSY, 1), (ENODEV, 1), (ENXIO, 1), (EPROBE_DEFER, 0)] {
+        clk::set_answer(Err(error));
+        let refused = jobs::attach(zdma::attach, Channel::new(0));
+        assert_eq!(refused.err(), Some(error));
+        assert_eq!(log::take_lines(), lines, "{error:?}");
+    }
+    clk::set_answer(Ok(()));
 }
 
 #[test]

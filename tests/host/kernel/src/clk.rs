@@ -3,6 +3,7 @@
 //! Clocks, none of which there is.
 
 use core::ffi::CStr;
+use std::cell::Cell;
 
 use crate::{
     device::{
@@ -12,13 +13,22 @@ use crate::{
     error::Result, //
 };
 
+thread_local! {
+    static ANSWER: Cell<Result> = const { Cell::new(Ok(())) };
+}
+
+/// Says what becomes of the next attempts to get a clock.
+pub fn set_answer(answer: Result) {
+    ANSWER.set(answer);
+}
+
 /// A clock that may not be there.
 pub struct OptionalClk;
 
 impl OptionalClk {
     /// A clock of a device.
     pub fn get(_: &Device<Bound>, _: Option<&CStr>) -> Result<Self> {
-        Ok(Self)
+        ANSWER.get().map(|()| Self)
     }
 
     /// Lets it run.

@@ -119,11 +119,31 @@ pub mod prelude {
     };
 }
 
-/// Says nothing: what is logged is not tested here.
+/// Counts what is logged.
+pub mod log {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LINES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Takes note of a line.
+    pub fn count() {
+        LINES.set(LINES.get() + 1);
+    }
+
+    /// Returns how many there were since the last call.
+    pub fn take_lines() -> usize {
+        LINES.take()
+    }
+}
+
+/// Counts, and says nothing.
 #[macro_export]
 macro_rules! dev_err {
     ($dev:expr, $($format:tt)*) => {{
         let _ = (&$dev, format_args!($($format)*));
+        $crate::log::count();
     }};
 }
 
