@@ -160,8 +160,12 @@ impl<'bound> Bcm2835<'bound> {
             }
         })?;
         // ACTIVE alone says little: it stays set in a channel that has nothing to do.
-        if io.read(regs::CS).active() && io.read(regs::CONBLK_AD).addr() != 0 {
-            dev_err!(dev, "the channel is at work for somebody else\n");
+        let at = io.read(regs::CONBLK_AD).addr();
+        if io.read(regs::CS).active() && at != 0 {
+            dev_err!(
+                dev,
+                "failed to take the channel: it is active, CONBLK_AD {at:#x}\n"
+            );
             return Err(EBUSY);
         }
         let caps = if io.read(regs::DEBUG).lite() {
