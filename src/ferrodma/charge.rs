@@ -93,7 +93,8 @@ impl User {
 
 /// Pages that are charged to a process, and to its user if there is a limit for it.
 ///
-/// They may be given back in any context, and by any process.
+/// Any process may give them back, in process context: the last reference to the memory of a program
+/// may go with them.
 pub(crate) struct Charge {
     mm: ARef<Mm>,
     user: Option<ARef<User>>,
@@ -114,7 +115,7 @@ impl Charge {
         let mm: &Mm = task.mm().ok_or(EFAULT)?;
         let pages = i64::try_from(pages).map_err(|_| ENOMEM)?;
         // CAST: A small number.
-        // Not to have it is no offence, which an audit would have to know of for each job.
+        // Without audit: this is asked for each job, and lacking the capability is normal.
         // SAFETY: Called in process context.
         let user = if unsafe { bindings::capable_noaudit(bindings::CAP_IPC_LOCK as c_int) } {
             None
