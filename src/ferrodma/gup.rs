@@ -112,13 +112,15 @@ impl<'a> Pinner<'a> {
                 Ok(0) => self.fault_in(addr, flags)?,
                 Ok(pinned) => return self.pages.get(..pinned).ok_or(EFAULT),
                 // CAST: An errno.
-                Err(_) => to_result(pinned as c_int).map_err(sort)?,
+                Err(_) => to_result(pinned as c_int).map_err(errno_for_program)?,
             }
         }
     }
 
     /// Makes the area that of the mapping at `addr`.
     fn look_up(&mut self, addr: usize) -> Result {
+        // INVARIANT: There is nothing to unmap.
+        self.area = 0..0;
         let lock = self.lock.take().unwrap_or_else(|| self.mm.mmap_read_lock());
         let vma = lock.vma_lookup(addr).ok_or(EFAULT)?;
         self.area = vma.start()..vma.end();
@@ -150,12 +152,12 @@ impl<'a> Pinner<'a> {
             core::mem::forget(lock);
         }
         // SAFETY: The function has no other use of the number.
-        to_result(unsafe { ferrodma_fault_errno(fault) }).map_err(sort)
+        to_result(unsafe { ferrodma_fault_errno(fault) }).map_err(errno_for_program)
     }
 }
 
-/// The error that a program is told.
-fn sort(error: Error) -> Error {
+/// Returns the error that a program gets for one of GUP.
+fn errno_for_program(error: Error) -> Error {
     match error {
         ENOMEM | EINTR => error,
         _ => EFAULT,
