@@ -389,12 +389,12 @@ TEST_F(faulty, job_that_does_not_stop_does_not_keep_the_system_from_suspend)
 	if (!can_suspend())
 		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
 	ASSERT_EQ(1, queue_stuck(&self->c, LONG_NS));
-	EXPECT_EQ(0, suspend_and_resume("devices"));
+	EXPECT_EQ(0, suspend_and_resume("devices", 0));
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-EIO, record.status);
 	/* Nor does a channel that is dead already. */
-	EXPECT_EQ(0, suspend_and_resume("devices"));
+	EXPECT_EQ(0, suspend_and_resume("devices", 0));
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 }
 

@@ -107,7 +107,7 @@ TEST_F(lost, suspend_cancels_the_running_job_and_keeps_the_queued_ones)
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
 	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
 	ASSERT_EQ(3, queue_job(&self->c, SHORT_NS));
-	ASSERT_EQ(0, suspend_and_resume("devices"));
+	ASSERT_EQ(0, suspend_and_resume("devices", 1));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_LE(SUSPEND_NS, record.complete_ns - begin);
@@ -127,7 +127,7 @@ TEST_F(lost, suspend_lets_a_job_come_to_its_own_end)
 {
 	SKIP_WITHOUT_SUSPEND();
 	ASSERT_EQ(1, queue_job(&self->c, SUSPEND_NS / 2));
-	ASSERT_EQ(0, suspend_and_resume("devices"));
+	ASSERT_EQ(0, suspend_and_resume("devices", 0));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-ETIMEDOUT, record.status);
 	expect_goes_on(_metadata, &self->c);
@@ -137,7 +137,7 @@ TEST_F(lost, suspend_without_the_devices_leaves_the_running_job_alone)
 {
 	SKIP_WITHOUT_SUSPEND();
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
-	ASSERT_EQ(0, suspend_and_resume("freezer"));
+	ASSERT_EQ(0, suspend_and_resume("freezer", 0));
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(0, job_cancel(&self->c, 1));
 }

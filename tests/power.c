@@ -25,7 +25,7 @@ TEST_F(channel, registers_lost_in_suspend_are_written_again)
 		SKIP(return, "the channel is no ZDMA, or there is no /dev/mem");
 	right = registers_read(block);
 	LOSE_REGISTERS(right, block);
-	ASSERT_EQ(0, suspend_and_resume("devices"));
+	ASSERT_EQ(0, suspend_and_resume("devices", 0));
 	EXPECT_REGISTERS(right, block);
 	expect_works(_metadata, &self->c);
 	if (self->c.info.block_size)

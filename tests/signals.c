@@ -141,7 +141,7 @@ TEST_F(lost, program_that_its_cgroup_freezes_gets_its_record)
 static void suspend_as_far_as_the_freezer(struct __test_metadata *_metadata, pid_t pid)
 {
 	(void)pid;
-	ASSERT_EQ(0, suspend_and_resume("freezer"));
+	ASSERT_EQ(0, suspend_and_resume("freezer", 0));
 }
 
 TEST_F(lost, program_that_suspend_freezes_gets_its_record)

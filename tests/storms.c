@@ -221,7 +221,7 @@ TEST_F_TIMEOUT(storm, jobs_go_on_after_the_system_was_suspended, LONG_TIME)
 		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back");
 	start_load(_metadata, self);
 	for (int i = 0; i < ARRAY_SIZE(how); i++) {
-		ret = suspend_and_resume(how[i]);
+		ret = suspend_and_resume(how[i], 1);
 		/* Whatever users do. */
 		EXPECT_EQ(0, ret) TH_LOG("%s: %s", how[i], strerror(-ret));
 		EXPECT_TRUE(jobs_go_on(self->told)) TH_LOG("after %s", how[i]);

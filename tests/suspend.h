@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Suspending the system, as far as it is sure to come back: the kernel does all of
- * it up to a point, stays there for a second, and resumes. Further than the devices
- * and the platform it would sleep until something wakes the machine, and what does
- * is not known here.
+ * it up to a point, stays there for as long as it is told, and resumes. Further than
+ * the devices and the platform it would sleep until something wakes the machine, and
+ * what does is not known here.
  *
  * Documentation/power/basic-pm-debugging.rst.
  */
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,15 +49,19 @@ static inline bool can_suspend(void)
 	       get_text("/sys/power/pm_test", text, sizeof(text));
 }
 
-/* As far as @how says: "freezer", "devices" or "platform"; 0 or a negative errno. */
-static inline int suspend_and_resume(const char *how)
+/*
+ * As far as @how says: "freezer", "devices" or "platform", for so many @seconds; 0 or a
+ * negative errno.
+ */
+static inline int suspend_and_resume(const char *how, unsigned int seconds)
 {
 	int ret = put_text("/sys/power/pm_test", how);
+	char delay[16];
 
 	if (ret)
 		return ret;
-	/* Seconds that it stays there. */
-	put_text("/sys/module/suspend/parameters/pm_test_delay", "1");
+	snprintf(delay, sizeof(delay), "%u", seconds);
+	put_text("/sys/module/suspend/parameters/pm_test_delay", delay);
 	ret = put_text("/sys/power/state", "freeze");
 	put_text("/sys/power/pm_test", "none");
 	return ret;
