@@ -15,8 +15,31 @@
 
 static struct ferrodma_completion record;
 
-/* Long enough for a program to be stopped meanwhile, and to be continued. */
+/* Long enough for some signals, which come every SIGNAL_MS. */
 #define SOME_NS		(patience(300) * NSEC_PER_MSEC)
+#define SIGNAL_MS	20
+
+/* A thread that cancels the first job of its file, when it may. */
+struct canceller {
+	const struct channel *c;
+	/* The end of a pipe, which says when; or -1: as soon as @sleeper sleeps. */
+	int ready;
+	thread_id sleeper;
+	pthread_t thread;
+};
+
+static void *cancelling(void *arg)
+{
+	struct canceller *s = arg;
+	char byte;
+
+	if (s->ready < 0)
+		wait_until_asleep(&s->sleeper);
+	else
+		read(s->ready, &byte, 1);
+	job_cancel(s->c, 1);
+	return NULL;
+}
 
 enum call { SUBMIT_WAITS, WAIT_WITH_A_LIMIT, WAIT_WITHOUT_A_LIMIT, READ, CALLS };
 
@@ -24,23 +47,29 @@ static const char * const call_names[] = {
 	"SUBMIT", "WAIT with a limit", "WAIT without a limit", "read()",
 };
 
-/* A program that waits for a job in one of the calls, whose end it takes for its own. */
-static pid_t start_program(const char *function, int number, enum call call)
+/*
+ * A program that waits for a job in one of the calls, whose end it takes for its own. The
+ * job does not end before the pipe at @ready says so.
+ */
+static pid_t start_program(const char *function, int number, enum call call, int ready[2])
 {
 	struct channel own;
+	struct canceller canceller = { .c = &own, .ready = ready[0] };
 	struct job j;
 	int ret;
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	if (channel_open(&own, function, number, 0))
+	close(ready[1]);
+	if (channel_open(&own, function, number, 0) ||
+	    pthread_create(&canceller.thread, NULL, cancelling, &canceller))
 		_exit(1);
 	job_copy(&j, &own, 0, own.size / 2, unit(&own));
-	j.submit.timeout_ns = SOME_NS;
+	j.submit.timeout_ns = LONG_NS;
 	if (call == SUBMIT_WAITS) {
 		ret = job_run(&own, &j);
-		_exit(ret != -ETIMEDOUT || j.submit.flags != FERRODMA_SUBMIT_WAIT);
+		_exit(ret != -ECANCELED || j.submit.flags != FERRODMA_SUBMIT_WAIT);
 	}
 	if (job_submit(&own, &j))
 		_exit(2);
@@ -49,7 +78,7 @@ static pid_t start_program(const char *function, int number, enum call call)
 	else
 		ret = take_within(&own, 1, call == WAIT_WITH_A_LIMIT ? LONG_NS : 0, &record) ?:
 		      record.status;
-	_exit(ret == -ETIMEDOUT ? 0 : 3);
+	_exit(ret == -ECANCELED ? 0 : 3);
 }
 
 /* Fails the test unless a program in each call gets its record when @disturb has been at it. */
@@ -57,12 +86,16 @@ static void expect_undisturbed(struct __test_metadata *_metadata, FIXTURE_DATA(l
 			       void (*disturb)(struct __test_metadata *_metadata, pid_t pid))
 {
 	for (enum call call = 0; call < CALLS; call++) {
-		thread_id pid = start_program(self->function, self->number, call);
-		int status;
+		int ready[2], status;
+		thread_id pid;
 
+		ASSERT_EQ(0, pipe(ready));
+		pid = start_program(self->function, self->number, call, ready);
 		ASSERT_LE(0, pid);
+		close(ready[0]);
 		ASSERT_TRUE(wait_until_asleep(&pid));
 		disturb(_metadata, pid);
+		close(ready[1]);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(0, status) TH_LOG("%s: status %#x", call_names[call], status);
 	}
@@ -173,7 +206,7 @@ TEST_F(lost, SUBMIT_that_signals_let_start_again_ends_with_its_job)
 	struct ferrodma_completion *r = &self->job.submit.completion;
 
 	prepare_waiting(self, SOME_NS);
-	alarm_with(SA_RESTART, 20);
+	alarm_with(SA_RESTART, SIGNAL_MS);
 	EXPECT_EQ(0, job_submit(&self->c, &self->job));
 	alarm_every(0);
 	EXPECT_EQ(FERRODMA_SUBMIT_WAIT, self->job.submit.flags);
@@ -188,11 +221,10 @@ TEST_F(lost, SUBMIT_that_signals_let_start_again_ends_with_its_job)
 }
 
 /* Interrupts a SUBMIT that waits, and checks what it says of its job. */
-static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self,
-			     uint64_t limit_ns)
+static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self)
 {
-	prepare_waiting(self, limit_ns);
-	alarm_every(20);
+	prepare_waiting(self, LONG_NS);
+	alarm_every(SIGNAL_MS);
 	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
 	alarm_every(0);
 	EXPECT_EQ(FERRODMA_SUBMIT_WAIT | FERRODMA_SUBMIT_SUBMITTED, self->job.submit.flags);
@@ -200,12 +232,22 @@ static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(los
 	EXPECT_EQ(-EINPROGRESS, self->job.submit.completion.status);
 }
 
+/* Has the first job cancelled when this thread sleeps. */
+static void cancel_when_asleep(struct __test_metadata *_metadata, const struct channel *c)
+{
+	static struct canceller s;
+
+	s = (struct canceller){ .c = c, .ready = -1, .sleeper = gettid() };
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, cancelling, &s));
+}
+
 TEST_F(lost, call_that_a_signal_has_ended_is_made_again_to_go_on)
 {
-	interrupt_submit(_metadata, self, SOME_NS);
+	interrupt_submit(_metadata, self);
+	cancel_when_asleep(_metadata, &self->c);
 	ASSERT_EQ(0, job_submit(&self->c, &self->job));
 	EXPECT_EQ(FERRODMA_SUBMIT_WAIT, self->job.submit.flags);
-	EXPECT_EQ(-ETIMEDOUT, self->job.submit.completion.status);
+	EXPECT_EQ(-ECANCELED, self->job.submit.completion.status);
 	EXPECT_EQ(11, self->job.submit.completion.user_data);
 	EXPECT_FALSE(has_record(&self->c));
 	self->job.submit.flags |= FERRODMA_SUBMIT_SUBMITTED;
@@ -215,24 +257,26 @@ TEST_F(lost, call_that_a_signal_has_ended_is_made_again_to_go_on)
 
 TEST_F(lost, record_of_a_job_whose_call_a_signal_has_ended_can_be_read)
 {
-	interrupt_submit(_metadata, self, SOME_NS);
+	interrupt_submit(_metadata, self);
+	cancel_when_asleep(_metadata, &self->c);
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(1, record.cookie);
-	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_EQ(-ENOENT, job_submit(&self->c, &self->job));
 }
 
 TEST_F(lost, record_of_a_job_whose_call_a_signal_has_ended_can_be_waited_for)
 {
-	interrupt_submit(_metadata, self, SOME_NS);
+	interrupt_submit(_metadata, self);
+	cancel_when_asleep(_metadata, &self->c);
 	ASSERT_EQ(0, take(&self->c, 1, &record));
-	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_EQ(-ENOENT, job_submit(&self->c, &self->job));
 }
 
 TEST_F(lost, job_whose_call_a_signal_has_ended_can_be_cancelled)
 {
-	interrupt_submit(_metadata, self, LONG_NS);
+	interrupt_submit(_metadata, self);
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	ASSERT_EQ(0, job_submit(&self->c, &self->job));
 	EXPECT_EQ(-ECANCELED, self->job.submit.completion.status);
@@ -241,16 +285,17 @@ TEST_F(lost, job_whose_call_a_signal_has_ended_can_be_cancelled)
 
 TEST_F(lost, queued_job_whose_call_a_signal_has_ended_runs_in_its_turn)
 {
-	ASSERT_EQ(1, queue_job(&self->c, SOME_NS));
+	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
 	prepare_waiting(self, SHORT_NS);
-	alarm_every(20);
+	alarm_every(SIGNAL_MS);
 	EXPECT_EQ(-EINTR, job_submit(&self->c, &self->job));
 	alarm_every(0);
 	EXPECT_EQ(2, self->job.submit.cookie);
+	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	for (int i = 1; i <= 2; i++) {
 		ASSERT_EQ(1, read_records(&self->c, &record, 1));
 		EXPECT_EQ(i, record.cookie);
-		EXPECT_EQ(-ETIMEDOUT, record.status);
+		EXPECT_EQ(i == 1 ? -ECANCELED : -ETIMEDOUT, record.status);
 	}
 }
 
@@ -258,7 +303,7 @@ TEST_F(lost, close_ends_a_job_whose_call_a_signal_has_ended)
 {
 	uint64_t begin = now_ns();
 
-	interrupt_submit(_metadata, self, LONG_NS);
+	interrupt_submit(_metadata, self);
 	close(self->c.fd);
 	ASSERT_LE(0, self->c.fd = channel_open_fd(self->function, self->number, O_RDWR));
 	expect_goes_on(_metadata, &self->c);
@@ -309,7 +354,7 @@ TEST_F(lost, WAIT_with_a_limit_that_signals_let_start_again_keeps_its_end)
 	uint64_t begin = now_ns(), took;
 
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
-	alarm_with(SA_RESTART, 20);
+	alarm_with(SA_RESTART, SIGNAL_MS);
 	EXPECT_EQ(-ETIMEDOUT, take_within(&self->c, 1, SOME_NS, NULL));
 	alarm_every(0);
 	took = now_ns() - begin;
@@ -322,7 +367,7 @@ TEST_F(lost, WAIT_that_a_signal_has_ended_says_what_is_left_of_its_limit)
 	struct ferrodma_wait w = { .size = sizeof(w), .cookie = 1, .timeout_ns = LONG_NS };
 
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
-	alarm_every(20);
+	alarm_every(SIGNAL_MS);
 	EXPECT_EQ(-EINTR, fdma_ioctl(self->c.fd, FERRODMA_IOC_WAIT, &w));
 	alarm_every(0);
 	EXPECT_GT(LONG_NS, w.timeout_ns);
@@ -347,7 +392,7 @@ TEST_F(lost, SIGKILL_ends_a_SUBMIT_that_waits_once_more)
 			_exit(1);
 		job_copy(&j, &own, 0, own.size / 2, unit(&own));
 		j.submit.timeout_ns = LONG_NS;
-		alarm_with(SA_RESTART, 20);
+		alarm_with(SA_RESTART, SIGNAL_MS);
 		job_run(&own, &j);
 		_exit(2);
 	}
