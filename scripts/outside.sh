@@ -20,12 +20,16 @@ outside() {
 outside "$BUILD/modules" "$BUILD/outside"
 
 # What it leaves out of the public functions that are exported. Others are too: what inline and generic ones use.
-sed -n 's/.*(\(_R.*\));/\1/p' "$BUILD/modules/src/ferrodma/exports_generated.h" >"$BUILD/outside/exported"
+exported=$BUILD/outside/exported
+sed -n 's/.*(\(_R.*\));/\1/p' "$BUILD/modules/src/ferrodma/exports_generated.h" >"$exported"
 modules=$(sed -n 's/^pub mod \(.*\);/\1/p' "$TOP/src/ferrodma/ferrodma.rs" | paste -s -d '|')
 functions=$(grep -rhoE '^ *pub (const |unsafe )*fn \w+' "$TOP/src/ferrodma" | sed 's/.* //' | sort -u | paste -s -d '|')
+"llvm-cxxfilt-$LLVM_VERSION" <"$exported" >"$exported.names" || die "the exported names cannot be read"
+paste "$exported" "$exported.names" |
+	grep -E "	<?ferrodma::($modules)(::\w+)*>?::($functions)\$" >"$exported.public" ||
+	die "no public function is among what ferrodma.ko exports, which cannot be; see:" "less $exported.names"
 unused=$(aarch64-linux-gnu-nm -u "$BUILD/outside/ferrodma_outside_test.o" | sed 's/.* //' |
-	grep -vxFf - "$BUILD/outside/exported" | "llvm-cxxfilt-$LLVM_VERSION" |
-	grep -E "^<?ferrodma::($modules)(::\w+)*>?::($functions)\$") || :
+	grep -vwFf - "$exported.public" | cut -f 2)
 [ -z "$unused" ] ||
 	die "tests/outside leaves out public functions, which nobody sees link: $(echo "$unused" | paste -s -d ' ')" \
 		"\${EDITOR:-vi} tests/outside/ferrodma_outside_test.rs"
