@@ -31,6 +31,11 @@ fi
 
 failed=
 sed -n 's/.*#\[cfg(case = "\(.*\)")\] \/\/ \(E[0-9]*\)$/\1 \2/p' "$source" >"$out/cases"
+cases=$(wc -l <"$out/cases")
+marked=$(grep -c '#\[cfg(case =' "$source") || die "$source has no line with #[cfg(case = "
+[ "$cases" -eq "$marked" ] ||
+	die "$((marked - cases)) of the $marked cases in $source do not name their error as: #[cfg(case = \"...\")] // E0000" \
+		"grep -n 'cfg(case' $source"
 while read -r name error; do
 	if compile "$name"; then
 		say "$name compiles, and should not: $error"
@@ -43,4 +48,4 @@ while read -r name error; do
 	failed=1
 done <"$out/cases"
 [ -z "$failed" ] || die "what uses a device that may not be bound has to fail to compile"
-say "$(wc -l <"$out/cases") uses of a device that may not be bound do not compile"
+say "$cases uses of a device that may not be bound do not compile"
