@@ -15,7 +15,10 @@ ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record;
 
-/* What the program executed as VICTIM in the environment says of its stdin: all is well. */
+/*
+ * What the program says of its stdin which is executed with VICTIM in the environment, the
+ * user that it has to be run by as root: all is well.
+ */
 #define VICTIM_IS_WELL	42
 
 /* Where a job of another program would have it, if it went to the wrong memory. */
@@ -31,9 +34,12 @@ __attribute__((constructor)) static void victim(void)
 	struct ferrodma_submit submit = { .size = sizeof(submit), .nr_src = 1, .nr_dst = 1 };
 	struct ferrodma_wait wait = { .size = sizeof(wait), .cookie = 1 };
 	struct ferrodma_cancel cancel = { .size = sizeof(cancel), .cookie = 1 };
+	const char *user = getenv("VICTIM");
 
-	if (!getenv("VICTIM"))
+	if (!user)
 		return;
+	if (getuid() != atoi(user) || geteuid())
+		_exit(9);
 	if (read(0, &got, sizeof(got)) >= 0 || errno != EPERM)
 		_exit(1);
 	if (fdma_ioctl(0, FERRODMA_IOC_SUBMIT, &submit) != -EPERM)
@@ -51,7 +57,10 @@ __attribute__((constructor)) static void victim(void)
 /* Runs this program once more, from @path, with the file as its stdin. */
 static void execute(const struct channel *c, const char *path)
 {
-	if (dup2(c->fd, 0) == 0 && !setenv("VICTIM", "1", 1))
+	char user[16];
+
+	snprintf(user, sizeof(user), "%d", getuid());
+	if (dup2(c->fd, 0) == 0 && !setenv("VICTIM", user, 1))
 		execl(path, "victim", NULL);
 	_exit(6);
 }
@@ -229,32 +238,59 @@ static bool copy_file(const char *from, const char *to)
 	return !n;
 }
 
-TEST_F(channel, set_user_ID_program_keeps_its_memory)
-{
-	static const char path[] = "/tmp/ferrodma-owner";
+/* A channel that all users may open, and this program as one that root is the owner of. */
+FIXTURE(set_user_ID) {
 	char node[64];
-	pid_t pid;
+	mode_t mode;	/* of the node, before */
+};
 
-	snprintf(node, sizeof(node), "/dev/ferrodma-%s%d", variant->function, variant->number);
-	ASSERT_TRUE(copy_file("/proc/self/exe", path));
-	ASSERT_EQ(0, chmod(path, 04755));
-	ASSERT_EQ(0, chmod(node, 0666));
-	pid = fork();
+FIXTURE_VARIANT(set_user_ID) {
+	const char *function;
+};
+
+FIXTURE_VARIANT_ADD(set_user_ID, coherent) { .function = "coherent" };
+FIXTURE_VARIANT_ADD(set_user_ID, sg) { .function = "sg" };
+FIXTURE_VARIANT_ADD(set_user_ID, pool) { .function = "pool" };
+
+#define SET_USER_ID	"/tmp/ferrodma-owner"
+
+FIXTURE_SETUP(set_user_ID)
+{
+	struct stat st;
+
+	snprintf(self->node, sizeof(self->node), "/dev/ferrodma-%s0", variant->function);
+	ASSERT_EQ(0, stat(self->node, &st));
+	self->mode = st.st_mode & 07777;
+	ASSERT_TRUE(copy_file("/proc/self/exe", SET_USER_ID));
+	ASSERT_EQ(0, chmod(SET_USER_ID, 04755));
+	ASSERT_EQ(0, chmod(self->node, 0666));
+}
+
+/* Whatever became of the test. */
+FIXTURE_TEARDOWN_PARENT(set_user_ID)
+{
+	if (self->mode)
+		EXPECT_EQ(0, chmod(self->node, self->mode));
+	unlink(SET_USER_ID);
+}
+
+TEST_F(set_user_ID, program_keeps_its_memory)
+{
+	pid_t pid = fork();
+
 	if (!pid) {
 		struct channel own;
 
 		/* A user who may open the node, and no more. */
 		if (setgid(1000) || setuid(1000) ||
-		    channel_open(&own, variant->function, variant->number, 0))
+		    channel_open(&own, variant->function, 0, 0))
 			_exit(7);
 		memset(own.mem, 0xee, 64);
 		if (submit_to(&own, secret))
 			_exit(8);
-		execute(&own, path);
+		execute(&own, SET_USER_ID);
 	}
 	expect_exit(_metadata, pid, VICTIM_IS_WELL);
-	EXPECT_EQ(0, chmod(node, 0660));
-	unlink(path);
 }
 
 /* Sends the file over the socket, or receives one. */
