@@ -6,9 +6,4 @@
 set -u
 
 . ./test_module.sh
-load_pool_channel
-./faulty -v pooltest
-status=$?
-
-unload_pool_channel || status=1
-exit $status
+run_on_test_channel pool ./faulty -v pooltest

@@ -2,7 +2,7 @@
 /*
  * The sg channel of the in-kernel test module, where a job with two source
  * segments pauses until it is cancelled: what is queued behind it waits for as
- * long as a test likes. sg_held.sh loads the module.
+ * long as a test likes. sg_held.sh and sg_memlock.sh load the module.
  */
 #ifndef FERRODMA_HELD_FIXTURE_H
 #define FERRODMA_HELD_FIXTURE_H

@@ -6,14 +6,4 @@
 set -u
 
 . ./test_module.sh
-if ! has_test_channel sg-test; then
-	echo "1..0 # SKIP this machine has no sg channel for the in-kernel tests"
-	exit 4
-fi
-load_test_module selftest=0
-trap 'rmmod ferrodma_test' EXIT
-if [ ! -e /dev/ferrodma-sgtest0 ]; then
-	echo "# there is no channel; the log says why"
-	exit 1
-fi
-./sg_held
+run_on_test_channel sg ./sg_held

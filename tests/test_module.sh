@@ -32,25 +32,27 @@ rebind_test_channel()
 	done
 }
 
-# The same channel as the sg one, for the tests of pools.
-load_pool_channel()
+# run_on_test_channel <function> <command>...: on the sg channel, or on a pool one, which is the same hardware.
+run_on_test_channel()
 {
-	if ! has_test_channel pool-test; then
-		echo "1..0 # SKIP this machine has no pool channel for the in-kernel tests"
+	function=$1
+	shift
+	if ! has_test_channel "$function-test"; then
+		echo "1..0 # SKIP this machine has no $function channel for the in-kernel tests"
 		exit 4
 	fi
 	load_test_module selftest=0
-	trap unload_pool_channel EXIT
-	rebind_test_channel ferrodma_test_sg ferrodma_test_pool
-	if [ ! -e /dev/ferrodma-pooltest0 ]; then
+	trap 'rmmod ferrodma_test' EXIT
+	[ "$function" != pool ] || rebind_test_channel ferrodma_test_sg ferrodma_test_pool
+	if [ ! -e "/dev/ferrodma-${function}test0" ]; then
 		echo "# there is no channel; the log says why"
 		exit 1
 	fi
-}
+	"$@"
+	status=$?
 
-# Nothing that the tests have done may keep the module.
-unload_pool_channel()
-{
 	trap - EXIT
-	rmmod ferrodma_test
+	# Nothing that the tests have done may keep the module.
+	rmmod ferrodma_test || status=1
+	exit $status
 }
