@@ -297,6 +297,31 @@ impl World {
     }
 }
 
+/// Explores the close of a client that has jobs before and behind one of another client, which has
+/// the number 1. Meanwhile that takes its record with `take`.
+pub(crate) fn explore_close(take: fn(&World, &Client)) {
+    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+        explore(Some(2), move || {
+            let world = World::new(Setup {
+                addresses,
+                ..Setup::default()
+            });
+            let (client, closed) = (world.client(), world.client());
+            submit(&closed, 2);
+            submit(&client, 1);
+            submit(&closed, 3);
+            world.interrupts();
+            if addresses == Addresses::UserMemory {
+                world.settles();
+            }
+            let thread = world.run(move |_| drop(closed));
+            take(&world, &client);
+            thread.join().expect("it ends");
+            world.end_with([client], 2);
+        });
+    }
+}
+
 /// Submits a job, and returns its cookie with what its end is waited for by.
 pub(crate) fn try_submit(client: &Client, waited: bool, user_data: u64) -> Result<Ticket> {
     let options = Options {

@@ -276,28 +276,11 @@ fn a_job_that_fails_during_suspend_ends_once() {
 
 #[test]
 fn a_close_during_suspend_ends_its_jobs_and_starts_nothing() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
-        explore(Some(2), move || {
-            let world = World::new(Setup {
-                addresses,
-                ..Setup::default()
-            });
-            let (client, closed) = (world.client(), world.client());
-            submit(&closed, 1);
-            submit(&client, 1);
-            submit(&closed, 2);
-            world.interrupts();
-            if addresses == Addresses::UserMemory {
-                world.settles();
-            }
-            let thread = world.run(move |_| drop(closed));
-            world.suspend_and_resume();
-            let record = read(&client, false).expect("it comes");
-            check_one_of(&record, 1, &[ECANCELED]);
-            thread.join().expect("it ends");
-            world.end_with([client], 2);
-        });
-    }
+    explore_close(|world, client| {
+        world.suspend_and_resume();
+        let record = read(client, false).expect("it comes");
+        check_one_of(&record, 1, &[ECANCELED]);
+    });
 }
 
 #[test]

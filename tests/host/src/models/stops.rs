@@ -469,24 +469,7 @@ fn a_reader_is_told_that_the_channel_is_dead() {
 
 #[test]
 fn a_close_ends_the_jobs_of_its_client_only() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
-        explore(Some(2), move || {
-            let world = World::new(Setup {
-                addresses,
-                ..Setup::default()
-            });
-            let (client, closed) = (world.client(), world.client());
-            submit(&closed, 1);
-            submit(&client, 2);
-            submit(&closed, 3);
-            world.interrupts();
-            if addresses == Addresses::UserMemory {
-                world.settles();
-            }
-            let thread = world.run(move |_| drop(closed));
-            check(&read(&client, false).expect("it comes"), 1, 2, Ok(()));
-            thread.join().expect("it ends");
-            world.end_with([client], 2);
-        });
-    }
+    explore_close(|_, client| {
+        check(&read(client, false).expect("it comes"), 1, 1, Ok(()));
+    });
 }
