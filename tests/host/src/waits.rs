@@ -79,16 +79,29 @@ pub(crate) mod alarm {
         clock, //
     };
 
-    /// Nothing to keep.
-    pub(crate) struct Alarm;
+    /// A timer whose handler takes the channel's lock.
+    pub(crate) struct Alarm(Arc<Channel>);
 
     impl Alarm {
         /// The clock goes on by `delay` at once where the thread is out of time, and never else.
-        pub(crate) fn start(_: &Arc<Channel>, _: &Arc<Signals>, delay: Delta) -> Result<Self> {
+        pub(crate) fn start(
+            channel: &Arc<Channel>,
+            _: &Arc<Signals>,
+            delay: Delta,
+        ) -> Result<Self> {
             if task::is_out_of_time() {
                 time::set(clock::now() + delay.as_nanos());
             }
-            Ok(Self)
+            Ok(Self(channel.clone()))
+        }
+    }
+
+    impl Drop for Alarm {
+        /// Waits for the handler, and so for the lock.
+        fn drop(&mut self) {
+            if !std::thread::panicking() {
+                drop(self.0.state.lock());
+            }
         }
     }
 }
