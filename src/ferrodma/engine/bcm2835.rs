@@ -316,7 +316,8 @@ unsafe impl Engine for Bcm2835<'_> {
             QUIESCE_LIMIT,
         );
         if paused.is_err() {
-            dev_warn!(
+            // Programs may bring this about as often as they like.
+            dev_dbg!(
                 self.dev,
                 "reset before the channel has paused: CS {:#x}, DEBUG {:#x}\n",
                 self.io.read(regs::CS).into_raw(),

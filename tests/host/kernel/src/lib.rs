@@ -95,7 +95,7 @@ pub mod prelude {
             FromBytes,
             IntoBytes, //
         },
-        dev_err, dev_warn,
+        dev_dbg, dev_err,
         error::{
             code::*,
             Error,
@@ -149,7 +149,7 @@ macro_rules! dev_err {
 
 /// The same.
 #[macro_export]
-macro_rules! dev_warn {
+macro_rules! dev_dbg {
     ($($all:tt)*) => {
         $crate::dev_err!($($all)*)
     };
