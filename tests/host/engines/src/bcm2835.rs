@@ -151,9 +151,7 @@ impl Registers for Channel {
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
                 state.cs
-                    | if state.is_writing
-                        || state.quirks.never_pauses && state.control_block != 0
-                    {
+                    | if state.is_writing || state.quirks.never_pauses && state.control_block != 0 {
                         WAITING
                     } else if is_paused {
                         PAUSED

@@ -321,11 +321,7 @@ fn shutdown_stops_the_running_job_and_starts_nothing_more() {
         world.hw.engine.shut_down();
         // So that nothing is left.
         world.resume();
-        check_one_of(
-            &read(&client, false).expect("it comes"),
-            2,
-            &[ECANCELED],
-        );
+        check_one_of(&read(&client, false).expect("it comes"), 2, &[ECANCELED]);
         world.end([client]);
     });
 }
