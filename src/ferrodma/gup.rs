@@ -8,9 +8,10 @@
 //!
 //! `pin_user_pages_fast()` takes the lock of the mappings itself where a page is missing, and looks
 //! the area up again then. It is used where no other task could have unmapped it. Otherwise
-//! `pin_user_pages()` works with the lock held from the look-up on. It must not wait for a page
-//! then, so it is told not to. Such a page is faulted in as by the CPU, which may give the lock up,
-//! and all starts over.
+//! `pin_user_pages()` works with the lock held from the look-up on, and is told to take only pages
+//! that are present, so it waits for nothing. A missing page is faulted in as by the CPU. That gives
+//! the lock up before it waits for a disk or for user space, as far as the kernel's fault handlers
+//! can; then the area is looked up again.
 
 use core::ops::Range;
 
@@ -23,6 +24,7 @@ use kernel::{
         c_ulong, //
     },
     mm::{
+        virt::flags,
         MmWithUser,
         MmapReadGuard, //
     },
@@ -34,8 +36,13 @@ use kernel::{
     }, //
 };
 
+#[expect(
+    improper_ctypes,
+    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
+)]
 extern "C" {
     // See `shims.c` for these.
+    fn ferrodma_mmap_lock_contended(mm: *mut bindings::mm_struct) -> bool;
     fn ferrodma_untagged(addr: c_ulong) -> c_ulong;
     fn ferrodma_fault_errno(fault: bindings::vm_fault_t) -> c_int;
 }
@@ -46,6 +53,11 @@ const UNLOCKED: bindings::vm_fault_t =
 
 /// Pages that are pinned at a time.
 const BATCH: usize = 64;
+
+/// Times at most that a page is faulted in. Another thread or reclaim may take the page back before
+/// it is pinned, which does not happen this often in a row. What never becomes a page that may be
+/// pinned ends here: secret memory, or a file that cannot be read.
+const TRIES: usize = 64;
 
 /// Pins pages of the caller's memory.
 ///
@@ -89,7 +101,12 @@ impl<'a> Pinner<'a> {
     ) -> Result<&[*mut bindings::page]> {
         // SAFETY: The function has no other use of the number.
         let addr = unsafe { ferrodma_untagged(addr) };
-        loop {
+        if self.lock.is_some() && self.is_contended() {
+            // INVARIANT: There is nothing to unmap.
+            self.area = 0..0;
+            self.lock = None;
+        }
+        for _ in 0..TRIES {
             if !self.area.contains(&addr) {
                 self.look_up(addr)?;
             }
@@ -99,7 +116,7 @@ impl<'a> Pinner<'a> {
             let pinned = if self.lock.is_some() {
                 // SAFETY: There is room for as many pages, and the lock is held.
                 unsafe {
-                    bindings::pin_user_pages(addr, count, flags | bindings::FOLL_NOWAIT, pages)
+                    bindings::pin_user_pages(addr, count, flags | bindings::FOLL_NOFAULT, pages)
                 }
             } else {
                 // CAST: At most `BATCH`; and `isize` is wider.
@@ -108,13 +125,22 @@ impl<'a> Pinner<'a> {
                     bindings::pin_user_pages_fast(addr, count as c_int, flags, pages) as isize
                 }
             };
-            match usize::try_from(pinned) {
-                Ok(0) => self.fault_in(addr, flags)?,
-                Ok(pinned) => return self.pages.get(..pinned).ok_or(EFAULT),
-                // CAST: An errno.
-                Err(_) => to_result(pinned as c_int).map_err(errno_for_program)?,
+            if let Ok(pinned) = usize::try_from(pinned) {
+                return self.pages.get(..pinned).ok_or(EFAULT);
+            }
+            // CAST: An errno.
+            match to_result(pinned as c_int) {
+                Err(EFAULT) if self.lock.is_some() => self.fault_in(addr, flags)?,
+                result => result.map_err(errno_for_program)?,
             }
         }
+        Err(EFAULT)
+    }
+
+    /// Returns whether another task waits for the lock of the mappings.
+    fn is_contended(&self) -> bool {
+        // SAFETY: `mm` is valid.
+        unsafe { ferrodma_mmap_lock_contended(self.mm.as_raw()) }
     }
 
     /// Makes the area that of the mapping at `addr`.
@@ -134,22 +160,33 @@ impl<'a> Pinner<'a> {
         Ok(())
     }
 
-    /// Waits for the page at `addr`, which `pin_user_pages()` has found to take time: it has to be
-    /// read from a disk, or user space has to be asked for it.
+    /// Faults in the page at `addr`, which `pin_user_pages()` found missing, or not writable yet, or
+    /// shared with another process. The lock may not be held any more afterwards.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT: this access is not allowed, or the page cannot be had. ENOMEM.
     fn fault_in(&mut self, addr: usize, flags: c_uint) -> Result {
-        let lock = self.lock.take().ok_or(EFAULT)?;
-        self.area = 0..0;
-        let vma = lock.vma_lookup(addr).ok_or(EFAULT)?.as_ptr();
-        let mut how =
-            bindings::fault_flag_FAULT_FLAG_ALLOW_RETRY | bindings::fault_flag_FAULT_FLAG_KILLABLE;
-        if flags & bindings::FOLL_WRITE != 0 {
-            how |= bindings::fault_flag_FAULT_FLAG_WRITE;
+        let lock = self.lock.as_ref().ok_or(EFAULT)?;
+        let vma = lock.vma_lookup(addr).ok_or(EFAULT)?;
+        let (needed, access) = if flags & bindings::FOLL_WRITE != 0 {
+            (flags::WRITE, bindings::fault_flag_FAULT_FLAG_WRITE)
+        } else {
+            (flags::READ, bindings::fault_flag_FAULT_FLAG_UNSHARE)
+        };
+        if vma.flags() & (needed | flags::IO | flags::PFNMAP) != needed {
+            return Err(EFAULT);
         }
-        // SAFETY: The lock is held, so `vma` is valid; and `pin_user_pages()` has seen that this
-        // access is allowed there.
-        let fault = unsafe { bindings::handle_mm_fault(vma, addr, how, core::ptr::null_mut()) };
+        let how = access
+            | bindings::fault_flag_FAULT_FLAG_ALLOW_RETRY
+            | bindings::fault_flag_FAULT_FLAG_KILLABLE;
+        // SAFETY: The lock is held, so `vma` is valid, and it allows the access.
+        let fault =
+            unsafe { bindings::handle_mm_fault(vma.as_ptr(), addr, how, core::ptr::null_mut()) };
         if fault & UNLOCKED != 0 {
-            core::mem::forget(lock);
+            // INVARIANT: There is nothing to unmap.
+            self.area = 0..0;
+            core::mem::forget(self.lock.take());
         }
         // SAFETY: The function has no other use of the number.
         to_result(unsafe { ferrodma_fault_errno(fault) }).map_err(errno_for_program)

@@ -46,6 +46,7 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 			      enum dma_data_direction direction);
 unsigned long ferrodma_rlimit(unsigned int resource);
 unsigned long ferrodma_untagged(unsigned long addr);
+bool ferrodma_mmap_lock_contended(struct mm_struct *mm);
 int ferrodma_fault_errno(vm_fault_t fault);
 bool ferrodma_try_mark_dirty(struct page *page, unsigned long count);
 void ferrodma_leaked_on_purpose(const void *object);
@@ -208,6 +209,11 @@ unsigned long ferrodma_rlimit(unsigned int resource)
 unsigned long ferrodma_untagged(unsigned long addr)
 {
 	return untagged_addr(addr);
+}
+
+bool ferrodma_mmap_lock_contended(struct mm_struct *mm)
+{
+	return mmap_lock_is_contended(mm);
 }
 
 /* The error that handle_mm_fault() tells of, or 0. */
