@@ -79,7 +79,7 @@ fn a_cancel_of_the_running_job_leaves_the_next_alone() {
 
 #[test]
 fn a_cancel_of_a_job_that_waits_leaves_the_running_one_alone() {
-    explore(None, || {
+    explore(Some(3), || {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
@@ -302,7 +302,7 @@ fn a_client_works_for_one_address_space_only() {
 
 #[test]
 fn a_signal_does_not_stop_the_job_of_another() {
-    explore(None, || {
+    explore(Some(3), || {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
@@ -413,7 +413,7 @@ fn an_error_of_hardware_and_a_cancel_end_a_job_once() {
 
 #[test]
 fn hardware_that_does_not_stop_ends_all_jobs_and_starts_none() {
-    explore(None, || {
+    explore(Some(3), || {
         let world = World::new(ILL(Ills::NeverStops));
         let client = world.client();
         submit(&client, 1);

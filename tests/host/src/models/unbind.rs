@@ -157,7 +157,7 @@ fn unbind_does_not_wait_for_a_program_that_is_being_told() {
 
 #[test]
 fn unbind_and_a_cancel_end_a_job_once() {
-    explore(None, || {
+    explore(Some(3), || {
         let world = World::new(BOUND);
         let client = world.client();
         submit(&client, 1);
