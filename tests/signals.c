@@ -10,8 +10,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "debugfs.h"
 #include "lost_fixture.h"
+#include "pins.h"
 #include "suspend.h"
+#include "user_memory.h"
 
 static struct ferrodma_completion record;
 
@@ -347,6 +350,115 @@ TEST_F(lost, job_that_the_program_cannot_be_told_of_is_cancelled)
 	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
 	expect_goes_on(_metadata, &self->c);
 	EXPECT_GT(LONG_NS, now_ns() - begin);
+}
+
+/*
+ * A SUBMIT in another thread which a signal has interrupted, and which waits for the page
+ * of its structure where it tells the program so.
+ */
+struct telling {
+	const struct channel *c;
+	struct job job;
+	/* The page. */
+	uint8_t *page;
+	int uffd;
+	int result;
+	thread_id id;
+	pthread_t thread;
+};
+
+static void *being_told(void *arg)
+{
+	struct telling *s = arg;
+
+	s->id = gettid();
+	s->result = fdma_ioctl(s->c->fd, FERRODMA_IOC_SUBMIT, s->page);
+	return NULL;
+}
+
+/* Whether userfaultfd is there. */
+static bool start_telling(struct __test_metadata *_metadata, struct telling *s,
+			  const struct channel *c)
+{
+	struct sigaction sa = { .sa_handler = alarm_handler };
+
+	s->c = c;
+	s->page = pages_on_demand(1, &s->uffd);
+	if (!s->page)
+		return false;
+	job_copy(&s->job, c, 0, c->size / 2, unit(c));
+	s->job.submit.flags = FERRODMA_SUBMIT_WAIT;
+	s->job.submit.timeout_ns = LONG_NS;
+	ASSERT_EQ(0, supply(s->uffd, s->page, (uint8_t *)&s->job));
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	ASSERT_EQ(0, pthread_create(&s->thread, NULL, being_told, s));
+	ASSERT_TRUE(wait_until_asleep(&s->id));
+	ASSERT_EQ(0, madvise(s->page, page_size(), MADV_DONTNEED));
+	ASSERT_EQ(0, pthread_kill(s->thread, SIGUSR1));
+	ASSERT_TRUE(wait_demand(s->uffd));
+	return true;
+}
+
+/* Supplies the page, and checks what it says. */
+static void end_telling(struct __test_metadata *_metadata, struct telling *s)
+{
+	const struct ferrodma_submit *submit = (void *)s->page;
+
+	ASSERT_EQ(0, supply(s->uffd, s->page, (uint8_t *)&s->job));
+	ASSERT_EQ(0, pthread_join(s->thread, NULL));
+	EXPECT_EQ(-EINTR, s->result);
+	EXPECT_EQ(FERRODMA_SUBMIT_WAIT | FERRODMA_SUBMIT_SUBMITTED, submit->flags);
+	EXPECT_EQ(1, submit->cookie);
+}
+
+TEST_F(lost, unbind_does_not_wait_until_the_program_can_be_told)
+{
+	static struct telling s;
+	pid_t pid, ended = 0;
+	int status = -1;
+
+	if (!start_telling(_metadata, &s, &self->c))
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		/* So that the page comes where the test fails. */
+		close(s.uffd);
+		_exit(-device_unbind(&self->device));
+	}
+	for (int ms = 0; ms < SOON_MS && !ended; ms++) {
+		sleep_ms(1);
+		ended = waitpid(pid, &status, WNOHANG);
+	}
+	EXPECT_EQ(pid, ended) TH_LOG("unbind waits for a page of a program");
+	end_telling(_metadata, &s);
+	if (!ended)
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(1, read_records(&self->c, &record, 1));
+	EXPECT_EQ(1, record.cookie);
+	EXPECT_EQ(-ENODEV, record.status);
+}
+
+TEST_F(lost, memory_of_a_job_comes_back_before_the_program_can_be_told)
+{
+	bool has_blocks = self->c.info.block_size;
+	long long blocks = has_blocks ? blocks_free(self->function, self->number) : 0;
+	static struct telling s;
+
+	if (!start_telling(_metadata, &s, &self->c))
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	if (has_blocks)
+		EXPECT_GT(blocks, blocks_free(self->function, self->number));
+	EXPECT_EQ(0, job_cancel(&self->c, 1));
+	EXPECT_TRUE(wait_record(&self->c));
+	EXPECT_EQ(0, pinned_kb());
+	if (has_blocks)
+		EXPECT_EQ(blocks, blocks_free(self->function, self->number));
+	end_telling(_metadata, &s);
+	ASSERT_EQ(0, set_nonblock(&self->c));
+	ASSERT_EQ(1, read_records(&self->c, &record, 1));
+	EXPECT_EQ(1, record.cookie);
+	EXPECT_EQ(-ECANCELED, record.status);
 }
 
 TEST_F(lost, WAIT_with_a_limit_that_signals_let_start_again_keeps_its_end)
