@@ -143,8 +143,10 @@ pub(crate) struct Channel {
     pub(crate) stock: Option<Arc<Stock<'static>>>,
     /// What the channel says of itself to users, save for what changes.
     pub(crate) info: uapi::Info,
-    /// Default time limit of a job, without what its bytes add.
-    timeout: Delta,
+    /// Default time limit of a job, without what its bytes add, in nanoseconds.
+    timeout_ns: u64,
+    /// The bits of an address in a job that say where it is.
+    address_mask: u64,
 }
 
 /// What became of a job that was submitted.
@@ -207,7 +209,7 @@ impl Channel {
     /// A channel without hardware.
     pub(crate) fn new(
         info: uapi::Info,
-        timeout: Delta,
+        timeout_ns: u64,
         addresses: Addresses,
         max_entry: usize,
         stock: Option<Arc<Stock<'static>>>,
@@ -245,25 +247,22 @@ impl Channel {
                 max_entry,
                 stock,
                 info,
-                timeout,
+                timeout_ns,
+                address_mask: match addresses {
+                    Addresses::BufferOffsets => u64::MAX,
+                    _ => USER_ADDRESS_MASK,
+                },
             }),
             GFP_KERNEL,
         )
     }
 
-    /// The longest time limit of a job.
-    pub(crate) fn max_timeout(&self) -> Delta {
-        // CAST: At most an hour.
-        Delta::from_nanos(self.info.max_timeout_ns as i64)
-    }
-
     /// The time limit of a job of `bytes` that asks for none.
     pub(crate) fn default_timeout(&self, bytes: u64) -> Delta {
         let more = bytes.saturating_mul(SLOWEST_NS_PER_BYTE);
-        let sum = i64::try_from(more).map_or(i64::MAX, |more| {
-            more.saturating_add(self.timeout.as_nanos())
-        });
-        Delta::from_nanos(sum.min(self.max_timeout().as_nanos()))
+        let sum = self.timeout_ns.saturating_add(more);
+        // CAST: At most an hour.
+        Delta::from_nanos(sum.min(self.info.max_timeout_ns) as i64)
     }
 
     /// What a job may be.
@@ -274,10 +273,7 @@ impl Channel {
             max_job_bytes: self.info.max_job_bytes,
             alignment: self.info.alignment,
             address_alignment: self.info.address_alignment,
-            address_mask: match self.addresses {
-                Addresses::BufferOffsets => u64::MAX,
-                _ => USER_ADDRESS_MASK,
-            },
+            address_mask: self.address_mask,
             max_seg: match self.info.block_size {
                 0 => u64::MAX,
                 size => u64::from(size),

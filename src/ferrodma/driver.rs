@@ -28,7 +28,6 @@ use kernel::{
     platform,
     prelude::*,
     sync::Arc,
-    time::Delta,
     ThisModule, //
 };
 
@@ -288,11 +287,11 @@ impl<'bound> Parts<'bound> {
         };
         let patterns = Pool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
-        let timeout = Delta::from_millis(timeout.into());
+        let timeout_ns = u64::from(timeout) * 1_000_000;
         // SAFETY: The channel drains it when it is shut, before the device is unbound; where it
         // does not come to that, it is dropped in probe.
         let stock = shape.stock.map(|stock| unsafe { Stock::unbounded(stock) });
-        let channel = Channel::new(info, timeout, D::ADDRESSES, max_entry, stock)?;
+        let channel = Channel::new(info, timeout_ns, D::ADDRESSES, max_entry, stock)?;
         let window = Window::new(&channel, name)?;
         let hw = Arc::new(
             Hardware {

@@ -196,6 +196,7 @@ struct Extent {
 
 impl Extent {
     /// That of `list`, each segment of which is checked.
+    #[inline]
     fn of(list: &[Seg], limits: &Limits) -> Result<Self> {
         if list.is_empty() {
             return Err(EINVAL);

@@ -148,8 +148,8 @@ impl World {
             address_alignment: 1,
             ..Info::default()
         };
-        let channel = Channel::new(info, Delta::from_nanos(LIMIT), setup.addresses, 1, None)
-            .expect("there is memory");
+        let channel =
+            Channel::new(info, LIMIT as u64, setup.addresses, 1, None).expect("there is memory");
         let line = Calls::default();
         let seen = channel.downgrade();
         let pause = move || {
