@@ -30,7 +30,8 @@ paste "$exported" "$exported.names" |
 	die "no public function is among what ferrodma.ko exports, which cannot be; see:" "less $exported.names"
 unused=$(aarch64-linux-gnu-nm -u "$BUILD/outside/ferrodma_outside_test.o" | sed 's/.* //' |
 	grep -vwFf - "$exported.public" | cut -f 2)
-[ -z "$unused" ] ||
+# What a debugging kernel's options have rustc put inline differs.
+[ -z "$unused" ] || [ -n "$CONFIG" ] ||
 	die "tests/outside leaves out public functions, which nobody sees link: $(echo "$unused" | paste -s -d ' ')" \
 		"\${EDITOR:-vi} tests/outside/ferrodma_outside_test.rs"
 
