@@ -247,9 +247,9 @@ TEST_F(large, buffer_that_is_not_to_be_had_is_ENOMEM_and_one_line)
 
 	ASSERT_TRUE(find_unbound(b, "ferrodma_coherent"));
 	EXPECT_EQ(1, log_count(self->told, b->device,
-			       "failed to allocate a coherent buffer of 3221225472 bytes: ENOMEM"));
+			       "failed to allocate a coherent buffer of 3221225472 bytes"));
 	EXPECT_EQ(-ENOMEM, device_bind(b));
-	EXPECT_EQ(1, log_count(self->told, b->device, "ENOMEM"));
+	EXPECT_EQ(1, log_count(self->told, b->device, "failed to allocate"));
 	EXPECT_EQ(0, log_count(self->warned, "WARNING", ""));
 	EXPECT_EQ(0, log_count(self->traced, "Call", "trace"));
 }
