@@ -41,6 +41,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::ordering,
         lock::{
             spinlock::SpinLockIrqBackend,
             Guard, //
@@ -103,9 +104,9 @@ const SPARE_CHAINS: usize = QUEUE_DEPTH;
 /// Descriptors in each of the chains that are kept. Memory in pieces may need any number.
 const SPARE_DESCRIPTORS: usize = 2 * MAX_SEGMENTS;
 
-/// TIMEOUT: What the default time limit of a job grows by with each of its bytes. At 10 MB/s no
-/// engine on an idle bus is as slow.
-const SLOWEST_NS_PER_BYTE: u64 = 100;
+/// TIMEOUT: What the default time limit of a job grows by with each MiB. No engine on an idle bus is
+/// as slow as 10 MiB/s.
+const SLOWEST_NS_PER_MIB: u64 = 100_000_000;
 
 /// TIMEOUT: How long to look for the end of a small job before leaving it to the interrupt, a fraction
 /// of what an interrupt and waking somebody up cost.
@@ -201,7 +202,7 @@ impl State {
 
     /// Whether a job of so many bytes is to be polled.
     fn is_small(&self, hw: &Hardware<'_>, bytes: u64) -> bool {
-        self.polls && bytes <= u64::from((hw.poll_bytes)())
+        self.polls && bytes <= u64::from(hw.poll_bytes.load(ordering::Relaxed))
     }
 }
 
@@ -257,12 +258,23 @@ impl Channel {
         )
     }
 
+    /// The longest time limit of a job.
+    pub(crate) fn max_timeout(&self) -> Delta {
+        // CAST: At most an hour.
+        Delta::from_nanos(self.info.max_timeout_ns as i64)
+    }
+
     /// The time limit of a job of `bytes` that asks for none.
     pub(crate) fn default_timeout(&self, bytes: u64) -> Delta {
-        let more = bytes.saturating_mul(SLOWEST_NS_PER_BYTE);
-        let sum = self.timeout_ns.saturating_add(more);
+        let mut limit = self.timeout_ns;
+        let mib = bytes >> 20;
+        if mib != 0 {
+            limit = limit
+                .saturating_add(mib.saturating_mul(SLOWEST_NS_PER_MIB))
+                .min(self.info.max_timeout_ns);
+        }
         // CAST: At most an hour.
-        Delta::from_nanos(sum.min(self.info.max_timeout_ns) as i64)
+        Delta::from_nanos(limit as i64)
     }
 
     /// What a job may be.

@@ -253,7 +253,6 @@ impl Client {
         } else {
             options.timeout
         };
-        let timeout = job.timeout;
         let submitted = channel.submit(pass.hw(), job)?;
         drop(pass);
         if submitted.parked {
@@ -261,7 +260,6 @@ impl Client {
         }
         Ok(Ticket {
             cookie: submitted.cookie,
-            timeout,
             stage: submitted.stage,
         })
     }
@@ -567,7 +565,5 @@ impl Drop for Client {
 /// A job that was submitted.
 pub(crate) struct Ticket {
     pub(crate) cookie: u64,
-    /// Its time limit.
-    timeout: Delta,
     stage: Stage,
 }

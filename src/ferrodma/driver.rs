@@ -27,7 +27,10 @@ use kernel::{
     page::PAGE_SIZE,
     platform,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     ThisModule, //
 };
 
@@ -142,8 +145,8 @@ pub trait ChannelDriver: 'static {
     /// Whether channels are to be proved before they are offered.
     fn selftest() -> bool;
 
-    /// Jobs of up to so many bytes are polled. Called for each job, with a spin lock held.
-    fn poll_bytes() -> u32;
+    /// Returns up to how many bytes a job may have to be polled, which may change at any time.
+    fn poll_bytes() -> &'static Atomic<u32>;
 }
 
 /// The platform driver of a [`ChannelDriver`].
@@ -299,7 +302,7 @@ impl<'bound> Parts<'bound> {
                 name: name.to_cstring()?,
                 caps: *engine.caps(),
                 engine,
-                poll_bytes: D::poll_bytes,
+                poll_bytes: D::poll_bytes(),
                 window,
                 function,
                 descriptors,

@@ -9,7 +9,10 @@ use kernel::{
     },
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    }, //
 };
 
 use crate::{
@@ -41,7 +44,7 @@ pub(crate) struct Hardware<'bound> {
     /// The engine's, which do not change.
     pub(crate) caps: Caps,
     /// Up to how many bytes a job may have to be polled.
-    pub(crate) poll_bytes: fn() -> u32,
+    pub(crate) poll_bytes: &'static Atomic<u32>,
     pub(crate) window: Window,
     pub(crate) function: KBox<dyn Function + 'bound>,
     pub(crate) descriptors: Arc<Pool<'bound>>,

@@ -55,8 +55,8 @@ impl Parameters {
 
     /// Up to how many bytes a job may have to be polled, as of now.
     #[inline]
-    pub fn poll_bytes(&self) -> u32 {
-        self.poll_bytes.load(ordering::Relaxed)
+    pub fn poll_bytes(&self) -> &Atomic<u32> {
+        &self.poll_bytes
     }
 
     /// Describes `selftest` of `module` to the kernel.

@@ -99,8 +99,7 @@ impl<J: Entry, S> Client<J, S> {
         let _ = self.active.push_within_capacity(Active {
             cookie: job.cookie(),
             waited: false,
-            ended: true,
-            is_given: true,
+            at: At::Given,
         });
         Some(job)
     }
@@ -111,10 +110,18 @@ impl<J: Entry, S> Client<J, S> {
 struct Active {
     cookie: u64,
     waited: bool,
-    /// Nothing can be done about it any more.
-    ended: bool,
+    at: At,
+}
+
+/// How far such a job is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Pending or running.
+    Work,
+    /// It has ended and is parked: nothing can be done about it any more.
+    Parked,
     /// A call has taken it to give its record.
-    is_given: bool,
+    Given,
 }
 
 /// The answer to [`Queue::reserve`].
@@ -317,8 +324,7 @@ impl<J: Entry, S> Queue<J, S> {
         let active = Active {
             cookie,
             waited,
-            ended: false,
-            is_given: false,
+            at: At::Work,
         };
         if client.active.push_within_capacity(active).is_err() {
             return Err((ENOMEM, job));
@@ -360,8 +366,7 @@ impl<J: Entry, S> Queue<J, S> {
         let active = Active {
             cookie: job.cookie(),
             waited: job.is_waited(),
-            ended: false,
-            is_given: false,
+            at: At::Work,
         };
         if let Some(client) = self.client(job.client()) {
             // There is room, as `number()` has seen.
@@ -438,7 +443,7 @@ impl<J: Entry, S> Queue<J, S> {
         let (id, cookie) = (job.client(), job.cookie());
         if let Some(client) = self.client(id) {
             for active in client.active.iter_mut().filter(|job| job.cookie == cookie) {
-                active.ended = true;
+                active.at = At::Parked;
             }
         }
         self.parked.push(job)
@@ -482,7 +487,7 @@ impl<J: Entry, S> Queue<J, S> {
             return Place::Nowhere;
         };
         if let Some(active) = client.active.iter().find(|job| job.cookie == cookie) {
-            if active.ended {
+            if active.at != At::Work {
                 Place::Done
             } else {
                 Place::Pending
@@ -505,7 +510,7 @@ impl<J: Entry, S> Queue<J, S> {
     pub(crate) fn has_record_to_come(&self, id: ClientId, cookie: u64) -> bool {
         self.active(id)
             .iter()
-            .any(|job| job.cookie == cookie && !job.is_given)
+            .any(|job| job.cookie == cookie && job.at != At::Given)
     }
 
     /// How many jobs were submitted whose records are not taken yet.

@@ -15,7 +15,10 @@ use kernel::{
     of,
     page::PAGE_SIZE,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     ThisModule, //
 };
 
@@ -148,7 +151,7 @@ impl ChannelDriver for Driver {
         PARAMETERS.selftest()
     }
 
-    fn poll_bytes() -> u32 {
+    fn poll_bytes() -> &'static Atomic<u32> {
         PARAMETERS.poll_bytes()
     }
 }

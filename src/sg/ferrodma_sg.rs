@@ -14,6 +14,7 @@ use kernel::{
     dma::DataDirection,
     of,
     prelude::*,
+    sync::atomic::Atomic,
     ThisModule, //
 };
 
@@ -116,7 +117,7 @@ impl ChannelDriver for Driver {
         PARAMETERS.selftest()
     }
 
-    fn poll_bytes() -> u32 {
+    fn poll_bytes() -> &'static Atomic<u32> {
         PARAMETERS.poll_bytes()
     }
 }

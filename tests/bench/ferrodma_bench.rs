@@ -31,7 +31,10 @@ use kernel::{
         SZ_4K,
         SZ_64K, //
     },
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     ThisModule, //
 };
 
@@ -210,8 +213,9 @@ impl ChannelDriver for Driver {
         true
     }
 
-    fn poll_bytes() -> u32 {
-        POLL_BYTES
+    fn poll_bytes() -> &'static Atomic<u32> {
+        static POLL: Atomic<u32> = Atomic::new(POLL_BYTES);
+        &POLL
     }
 }
 

@@ -9,7 +9,10 @@ use kernel::{
     },
     of,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     ThisModule, //
 };
 
@@ -215,7 +218,7 @@ impl ChannelDriver for Driver {
         crate::is_to_test()
     }
 
-    fn poll_bytes() -> u32 {
-        0
+    fn poll_bytes() -> &'static Atomic<u32> {
+        &crate::POLL_BYTES
     }
 }

@@ -9,7 +9,8 @@
 
 use kernel::{
     driver::Registration,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Atomic, //
 };
 
 use ferrodma::pm::Adapter;
@@ -86,6 +87,9 @@ module! {
         },
     },
 }
+
+/// Jobs of the test drivers are not polled, so that each interrupts.
+static POLL_BYTES: Atomic<u32> = Atomic::new(0);
 
 /// Whether the tests are run where a device is bound.
 fn is_to_test() -> bool {

@@ -9,6 +9,7 @@ use kernel::{
     },
     of,
     prelude::*,
+    sync::atomic::Atomic,
     ThisModule, //
 };
 
@@ -67,7 +68,7 @@ impl ChannelDriver for Driver {
         coherent::Driver::selftest()
     }
 
-    fn poll_bytes() -> u32 {
+    fn poll_bytes() -> &'static Atomic<u32> {
         coherent::Driver::poll_bytes()
     }
 }

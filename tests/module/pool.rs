@@ -11,7 +11,10 @@ use kernel::{
     of,
     page::PAGE_SIZE,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     ThisModule, //
 };
 
@@ -375,7 +378,7 @@ impl ChannelDriver for Driver {
         crate::is_to_test()
     }
 
-    fn poll_bytes() -> u32 {
-        0
+    fn poll_bytes() -> &'static Atomic<u32> {
+        &crate::POLL_BYTES
     }
 }

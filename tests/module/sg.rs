@@ -16,6 +16,7 @@ use kernel::{
     },
     of,
     prelude::*,
+    sync::atomic::Atomic,
     ThisModule, //
 };
 
@@ -316,7 +317,7 @@ impl ChannelDriver for Driver {
         crate::is_to_test()
     }
 
-    fn poll_bytes() -> u32 {
-        0
+    fn poll_bytes() -> &'static Atomic<u32> {
+        &crate::POLL_BYTES
     }
 }

@@ -35,7 +35,7 @@ use super::{
     Ticket, //
 };
 
-/// TIMEOUT: How much longer than a job's own limit kernel code waits for its record before it cancels
+/// TIMEOUT: How much longer than the longest limit of a job kernel code waits for its record before it cancels
 /// the job itself: because others' jobs take too long, or the watchdog does not run.
 const GRACE: Delta = Delta::from_secs(10);
 
@@ -77,7 +77,7 @@ impl Client {
         let Stage::Queued(Some(wake)) = &ticket.stage else {
             return;
         };
-        if wake.wait_timeout(ticket.timeout + GRACE) == Wait::TimedOut {
+        if wake.wait_timeout(self.channel.max_timeout() + GRACE) == Wait::TimedOut {
             // Whatever this says, the job has ended when it returns.
             let _ = self.channel.cancel(self.id, ticket.cookie);
         }

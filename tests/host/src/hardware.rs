@@ -8,7 +8,10 @@ use std::{
     rc::Rc, //
 };
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Atomic, //
+};
 
 use crate::{
     channel::Channel,
@@ -72,7 +75,7 @@ pub(crate) struct Engine {
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: (),
     pub(crate) engine: Rc<Engine>,
-    pub(crate) poll_bytes: fn() -> u32,
+    pub(crate) poll_bytes: &'static Atomic<u32>,
     /// Every other job, from the first one on, is to be settled, whatever its addresses are: as those
     /// are whose chains are too long to keep.
     pub(crate) has_long_jobs: bool,

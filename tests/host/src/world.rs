@@ -20,7 +20,10 @@ use std::{
 use kernel::{
     alloc,
     prelude::*,
-    sync::srcu,
+    sync::{
+        atomic::Atomic,
+        srcu, //
+    },
     time::{
         self,
         Delta, //
@@ -62,7 +65,7 @@ use crate::{
 
 /// Time limit of jobs without bytes, and the longest, in nanoseconds.
 pub(crate) const LIMIT: i64 = 1000;
-pub(crate) const LONGEST: i64 = 10_000;
+pub(crate) const LONGEST: i64 = 10_000_000_000;
 
 /// Runs `model` in every order of its threads' steps, those with at most `preemptions` of them if
 /// that is given.
@@ -160,7 +163,7 @@ impl World {
         let hw = Rc::new(Hardware {
             dev: (),
             engine: Engine::new(setup.ills, line.clone(), Box::new(pause)),
-            poll_bytes: || BYTES as u32,
+            poll_bytes: Box::leak(Box::new(Atomic::new(BYTES as u32))),
             has_long_jobs: setup.has_long_jobs,
             bound: PhantomData,
         });

@@ -327,7 +327,8 @@ fn the_default_time_limit_grows_with_the_bytes_up_to_the_longest() {
         let world = World::new(Setup::default());
         let limit = |bytes| world.channel.default_timeout(bytes).as_nanos();
         assert_eq!(limit(0), LIMIT);
-        assert!(limit(0) < limit(1) && limit(1) < limit(2));
+        assert_eq!(limit((1 << 20) - 1), LIMIT);
+        assert!(limit(0) < limit(1 << 20) && limit(1 << 20) < limit(2 << 20));
         assert_eq!(limit(1 << 40), LONGEST);
         assert_eq!(limit(u64::MAX), LONGEST);
     });
