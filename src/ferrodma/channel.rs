@@ -146,8 +146,8 @@ pub(crate) struct Channel {
     pub(crate) info: uapi::Info,
     /// Default time limit of a job, without what its bytes add, in nanoseconds.
     timeout_ns: u64,
-    /// The bits of an address in a job that say where it is.
-    address_mask: u64,
+    /// What a job may be.
+    pub(crate) limits: Limits,
 }
 
 /// What became of a job that was submitted.
@@ -216,6 +216,21 @@ impl Channel {
         stock: Option<Arc<Stock<'static>>>,
     ) -> Result<Arc<Self>> {
         let spare = KVec::with_capacity(SPARE_CHAINS, GFP_KERNEL)?;
+        let limits = Limits {
+            // CAST: A small number.
+            max_segments: info.max_segments as usize,
+            max_job_bytes: info.max_job_bytes,
+            max_seg: match info.block_size {
+                0 => u64::MAX,
+                size => u64::from(size),
+            },
+            length_mask: u64::from(info.alignment) - 1,
+            alignment_mask: u64::from(info.address_alignment) - 1,
+            address_mask: match addresses {
+                Addresses::BufferOffsets => u64::MAX,
+                _ => USER_ADDRESS_MASK,
+            },
+        };
         Arc::pin_init(
             try_pin_init!(Self {
                 // SAFETY: This is the `watchdog` field of a `Channel`.
@@ -249,10 +264,7 @@ impl Channel {
                 stock,
                 info,
                 timeout_ns,
-                address_mask: match addresses {
-                    Addresses::BufferOffsets => u64::MAX,
-                    _ => USER_ADDRESS_MASK,
-                },
+                limits,
             }),
             GFP_KERNEL,
         )
@@ -275,22 +287,6 @@ impl Channel {
         }
         // CAST: At most an hour.
         Delta::from_nanos(limit as i64)
-    }
-
-    /// What a job may be.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            // CAST: A small number.
-            max_segments: self.info.max_segments as usize,
-            max_job_bytes: self.info.max_job_bytes,
-            alignment: self.info.alignment,
-            address_alignment: self.info.address_alignment,
-            address_mask: self.address_mask,
-            max_seg: match self.info.block_size {
-                0 => u64::MAX,
-                size => u64::from(size),
-            },
-        }
     }
 
     /// Adds a client with its wake-ups.

@@ -193,7 +193,7 @@ impl Client {
         // User memory may take as long as it likes, so this comes before the gate.
         let channel = &self.channel;
         let filled = fill_in(&mut job.request)
-            .and_then(|()| job.request.check(&channel.limits()))
+            .and_then(|()| job.request.check(&channel.limits))
             .and_then(|()| {
                 let Job { lent, request, .. } = &mut *job;
                 lent.stage(channel, request)
@@ -205,7 +205,9 @@ impl Client {
         loop {
             let (mut error, back) = match self.submit_filled(options, job) {
                 Ok(ticket) => {
-                    self.wanted_blocks.store(FEWEST_BLOCKS, ordering::Relaxed);
+                    if channel.stock.is_some() {
+                        self.wanted_blocks.store(FEWEST_BLOCKS, ordering::Relaxed);
+                    }
                     return Ok(ticket);
                 }
                 Err(rejected) => rejected,

@@ -141,7 +141,7 @@ impl Call<'_> {
         if nr_dst == 0 || (fill.is_none() && nr_src == 0) {
             return Err(EINVAL);
         }
-        let limits = channel.limits();
+        let limits = &channel.limits;
         if nr_src > limits.max_segments || nr_dst > limits.max_segments {
             return Err(E2BIG);
         }

@@ -18,10 +18,10 @@ pub(crate) struct Limits {
     pub(crate) max_job_bytes: u64,
     /// Most bytes in a segment.
     pub(crate) max_seg: u64,
-    /// Lengths must be multiples of this.
-    pub(crate) alignment: u32,
-    /// Addresses must be multiples of this.
-    pub(crate) address_alignment: u32,
+    /// The bits that are zero in each length.
+    pub(crate) length_mask: u64,
+    /// The bits that are zero in each address.
+    pub(crate) alignment_mask: u64,
     /// The bits of an address that say where it is.
     pub(crate) address_mask: u64,
 }
@@ -201,15 +201,16 @@ impl Extent {
         if list.is_empty() {
             return Err(EINVAL);
         }
-        let mask = u64::from(limits.alignment) - 1;
-        let address_mask = u64::from(limits.address_alignment) - 1;
         let mut extent = Self {
             total: 0,
             low: u64::MAX,
             high: 0,
         };
         for seg in list {
-            if seg.len == 0 || seg.len & mask != 0 || seg.addr & address_mask != 0 {
+            if seg.len == 0
+                || seg.len & limits.length_mask != 0
+                || seg.addr & limits.alignment_mask != 0
+            {
                 return Err(EINVAL);
             }
             seg.addr.checked_add(seg.len).ok_or(EOVERFLOW)?;
