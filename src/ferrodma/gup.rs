@@ -126,7 +126,12 @@ impl<'a> Pinner<'a> {
                 }
             };
             if let Ok(pinned) = usize::try_from(pinned) {
-                return self.pages.get(..pinned).ok_or(EFAULT);
+                // Callers go on by the pages that they get: none would keep them here for ever.
+                return self
+                    .pages
+                    .get(..pinned)
+                    .filter(|pages| !pages.is_empty())
+                    .ok_or(EFAULT);
             }
             // CAST: An errno.
             match to_result(pinned as c_int) {
