@@ -23,8 +23,8 @@ use kernel::{
 };
 
 use ferrodma::{
-    buffer::CoherentBuffer,
     client::Client,
+    dma::coherent::CoherentBuffer,
     driver::{
         self,
         Addresses,

@@ -57,40 +57,49 @@ use kernel::{
 };
 
 use crate::{
-    chain::Chains,
+    channel::{
+        gate::Gate,
+        ratelimit::RateLimit,
+        stats::Stats, //
+    },
     client::Signals,
     clock::now,
-    completion::Completion,
+    dma::chain::Chains,
     driver::Addresses,
     engine::{
         Outcome,
         Rest, //
     },
-    finisher::Finisher,
-    gate::Gate,
     hardware::Hardware,
     job::Job,
-    lent::Progress,
+    memory::{
+        blocks::Stock,
+        Progress, //
+    },
     queue::{
         ClientId,
         Phase,
         Place,
         Queue, //
     },
-    ratelimit::RateLimit,
     request::{
         Limits,
         USER_ADDRESS_MASK, //
     },
-    slot::Slot,
-    stats::Stats,
-    stock::Stock,
-    uapi,
-    watchdog::Watchdog, //
+    sync::{
+        completion::Completion,
+        finisher::Finisher,
+        slot::Slot,
+        watchdog::Watchdog, //
+    },
+    uapi, //
 };
 
-mod ending;
+mod complete;
+pub(crate) mod gate;
 mod power;
+pub(crate) mod ratelimit;
+pub(crate) mod stats;
 
 /// Jobs that one client may have, records that were not taken included.
 pub(crate) const QUEUE_DEPTH: usize = 64;

@@ -6,7 +6,7 @@
 //!
 //! The kernel crate's `MiscDevice` knows neither poll nor mode, parent and names made at run time.
 //! What is here is the glue between C's callbacks and [`Client`], and nothing else; what the calls
-//! do is in [`crate::ioctl`], [`crate::client`] and [`crate::mmap`].
+//! do is in [`crate::chardev::ioctl`], [`crate::client`] and [`crate::chardev::mmap`].
 
 use core::marker::PhantomData;
 
@@ -40,24 +40,26 @@ use kernel::{
     ThisModule, //
 };
 
+use self::number::Number;
 use crate::{
     channel::Channel,
     client::Client,
-    ioctl,
-    mmap,
-    numbers::Number,
     raw,
     uapi::Record, //
 };
+
+mod ioctl;
+pub(crate) mod mmap;
+pub(crate) mod number;
 
 #[expect(
     improper_ctypes,
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_set_file_nowait(file: *mut bindings::file);
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_kiocb_nowait(kiocb: *const bindings::kiocb) -> bool;
 }
 

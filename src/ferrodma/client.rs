@@ -17,23 +17,25 @@ use kernel::{
 };
 
 use crate::{
-    alarm::Alarm,
     channel::{
         Channel,
         Stage, //
     },
     clock,
-    completion::Wait,
     job::Job,
-    lent::Patience,
-    owner::Owner,
+    memory::Patience,
+    mm::owner::Owner,
     queue::{
         ClientId,
         Phase,
         Reserved, //
     },
     request::Request,
-    slot::Slot,
+    sync::{
+        alarm::Alarm,
+        completion::Wait,
+        slot::Slot, //
+    },
     uapi::{
         self,
         Record, //

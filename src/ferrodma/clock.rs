@@ -10,7 +10,7 @@ use kernel::time::{
 };
 
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_timens_offset() -> i64;
 }
 

@@ -9,7 +9,6 @@
 use core::marker::PhantomData;
 
 use kernel::{
-    debugfs,
     device::{
         Bound,
         Core,
@@ -35,39 +34,44 @@ use kernel::{
 };
 
 use crate::{
-    buffer::CoherentBuffer,
-    chain::DESCRIPTORS_PER_BLOCK,
     channel::{
         Channel,
         MAX_SEGMENTS,
         QUEUE_DEPTH, //
     },
     chardev::{
+        mmap::Window,
+        number::Number,
         Operations,
         OperationsOf,
         Owner,
         Registration, //
     },
     client::Client,
+    dma::{
+        chain::DESCRIPTORS_PER_BLOCK,
+        coherent::CoherentBuffer,
+        pool::{
+            BlockLayout,
+            Pool, //
+        }, //
+    },
     engine::{
         Attach,
         Caps, //
     },
     hardware::Hardware,
-    mmap::Window,
-    numbers::Number,
-    pool::{
-        BlockLayout,
-        Pool, //
-    },
+    memory::blocks::Stock,
     raw,
-    state,
-    stock::Stock,
     uapi::{
         self,
         Info, //
     }, //
 };
+
+pub(crate) mod debugfs;
+pub mod parameters;
+pub mod pm;
 
 /// Default of the device tree's `ferrodma,timeout-ms`.
 const DEFAULT_TIMEOUT_MS: u32 = 1000;
@@ -388,7 +392,7 @@ impl Drop for Open<'_> {
 pub struct BoundChannel<'bound> {
     registration: Registration,
     #[pin]
-    _debugfs: debugfs::Scope<Arc<Channel>>,
+    _debugfs: debugfs::Shown,
     open: Open<'bound>,
     #[pin]
     _irq: irq::Registration<'bound, Handler<'bound>>,
@@ -417,7 +421,7 @@ impl<'bound> BoundChannel<'bound> {
         // SAFETY: The string is never changed. The handler holds the hardware that it is a part of,
         // and is dropped when the interrupt has been freed; free_irq() is the last user of the name.
         let irq_name: &'static CStr = unsafe { CStr::from_char_ptr(hw.name.as_char_ptr()) };
-        let (debugfs_root, debugfs_name) = (state::root(), state::name_of(dev)?);
+        let (debugfs_root, debugfs_name) = (debugfs::root(), debugfs::name_of(dev)?);
         // What fails is undone in reverse order.
         Ok(try_pin_init!(Self {
             // SAFETY: The registration is dropped with this structure, which the driver core owns.
@@ -433,7 +437,7 @@ impl<'bound> BoundChannel<'bound> {
                 // The proof is one of the interrupt as well.
                 channel.state.lock().polls = true;
             },
-            _debugfs <- state::show(&debugfs_root, &debugfs_name, channel.clone()),
+            _debugfs <- debugfs::show(&debugfs_root, &debugfs_name, channel.clone()),
             registration: Registration::new(dev, &channel, number, operations)?,
             _: {
                 dev_info!(

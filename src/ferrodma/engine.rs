@@ -16,7 +16,7 @@ use kernel::{
     time::Delta, //
 };
 
-use crate::{
+use crate::dma::{
     chain::DescriptorLayout,
     transfer::Transfer, //
 };
@@ -51,9 +51,9 @@ pub struct Caps {
 /// Numbers of descriptors in the chains of a transfer.
 #[derive(Clone, Copy, Default)]
 pub struct Descriptors {
-    /// In [`Chains::src`](crate::chain::Chains::src).
+    /// In [`Chains::src`](crate::dma::chain::Chains::src).
     pub src: usize,
-    /// In [`Chains::dst`](crate::chain::Chains::dst).
+    /// In [`Chains::dst`](crate::dma::chain::Chains::dst).
     pub dst: usize,
 }
 

@@ -2,71 +2,44 @@
 
 //! The DMA helper: everything that drivers of memory-to-memory DMA channels have in common.
 //!
-//! From the outside in, each layer knowing only those below it:
+//! A layer has a head file, and its parts stand in the folder of the same name:
 //!
-//! - [`driver`]: a platform driver but for the meaning of an address; [`pm`]: its hooks for suspend
-//!   and shutdown; [`parameters`]: those of its module; [`chardev`], [`ioctl`], [`mmap`]: the
-//!   character device; [`state`]: debugfs.
-//! - [`client`]: users of a channel, open files or kernel code; [`owner`]: for which address space;
-//!   [`request`]: what they ask for; [`alarm`]: how long they wait.
-//! - [`channel`]: one engine and its queue; [`queue`] and [`job`]: its logic; [`gate`]: how it
-//!   outlives its [`hardware`]; [`watchdog`]: time limits; [`finisher`]: what jobs leave behind;
-//!   [`ratelimit`]: what the log is told.
-//! - [`lent`]: memory of jobs, of which there are kinds: [`buffer`], [`pages`], [`copied`],
-//!   [`streaming`]; [`charge`], [`gup`]: accounting of pages and pinning; [`scatter`],
-//!   [`transfer`]: how memory becomes bus addresses; [`pool`], [`stock`]: small blocks; [`chain`]:
-//!   descriptors.
-//! - [`engine`]: what a controller must do; [`engine::bcm2835`], [`engine::zdma`].
+//! | layer | what it is |
+//! |---|---|
+//! | [`driver`] | a platform driver but for the meaning of an address |
+//! | [`chardev`] | the character device |
+//! | [`client`] | a user of a channel: an open file, or kernel code |
+//! | [`channel`] | one engine and the queue before it |
+//! | [`hardware`] | what of a channel is bound to its device |
+//! | [`job`] | what moves from its submitter to hardware and back as a record |
+//! | [`memory`] | what keeps the memory of a job alive |
+//! | [`engine`] | what a DMA controller must do, and those that do |
+//! | [`request`] | a job as its submitter describes it, checked |
+//! | [`dma`] | DMA memory and descriptors, as types that any driver can use |
+//! | [`queue`], [`mm`], [`sync`], [`clock`], [`uapi`], [`raw`] | what all of these use |
 //!
-//! The drivers have no unsafe code. What there is stands in the files that talk to C: [`buffer`],
-//! [`charge`], [`chardev`], [`clock`], [`completion`], [`finisher`], [`gup`], [`mmap`],
-//! [`numbers`], [`owner`], [`pages`], [`pm`], [`pool`], [`raw`], [`scatter`] and [`watchdog`]; and
-//! where something is promised that the compiler cannot see: hardware that keeps to its memory in
-//! [`channel`], [`client`], [`copied`], [`engine`], [`hardware`], [`lent`] and [`streaming`],
-//! lifetimes in [`chain`], [`driver`], [`gate`] and [`stock`], and two statics in the root.
+//! The drivers have no unsafe code. What there is here stands in the files that talk to C, and where
+//! something is promised that the compiler cannot see: that hardware keeps to its memory, and how
+//! long a device is bound.
 
 use kernel::prelude::*;
 
-mod alarm;
-pub mod buffer;
-pub mod chain;
 mod channel;
 mod chardev;
-mod charge;
 pub mod client;
 mod clock;
-mod completion;
-mod copied;
+pub mod dma;
 pub mod driver;
 pub mod engine;
-mod fifo;
-mod finisher;
-mod gate;
-mod gup;
 mod hardware;
-mod ioctl;
 mod job;
-mod lent;
-mod mmap;
-mod numbers;
-mod owner;
-mod pages;
-pub mod parameters;
-pub mod pm;
-pub mod pool;
+pub mod memory;
+mod mm;
 mod queue;
-mod ratelimit;
 mod raw;
 mod request;
-mod scatter;
-mod slot;
-mod state;
-mod stats;
-pub mod stock;
-pub mod streaming;
-pub mod transfer;
+mod sync;
 pub mod uapi;
-mod watchdog;
 
 struct Helper;
 
@@ -74,8 +47,8 @@ impl kernel::Module for Helper {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         // SAFETY: Called once, before any use: the drivers are loaded after this module.
         unsafe {
-            numbers::TAKEN.init();
-            state::ROOT.init();
+            chardev::number::TAKEN.init();
+            driver::debugfs::ROOT.init();
         }
         Ok(Self)
     }
@@ -84,8 +57,8 @@ impl kernel::Module for Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         // Statics are not dropped. All devices are gone.
-        *state::ROOT.lock() = None;
-        *numbers::TAKEN.lock() = KVec::new();
+        *driver::debugfs::ROOT.lock() = None;
+        *chardev::number::TAKEN.lock() = KVec::new();
     }
 }
 

@@ -16,25 +16,27 @@ use kernel::{
 };
 
 use crate::{
-    buffer::CoherentBuffer,
-    chain::Chains,
     channel::Channel,
+    chardev::mmap::Window,
+    dma::{
+        chain::Chains,
+        coherent::CoherentBuffer,
+        pool::Pool, //
+    },
     driver::Function,
     engine::{
         Caps,
         Engine, //
     },
     job::Job,
-    lent::{
+    memory::{
         Lent,
         Progress, //
-    },
-    mmap::Window,
-    pool::Pool, //
+    }, //
 };
 
 /// A channel's engine, mappings, function and descriptors, dropped in this order. Gone after
-/// unbind; reached through the channel's [`Gate`](crate::gate::Gate) by all but the interrupt
+/// unbind; reached through the channel's [`Gate`](crate::channel::gate::Gate) by all but the interrupt
 /// handler.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
@@ -67,7 +69,7 @@ impl Hardware<'_> {
     ///
     /// Those of [`Lent::map`]; EMSGSIZE: more than the engine counts; ENOMEM. The job is unmapped again.
     ///
-    /// [`Lent::map`]: crate::lent::Lent::map
+    /// [`Lent::map`]: crate::memory::Lent::map
     pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
         job.progress = Progress::NotStarted;
         self.try_prepare(channel, job).inspect_err(|_| {

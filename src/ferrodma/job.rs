@@ -12,9 +12,9 @@ use kernel::{
 };
 
 use crate::{
-    completion::Completion,
+    dma::transfer::Transfer,
     hardware::Hardware,
-    lent::{
+    memory::{
         self,
         Lent,
         Patience,
@@ -25,7 +25,7 @@ use crate::{
         Entry, //
     },
     request::Request,
-    transfer::Transfer,
+    sync::completion::Completion,
     uapi::Record, //
 };
 

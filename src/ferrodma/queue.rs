@@ -22,12 +22,14 @@
 use kernel::prelude::*;
 
 use crate::{
-    fifo::{
+    queue::fifo::{
         Fifo,
         Storage, //
     },
     raw, //
 };
+
+pub(crate) mod fifo;
 
 /// Slots for clients in a queue that gets its first one.
 const FIRST_SLOTS: usize = 4;

@@ -31,13 +31,13 @@ use kernel::{
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_is_dma_coherent(dev: *mut bindings::device) -> bool;
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_set_no_seg_boundary(dev: *mut bindings::device);
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_memory_bits(dev: *mut bindings::device) -> c_uint;
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_bcm2835_channel(start: PhysAddr) -> c_int;
 }
 

@@ -37,7 +37,7 @@ use ferrodma::{
         zdma,
         Caps, //
     },
-    stock::Stock, //
+    memory::blocks::Stock, //
 };
 
 /// Default of `ferrodma,block-size` in bytes, and the smallest one.

@@ -20,6 +20,7 @@ use kernel::{
 
 use ferrodma::{
     client::Client,
+    dma::streaming::Buffers,
     driver::{
         Addresses,
         ChannelDriver,
@@ -31,8 +32,7 @@ use ferrodma::{
         bcm2835,
         zdma,
         Caps, //
-    },
-    streaming::Buffers, //
+    }, //
 };
 
 /// Most bytes in one job: 65,536 descriptors on each side, if no two pages are neighbours.

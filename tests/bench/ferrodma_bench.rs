@@ -39,8 +39,11 @@ use kernel::{
 };
 
 use ferrodma::{
-    buffer::CoherentBuffer,
     client::Client,
+    dma::{
+        coherent::CoherentBuffer,
+        streaming::Buffers, //
+    },
     driver::{
         Addresses,
         ChannelDriver,
@@ -54,7 +57,6 @@ use ferrodma::{
         zdma,
         Caps, //
     },
-    streaming::Buffers,
     uapi::Seg, //
 };
 
@@ -240,7 +242,7 @@ impl Drop for Meter {
 #[pin_data]
 struct Module {
     #[pin]
-    _driver: Registration<ferrodma::pm::Adapter<Driver>>,
+    _driver: Registration<ferrodma::driver::pm::Adapter<Driver>>,
     _meter: Meter,
 }
 

@@ -21,20 +21,22 @@ use kernel::{
 };
 
 use ferrodma::{
-    buffer::CoherentBuffer,
     client::Client,
-    engine::zdma,
-    pool::{
-        Block,
-        BlockLayout,
-        Pool, //
+    dma::{
+        coherent::CoherentBuffer,
+        pool::{
+            Block,
+            BlockLayout,
+            Pool, //
+        },
+        streaming::{
+            Buffers,
+            IdleBuffers,
+            Rejected, //
+        }, //
     },
-    stock::Stock,
-    streaming::{
-        Buffers,
-        IdleBuffers,
-        Rejected, //
-    }, //
+    engine::zdma,
+    memory::blocks::Stock, //
 };
 
 const LAYOUT: BlockLayout = BlockLayout {

@@ -17,8 +17,8 @@ use kernel::{
 };
 
 use ferrodma::{
-    buffer::CoherentBuffer,
     client::Client,
+    dma::coherent::CoherentBuffer,
     driver::{
         Addresses,
         ChannelDriver,

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 
-use ferrodma::transfer::{
+use ferrodma::dma::transfer::{
     Pair,
     Span,
     Transfer, //

@@ -26,7 +26,14 @@ use kernel::{
 };
 
 use ferrodma::{
-    chain::Chains,
+    dma::{
+        chain::Chains,
+        transfer::{
+            Pairs,
+            Span,
+            Transfer, //
+        }, //
+    },
     engine::{
         bcm2835::Bcm2835,
         zdma::Zdma,
@@ -35,11 +42,6 @@ use ferrodma::{
         Engine,
         Outcome,
         Rest, //
-    },
-    transfer::{
-        Pairs,
-        Span,
-        Transfer, //
     }, //
 };
 

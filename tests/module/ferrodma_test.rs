@@ -13,7 +13,7 @@ use kernel::{
     sync::atomic::Atomic, //
 };
 
-use ferrodma::pm::Adapter;
+use ferrodma::driver::pm::Adapter;
 
 mod coherent;
 mod cutting;

@@ -20,6 +20,11 @@ use kernel::{
 
 use ferrodma::{
     client::Client,
+    dma::pool::{
+        Block,
+        BlockLayout,
+        Pool, //
+    },
     driver::{
         Addresses,
         ChannelDriver,
@@ -28,12 +33,7 @@ use ferrodma::{
         Shape, //
     },
     engine::Caps,
-    pool::{
-        Block,
-        BlockLayout,
-        Pool, //
-    },
-    stock::Stock,
+    memory::blocks::Stock,
     uapi::Seg, //
 };
 

@@ -2,7 +2,7 @@
 
 use ferrodma::{
     client::Client,
-    pool::{
+    dma::pool::{
         Block,
         BlockLayout,
         Pool, //

@@ -22,6 +22,10 @@ use kernel::{
 
 use ferrodma::{
     client::Client,
+    dma::streaming::{
+        Buffers,
+        DeviceBuffers, //
+    },
     driver::{
         Addresses,
         ChannelDriver,
@@ -30,10 +34,6 @@ use ferrodma::{
         Shape, //
     },
     engine::Caps,
-    streaming::{
-        Buffers,
-        DeviceBuffers, //
-    },
     uapi::Seg, //
 };
 

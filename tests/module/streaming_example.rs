@@ -2,7 +2,7 @@
 
 use ferrodma::{
     client::Client,
-    streaming::Buffers, //
+    dma::streaming::Buffers, //
 };
 use kernel::{
     device::{

@@ -23,9 +23,22 @@ use kernel::{
 };
 
 use ferrodma::{
-    buffer::CoherentBuffer,
-    chain::Chains,
     client::Client,
+    dma::{
+        chain::Chains,
+        coherent::CoherentBuffer,
+        pool::{
+            Block,
+            BlockLayout,
+            Pool, //
+        },
+        streaming::Buffers,
+        transfer::{
+            Pairs,
+            Span,
+            Transfer, //
+        }, //
+    },
     driver::{
         self,
         Addresses,
@@ -43,18 +56,7 @@ use ferrodma::{
         Outcome,
         Rest, //
     },
-    pool::{
-        Block,
-        BlockLayout,
-        Pool, //
-    },
-    stock::Stock,
-    streaming::Buffers,
-    transfer::{
-        Pairs,
-        Span,
-        Transfer, //
-    },
+    memory::blocks::Stock,
     uapi::Seg, //
 };
 

@@ -17,15 +17,17 @@ use kernel::{
 
 use crate::{
     channel::Stage,
-    completion::Wait,
-    job::Job,
-    lent::Lent,
-    pool::Block,
-    streaming::{
-        DeviceBuffers,
-        IdleBuffers, //
-        Rejected,
+    dma::{
+        pool::Block,
+        streaming::{
+            DeviceBuffers,
+            IdleBuffers,
+            Rejected, //
+        }, //
     },
+    job::Job,
+    memory::Lent,
+    sync::completion::Wait,
     uapi::Seg, //
 };
 

@@ -37,7 +37,13 @@ use kernel::{
 };
 
 use crate::{
-    chain::DescriptorLayout,
+    dma::{
+        chain::DescriptorLayout,
+        transfer::{
+            Pairs,
+            Transfer, //
+        }, //
+    },
     engine::{
         map_registers,
         wait_for_rest,
@@ -48,10 +54,6 @@ use crate::{
         Rest, //
     },
     raw,
-    transfer::{
-        Pairs,
-        Transfer, //
-    },
     uapi, //
 };
 

@@ -34,9 +34,15 @@ use kernel::{
 };
 
 use crate::{
-    chain::{
-        Chain,
-        DescriptorLayout, //
+    dma::{
+        chain::{
+            Chain,
+            DescriptorLayout, //
+        },
+        transfer::{
+            Span,
+            Transfer, //
+        }, //
     },
     engine::{
         map_registers,
@@ -48,10 +54,6 @@ use crate::{
         Rest, //
     },
     raw,
-    transfer::{
-        Span,
-        Transfer, //
-    },
     uapi, //
 };
 

@@ -84,7 +84,7 @@ pub(crate) mod raw {
     }
 }
 
-pub(crate) mod stock {
+pub(crate) mod blocks {
     //! Stocks of blocks: there is none in any channel here.
 
     use std::{
@@ -167,7 +167,7 @@ pub(crate) mod transfer {
 
     use kernel::prelude::*;
 
-    use crate::chain::Chains;
+    use crate::dma::chain::Chains;
 
     /// A job as the engine sees it: a number.
     #[derive(Default)]

@@ -15,13 +15,13 @@ use kernel::{
 
 use crate::{
     channel::Channel,
+    dma::transfer::Transfer,
     engine::{
         Outcome,
         Rest, //
     },
     job::Job,
-    lent::Progress,
-    transfer::Transfer,
+    memory::Progress,
     waits::Calls, //
 };
 
@@ -224,7 +224,7 @@ impl Hardware<'_> {
     }
 }
 
-pub(crate) mod lent {
+pub(crate) mod memory {
     //! Memory of jobs.
 
     use std::{
@@ -240,15 +240,17 @@ pub(crate) mod lent {
             BlockPair,
             DevicePair, //
         },
+        dma::streaming::DeviceBuffers,
         driver::Addresses,
-        request::Request,
-        streaming::DeviceBuffers, //
+        request::Request, //
     };
 
     use super::{
         Engine,
         Hardware, //
     };
+
+    pub(crate) use crate::below::blocks;
 
     /// Leaks `memory`.
     pub(crate) fn leak<T>(memory: T) {

@@ -24,14 +24,12 @@ mod ferrodma {
 
     pub(crate) mod channel;
     pub(crate) mod client;
-    pub(crate) mod fifo;
-    pub(crate) mod gate;
     pub(crate) mod job;
     pub(crate) mod queue;
-    pub(crate) mod ratelimit;
     pub(crate) mod request;
-    pub(crate) mod slot;
-    pub(crate) mod stats;
+    pub(crate) mod sync {
+        pub(crate) mod slot;
+    }
 }
 
 mod below;
@@ -41,37 +39,45 @@ mod sequences;
 mod waits;
 mod world;
 
+mod dma {
+    pub(crate) use crate::below::{
+        chain,
+        pool,
+        streaming,
+        transfer, //
+    };
+}
+
+mod mm {
+    pub(crate) use crate::waits::owner;
+}
+
+mod sync {
+    pub(crate) use crate::{
+        ferrodma::sync::slot,
+        waits::{
+            alarm,
+            completion,
+            finisher,
+            watchdog, //
+        }, //
+    };
+}
+
 use self::{
     below::{
-        chain,
         driver,
         engine,
-        pool,
         raw,
-        stock,
-        streaming,
-        transfer,
         uapi, //
     },
     ferrodma::{
         channel,
         client,
-        fifo,
-        gate,
         job,
         queue,
-        ratelimit,
-        request,
-        slot,
-        stats, //
+        request, //
     },
-    hardware::lent,
-    waits::{
-        alarm,
-        clock,
-        completion,
-        finisher,
-        owner,
-        watchdog, //
-    }, //
+    hardware::memory,
+    waits::clock, //
 };

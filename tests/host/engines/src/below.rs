@@ -23,7 +23,7 @@ pub(crate) mod pool {
 
     use crate::{
         bus,
-        transfer::Span, //
+        dma::transfer::Span, //
     };
 
     /// A pool, of which there is no end.

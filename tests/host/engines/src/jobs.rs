@@ -14,19 +14,21 @@ use kernel::{
 
 use crate::{
     bus,
-    chain::{
-        Chains,
-        DESCRIPTORS_PER_BLOCK, //
+    dma::{
+        chain::{
+            Chains,
+            DESCRIPTORS_PER_BLOCK, //
+        },
+        pool::Pool,
+        transfer::{
+            Span,
+            Transfer, //
+        }, //
     },
     engine::{
         Attach,
         Engine,
         Outcome, //
-    },
-    pool::Pool,
-    transfer::{
-        Span,
-        Transfer, //
     }, //
 };
 

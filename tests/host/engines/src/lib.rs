@@ -20,9 +20,11 @@ mod ferrodma {
         reason = "files of the driver, of which the tests use a part"
     )]
 
-    pub(crate) mod chain;
+    pub(crate) mod dma {
+        pub(crate) mod chain;
+        pub(crate) mod transfer;
+    }
     pub(crate) mod engine;
-    pub(crate) mod transfer;
 }
 
 mod bcm2835;
@@ -31,15 +33,20 @@ mod bus;
 mod jobs;
 mod zdma;
 
+mod dma {
+    pub(crate) use crate::{
+        below::pool,
+        ferrodma::dma::{
+            chain,
+            transfer, //
+        }, //
+    };
+}
+
 use self::{
     below::{
-        pool,
         raw,
         uapi, //
     },
-    ferrodma::{
-        chain,
-        engine,
-        transfer, //
-    }, //
+    ferrodma::engine, //
 };

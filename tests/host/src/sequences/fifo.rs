@@ -9,7 +9,7 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::fifo::{
+use crate::queue::fifo::{
     Fifo,
     Storage, //
 };

@@ -33,7 +33,7 @@ use kernel::{
 };
 
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
 }
 

@@ -42,7 +42,7 @@ use crate::channel::Channel;
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_window_file(
         name: *const c_char,
         operations: *const bindings::file_operations,
@@ -116,7 +116,7 @@ impl Drop for Window {
 ///
 /// ENODEV: the device is unbound, or its function has no buffer. EINVAL: the mapping is not shared.
 /// EPERM: the program asks for PROT_EXEC. ENXIO: it reaches beyond the end of the buffer.
-/// EOPNOTSUPP: see [`CoherentBuffer::prepare_vma`](crate::buffer::CoherentBuffer::prepare_vma).
+/// EOPNOTSUPP: see [`CoherentBuffer::prepare_vma`](crate::dma::coherent::CoherentBuffer::prepare_vma).
 pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     let pass = channel.gate.enter().ok_or(ENODEV)?;
     let hw = pass.hw();

@@ -41,7 +41,7 @@ use kernel::{
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    // See `shims.c` for these.
+    // See `helpers.c` for these.
     fn ferrodma_mmap_lock_contended(mm: *mut bindings::mm_struct) -> bool;
     fn ferrodma_untagged(addr: c_ulong) -> c_ulong;
     fn ferrodma_fault_errno(fault: bindings::vm_fault_t) -> c_int;

@@ -9,12 +9,14 @@ use kernel::{
 };
 
 use crate::{
-    pool::{
-        Block,
-        Pool, //
+    dma::{
+        pool::{
+            Block,
+            Pool, //
+        },
+        transfer::Span, //
     },
-    raw,
-    transfer::Span, //
+    raw, //
 };
 
 /// Descriptors in one block of the pool. Fewer blocks are cheaper to allocate and to walk, more

@@ -18,7 +18,7 @@ use kernel::{
 };
 
 use crate::{
-    pool::{
+    dma::pool::{
         Block,
         BlockLayout,
         Pool, //

@@ -40,8 +40,8 @@ use kernel::{
 };
 
 use crate::{
-    raw,
-    transfer::Span, //
+    dma::transfer::Span,
+    raw, //
 };
 
 #[expect(
@@ -49,7 +49,7 @@ use crate::{
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_fault_in(
         vma: *mut bindings::vm_area_struct,
         address: usize,
@@ -64,7 +64,7 @@ const ATTRS: c_ulong = bindings::DMA_ATTR_FORCE_CONTIGUOUS as c_ulong;
 
 /// A coherent buffer of whole pages, zero at first.
 ///
-/// Like the blocks of a [`Pool`](crate::pool::Pool) it goes back by way of its bus addresses, so
+/// Like the blocks of a [`Pool`](crate::dma::pool::Pool) it goes back by way of its bus addresses, so
 /// its device is bound for `'a`.
 #[pin_data(PinnedDrop)]
 pub struct CoherentBuffer<'a> {
@@ -172,7 +172,7 @@ impl<'a> CoherentBuffer<'a> {
     ///
     /// `dma_mmap_attrs()` knows which memory attributes the pages must have in user space, so it is
     /// asked to map them; then they are unmapped again, for pages may only be mapped by faults. See
-    /// [`crate::mmap`] for why.
+    /// [`crate::chardev::mmap`] for why.
     ///
     /// # Errors
     ///

@@ -163,6 +163,6 @@ unsafe extern "C" fn shutdown(pdev: *mut bindings::platform_device) {
 #[macro_export]
 macro_rules! module_channel_driver {
     ($($f:tt)*) => {
-        ::kernel::module_driver!(<T>, $crate::pm::Adapter<T>, { $($f)* });
+        ::kernel::module_driver!(<T>, $crate::driver::pm::Adapter<T>, { $($f)* });
     };
 }

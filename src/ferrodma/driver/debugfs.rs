@@ -21,15 +21,20 @@ use kernel::{
 };
 
 use crate::{
-    channel::Channel,
-    stats::Stats,
-    stock::Stock, //
+    channel::{
+        stats::Stats,
+        Channel, //
+    },
+    memory::blocks::Stock, //
 };
 
 global_lock! {
     // SAFETY: Initialised in the module's init, before any driver can be there to use it.
     pub(crate) unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
 }
+
+/// What is shown of a channel, as long as this exists.
+pub(crate) type Shown = Scope<Arc<Channel>>;
 
 /// The name of the device's folder.
 pub(crate) fn name_of(dev: &Device<Bound>) -> Result<CString> {
@@ -48,7 +53,7 @@ pub(crate) fn show<'a>(
     root: &'a Dir,
     name: &'a CStr,
     channel: Arc<Channel>,
-) -> impl PinInit<Scope<Arc<Channel>>, Error> + 'a {
+) -> impl PinInit<Shown, Error> + 'a {
     root.scope(
         Ok::<_, Error>(channel),
         name,

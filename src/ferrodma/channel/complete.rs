@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 use crate::{
     job::Job,
-    lent::{
+    memory::{
         Patience,
         Progress, //
     },

@@ -113,7 +113,7 @@ const fn describe(
 macro_rules! parameters {
     () => {
         /// The values of the module's parameters.
-        static PARAMETERS: $crate::parameters::Parameters = $crate::parameters::Parameters::new();
+        static PARAMETERS: $crate::driver::parameters::Parameters = $crate::driver::parameters::Parameters::new();
 
         $crate::parameters!(@describe describe_selftest);
         $crate::parameters!(@info b"parmtype=selftest:bool\0");

@@ -6,7 +6,7 @@
 //!
 //! The kernel crate's `SGTable` is for memory from `vmalloc()` and takes a new table for each
 //! mapping. A [`Table`] describes any memory, and is used again for the next job without an
-//! allocation. It does not own the memory: [`crate::pages`] and [`crate::streaming`] do.
+//! allocation. It does not own the memory: [`crate::memory::pages`] and [`crate::dma::streaming`] do.
 
 use kernel::{
     alloc::Flags,
@@ -29,11 +29,11 @@ use kernel::{
 };
 
 use crate::{
-    raw,
-    transfer::{
+    dma::transfer::{
         Span,
         KEPT, //
-    }, //
+    },
+    raw, //
 };
 
 #[expect(
@@ -41,7 +41,7 @@ use crate::{
     reason = "as for the bindings: empty C structures deep inside, never passed by value"
 )]
 extern "C" {
-    // See `shims.c` for these.
+    // See `helpers.c` for these.
     fn ferrodma_sg_set_page(
         sg: *mut bindings::scatterlist,
         page: *mut bindings::page,

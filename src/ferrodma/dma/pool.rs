@@ -18,7 +18,7 @@
 //! This is compiled and run by the in-kernel tests.
 //!
 //! ```ignore
-#![doc = include_str!("../../tests/module/pool_example.rs")]
+#![doc = include_str!("../../../tests/module/pool_example.rs")]
 //! ```
 
 use core::{
@@ -51,8 +51,8 @@ use kernel::{
 };
 
 use crate::{
-    raw,
-    transfer::Span, //
+    dma::transfer::Span,
+    raw, //
 };
 
 /// C's `struct dma_pool`.

@@ -29,7 +29,7 @@
 //! This is compiled and run by the in-kernel tests.
 //!
 //! ```ignore
-#![doc = include_str!("../../tests/module/streaming_example.rs")]
+#![doc = include_str!("../../../tests/module/streaming_example.rs")]
 //! ```
 
 use core::marker::PhantomData;
@@ -48,11 +48,11 @@ use kernel::{
 };
 
 use crate::{
-    raw,
-    scatter::{
+    dma::sg::{
         Lines,
         Table, //
-    }, //
+    },
+    raw, //
 };
 
 /// Buffers begin and end with a multiple of this, so that no cache line is shared with what others

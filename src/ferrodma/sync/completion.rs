@@ -17,7 +17,7 @@ use kernel::{
 };
 
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_fatal_signal_pending() -> bool;
 }
 

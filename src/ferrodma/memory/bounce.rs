@@ -16,15 +16,17 @@ use kernel::{
 };
 
 use crate::{
+    dma::{
+        pool::Block,
+        transfer::{
+            Span,
+            Transfer, //
+        }, //
+    },
     hardware::Hardware,
-    pool::Block,
+    memory::blocks::Stock,
     raw,
     request::Request,
-    stock::Stock,
-    transfer::{
-        Span,
-        Transfer, //
-    },
     uapi::Seg, //
 };
 

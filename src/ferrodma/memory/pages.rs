@@ -22,16 +22,20 @@ use kernel::{
 };
 
 use crate::{
-    charge::Charge,
-    gup::Pinner,
-    hardware::Hardware,
-    lent::Patience,
-    request::Request,
-    scatter::{
-        Lines,
-        Table, //
+    dma::{
+        sg::{
+            Lines,
+            Table, //
+        },
+        transfer::Transfer, //
     },
-    transfer::Transfer,
+    hardware::Hardware,
+    memory::Patience,
+    mm::{
+        charge::Charge,
+        gup::Pinner, //
+    },
+    request::Request,
     uapi::Seg, //
 };
 
@@ -40,7 +44,7 @@ use crate::{
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
 )]
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_try_mark_dirty(page: *mut bindings::page, count: c_ulong) -> bool;
 }
 

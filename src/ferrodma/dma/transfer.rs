@@ -10,7 +10,7 @@ use kernel::{
 };
 
 use crate::{
-    chain::Chains,
+    dma::chain::Chains,
     raw, //
 };
 
@@ -28,7 +28,7 @@ impl Span {
     /// A span of `len` bytes at `addr`.
     ///
     /// It is a pair of numbers. That what it names is memory which hardware may use is promised
-    /// where a transfer is started, see [`Engine::start`]; [`crate::lent`] sees to it.
+    /// where a transfer is started, see [`Engine::start`]; [`crate::memory`] sees to it.
     ///
     /// [`Engine::start`]: crate::engine::Engine::start
     pub fn new(addr: DmaAddress, len: u64) -> Self {

@@ -2,7 +2,7 @@
 
 //! Memory that is lent to a job.
 //!
-//! A [`Span`](crate::transfer::Span) is an address that hardware will use, and it must not outlive
+//! A [`Span`](crate::dma::transfer::Span) is an address that hardware will use, and it must not outlive
 //! the memory behind it. So the spans of a job come from here only, together with what keeps the
 //! memory alive, and both belong to the job until hardware is done with it.
 //!
@@ -30,22 +30,30 @@ use crate::{
         BlockPair,
         DevicePair, //
     },
-    copied::Copied,
+    dma::{
+        pool::Block,
+        streaming::{
+            DeviceBuffers,
+            Memory,
+            While, //
+        },
+        transfer::Transfer, //
+    },
     driver::Addresses,
     hardware::Hardware,
-    pages::UserPages,
-    pool::Block,
-    request::Request,
-    streaming::{
-        DeviceBuffers,
-        Memory,
-        While, //
+    memory::{
+        bounce::Copied,
+        pages::UserPages, //
     },
-    transfer::Transfer, //
+    request::Request, //
 };
 
+pub mod blocks;
+mod bounce;
+mod pages;
+
 extern "C" {
-    /// See `shims.c`.
+    /// See `helpers.c`.
     fn ferrodma_leaked_on_purpose(object: *const c_void);
 }
 

@@ -20,8 +20,8 @@ use crate::{
         Options, //
     },
     clock,
-    completion,
     queue::Phase,
+    sync::completion,
     uapi::{
         self,
         Cancel,

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting, deferred work and exchange between threads, where the kernel crate has nothing that fits.
+
+pub(crate) mod alarm;
+pub(crate) mod completion;
+pub(crate) mod finisher;
+pub(crate) mod slot;
+pub(crate) mod watchdog;
