@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|rustfmt|clippy|lifetimes|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A
+# lint.sh [shellcheck|layers|rustfmt|clippy|lifetimes|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A
 # warning is an error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
 # are compiled.
 
@@ -9,7 +9,7 @@
 . "$(dirname -- "$0")/lib.sh"
 
 make_cache
-[ $# -gt 0 ] || set -- shellcheck rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor
+[ $# -gt 0 ] || set -- shellcheck layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor
 cd "$TOP"
 
 for lint; do
@@ -20,6 +20,15 @@ for lint; do
 		# shellcheck disable=SC2046 # no path here has a space
 		shellcheck -x -P SCRIPTDIR:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
 			scripts tests .ci 2>/dev/null)
+		;;
+	layers)
+		"$TOP/scripts/layers.py" || die "src/ferrodma imports from a layer above"
+		# An import that goes up is found.
+		tmp=$(mktemp -d)
+		cp -r src/ferrodma/. "$tmp"
+		echo 'use crate::driver::Driver;' >>"$tmp/queue.rs"
+		! "$TOP/scripts/layers.py" "$tmp" >/dev/null || die "scripts/layers.py overlooks an import that goes up"
+		rm -r -- "$tmp"
 		;;
 	rustfmt) "$TOP/scripts/fmt.sh" --check ;;
 	clippy) OUT=$BUILD/clippy "$TOP/scripts/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;

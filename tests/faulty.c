@@ -493,7 +493,7 @@ TEST_F(faulty, engine_that_does_not_reach_the_memory_is_not_bound)
 		SKIP(return, "there is no such engine for this function");
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_EQ(-EIO, device_bind(&narrow));
-	EXPECT_EQ(1, log_wait(log, self->device.device, "do not reach the memory"));
+	EXPECT_EQ(1, log_wait(log, self->device.device, "-bit DMA mask"));
 	ASSERT_EQ(0, device_bind(&self->device));
 	channel_close(&self->c);
 	ASSERT_EQ(0, channel_open(&self->c, variant->function, 0, 0));

@@ -8,8 +8,6 @@
 //! What is here is the glue between C's callbacks and [`Client`], and nothing else; what the calls
 //! do is in [`crate::chardev::ioctl`], [`crate::client`] and [`crate::chardev::mmap`].
 
-use core::marker::PhantomData;
-
 use kernel::{
     bindings,
     container_of,
@@ -144,35 +142,24 @@ impl Drop for Registration {
 #[repr(transparent)]
 pub(crate) struct Operations(bindings::file_operations);
 
-/// Makes [`Operations`] for a module.
-///
-/// The owner must be the driver's module, not the helper's: code and data of both are in use while
-/// a file is open, and the driver's module holds the helper's.
-pub(crate) struct OperationsOf<M>(PhantomData<M>);
-
-/// What tells the module of a driver.
-pub(crate) trait Owner {
-    /// The module.
-    const MODULE: &'static ThisModule;
-}
-
-impl<M: Owner> OperationsOf<M> {
-    const OPERATIONS: Operations = Operations(bindings::file_operations {
-        owner: M::MODULE.as_ptr(),
-        open: Some(open),
-        release: Some(release),
-        read_iter: Some(read_iter),
-        poll: Some(poll),
-        unlocked_ioctl: Some(unlocked_ioctl),
-        compat_ioctl: bindings::compat_ptr_ioctl,
-        mmap: Some(mmap),
-        llseek: Some(bindings::noop_llseek),
-        ..pin_init::zeroed()
-    });
-
-    /// The operations.
-    pub(crate) const fn get() -> &'static Operations {
-        &Self::OPERATIONS
+impl Operations {
+    /// Returns the operations for the nodes of a driver.
+    ///
+    /// Their owner is the module of the driver, not the helper: code and data of both are in use while
+    /// a file is open, and the driver's module holds the helper's.
+    pub(crate) const fn new(module: &'static ThisModule) -> Self {
+        Self(bindings::file_operations {
+            owner: module.as_ptr(),
+            open: Some(open),
+            release: Some(release),
+            read_iter: Some(read_iter),
+            poll: Some(poll),
+            unlocked_ioctl: Some(unlocked_ioctl),
+            compat_ioctl: bindings::compat_ptr_ioctl,
+            mmap: Some(mmap),
+            llseek: Some(bindings::noop_llseek),
+            ..pin_init::zeroed()
+        })
     }
 }
 
@@ -295,20 +282,20 @@ unsafe extern "C" fn poll(
     let table = unsafe { PollTable::from_raw(table) };
     // SAFETY: The file is valid during this call.
     let file = unsafe { File::from_raw_file(file) };
-    table.register_wait(file, &client.signals().changed);
+    table.register_wait(file, client.waiters());
 
     let ready = client.readiness();
     let mut events = 0;
     if ready.record {
         events |= bindings::POLLIN | bindings::POLLRDNORM;
     }
-    if ready.room {
+    if ready.can_submit {
         events |= bindings::POLLOUT | bindings::POLLWRNORM;
     }
     if ready.dead {
         events |= bindings::POLLERR;
     }
-    if ready.gone {
+    if ready.unbound {
         events |= bindings::POLLHUP;
     }
     events

@@ -19,7 +19,9 @@ use kernel::{
 use crate::{
     channel::{
         Channel,
-        Stage, //
+        SubmitState,
+        Submitted,
+        Waiters, //
     },
     clock,
     job::Job,
@@ -33,8 +35,8 @@ use crate::{
     request::Request,
     sync::{
         alarm::Alarm,
-        completion::Wait,
-        slot::Slot, //
+        atomic_box::AtomicBox,
+        completion::Wait, //
     },
     uapi::{
         self,
@@ -44,18 +46,6 @@ use crate::{
 
 mod in_kernel;
 
-pub use self::in_kernel::{
-    BlockPair,
-    DevicePair, //
-};
-
-/// What a client's sleepers wait for.
-pub(crate) struct Signals {
-    /// A record waits or will not come, there is room for a job, the channel is dead or the device
-    /// gone.
-    pub(crate) changed: PollCondVarBox,
-}
-
 /// A user of a channel, with a queue of records of its own.
 ///
 /// Dropping it ends its jobs, hardware first.
@@ -64,17 +54,17 @@ pub struct Client {
     id: ClientId,
     /// For which address space the calls of programs are made.
     owner: Owner,
-    signals: Arc<Signals>,
+    waiters: Waiters,
     /// A job that is not in use, beside those that the queue keeps.
-    spare: Slot<Job>,
-    /// Somebody has found no job.
-    starved: Atomic<bool>,
+    spare: AtomicBox<Job>,
+    /// A caller has found no free job, and sleeps or polls.
+    wants_job: Atomic<bool>,
     /// Blocks that the last job needed, if there were not enough; else what the smallest one needs.
     wanted_blocks: Atomic<usize>,
 }
 
 /// Jobs that who submits one settles: its own, and one that has come before.
-const SETTLED_BY_SUBMIT: usize = 2;
+const COMPLETED_BY_SUBMIT: usize = 2;
 
 /// Blocks of a job that moves one segment.
 const FEWEST_BLOCKS: usize = 2;
@@ -84,17 +74,18 @@ pub(crate) struct Readiness {
     /// Take a record.
     pub(crate) record: bool,
     /// Submit a job.
-    pub(crate) room: bool,
+    pub(crate) can_submit: bool,
     /// Nothing any more but take records: the channel is dead.
     pub(crate) dead: bool,
     /// Nothing any more but take records: the device is unbound.
-    pub(crate) gone: bool,
+    pub(crate) unbound: bool,
 }
 
 /// What a job is submitted with, beside its lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
-    pub(crate) waited: bool,
+    /// The submitter waits for the end of the job.
+    pub(crate) sync: bool,
     /// Zero for the device's default.
     pub(crate) timeout: Delta,
     pub(crate) user_data: u64,
@@ -107,19 +98,17 @@ impl Client {
     ///
     /// ENODEV: the device is unbound. ENOMEM.
     pub(crate) fn new(channel: &Arc<Channel>) -> Result<Self> {
-        let signals = Arc::new(
-            Signals {
-                changed: PollCondVarBox::new(c"ferrodma client", static_lock_class!())?,
-            },
+        let waiters = Arc::new(
+            PollCondVarBox::new(c"ferrodma client", static_lock_class!())?,
             GFP_KERNEL_ACCOUNT,
         )?;
         Ok(Self {
-            id: channel.add_client(&signals)?,
+            id: channel.add_client(&waiters)?,
             channel: channel.clone(),
             owner: Owner::new(),
-            signals,
-            spare: Slot::new(),
-            starved: Atomic::new(false),
+            waiters,
+            spare: AtomicBox::new(),
+            wants_job: Atomic::new(false),
             wanted_blocks: Atomic::new(FEWEST_BLOCKS),
         })
     }
@@ -136,7 +125,7 @@ impl Client {
     }
 
     /// Has small jobs of the channel polled from here on, as [`ChannelDriver::poll_bytes`] says.
-    /// While it is proved none are.
+    /// None is during the self-test.
     ///
     /// [`ChannelDriver::poll_bytes`]: crate::driver::ChannelDriver::poll_bytes
     pub fn poll_small_jobs(&self) {
@@ -166,14 +155,14 @@ impl Client {
         if self.owner.claim()? {
             // Wakes the sleepers of other address spaces, whose calls are EPERM now.
             drop(self.channel.state.lock());
-            self.signals.changed.notify_all();
+            self.waiters.notify_all();
         }
         Ok(())
     }
 
-    /// What this client's sleepers wait for.
-    pub(crate) fn signals(&self) -> &Signals {
-        &self.signals
+    /// Returns what this client's sleepers wait for.
+    pub(crate) fn waiters(&self) -> &PollCondVarBox {
+        &self.waiters
     }
 
     /// Submits a job whose lists `fill_in` gives, and waits for room in the queue if need be.
@@ -190,15 +179,17 @@ impl Client {
         options: &Options,
         nonblocking: bool,
         fill_in: impl FnOnce(&mut Request) -> Result,
-    ) -> Result<Ticket> {
+    ) -> Result<Submitted> {
         let mut job = self.reserve(nonblocking)?;
         // User memory may take as long as it likes, so this comes before the gate.
         let channel = &self.channel;
         let filled = fill_in(&mut job.request)
             .and_then(|()| job.request.check(&channel.limits))
             .and_then(|()| {
-                let Job { lent, request, .. } = &mut *job;
-                lent.stage(channel, request)
+                let Job {
+                    memory, request, ..
+                } = &mut *job;
+                memory.stage(&channel.staging, request)
             });
         if let Err(error) = filled {
             self.recycle(job);
@@ -206,11 +197,11 @@ impl Client {
         }
         loop {
             let (mut error, back) = match self.submit_filled(options, job) {
-                Ok(ticket) => {
-                    if channel.stock.is_some() {
+                Ok(submitted) => {
+                    if channel.staging.blocks().is_some() {
                         self.wanted_blocks.store(FEWEST_BLOCKS, ordering::Relaxed);
                     }
-                    return Ok(ticket);
+                    return Ok(submitted);
                 }
                 Err(rejected) => rejected,
             };
@@ -218,8 +209,8 @@ impl Client {
                 // Others have the blocks that the job needs.
                 let wanted = back.request.segments();
                 self.wanted_blocks.store(wanted, ordering::Relaxed);
-                let waited = match &channel.stock {
-                    Some(stock) if !nonblocking => stock.wait(wanted),
+                let waited = match channel.staging.blocks() {
+                    Some(blocks) if !nonblocking => blocks.wait(wanted),
                     _ => Err(EAGAIN),
                 };
                 match waited {
@@ -239,9 +230,9 @@ impl Client {
         &self,
         options: &Options,
         mut job: KBox<Job>,
-    ) -> Result<Ticket, (Error, KBox<Job>)> {
+    ) -> Result<Submitted, (Error, KBox<Job>)> {
         let channel = &self.channel;
-        job.waited = options.waited;
+        job.sync = options.sync;
         job.record = Record {
             user_data: options.user_data,
             ..Record::default()
@@ -249,7 +240,7 @@ impl Client {
         let Some(pass) = channel.gate.enter() else {
             return Err((ENODEV, job));
         };
-        if let Err(error) = pass.hw().prepare(channel, &mut job) {
+        if let Err(error) = channel.prepare(pass.hw(), &mut job) {
             return Err((error, job));
         }
         job.timeout = if options.timeout.is_zero() {
@@ -259,13 +250,10 @@ impl Client {
         };
         let submitted = channel.submit(pass.hw(), job)?;
         drop(pass);
-        if submitted.parked {
-            channel.finish_parked(SETTLED_BY_SUBMIT);
+        if submitted.has_deferred {
+            channel.complete_deferred(COMPLETED_BY_SUBMIT);
         }
-        Ok(Ticket {
-            cookie: submitted.cookie,
-            stage: submitted.stage,
-        })
+        Ok(submitted)
     }
 
     /// Takes a job to be filled in, and waits for one if need be.
@@ -286,18 +274,18 @@ impl Client {
                     drop(state);
                     return Job::new(self.id).inspect_err(|_| {
                         self.channel.state.lock().queue.recycle(self.id, None);
-                        self.make_room(None);
+                        self.return_job(None);
                     });
                 }
                 Reserved::Full => {
-                    self.starve();
+                    self.want_job();
                     if let Some(job) = self.spare.take() {
                         return Ok(job);
                     }
                     if nonblocking {
                         return Err(EAGAIN);
                     }
-                    if self.signals.changed.wait_interruptible(&mut state) {
+                    if self.waiters.wait_interruptible(&mut state) {
                         return Err(ERESTARTSYS);
                     }
                 }
@@ -307,43 +295,42 @@ impl Client {
 
     /// Has whoever gives back a job from here on wake the sleepers. The caller holds the channel's lock,
     /// if it sleeps until it does, and looks once more at what was given back before.
-    fn starve(&self) {
-        self.starved.xchg(true, ordering::Full);
+    fn want_job(&self) {
+        self.wants_job.xchg(true, ordering::Full);
     }
 
     /// Gives back a job that was reserved, and is neither in the queue nor on its way to whoever takes
     /// records.
     fn recycle(&self, mut job: KBox<Job>) {
-        job.lent.reset();
+        job.memory.reset();
         let more = self.spare.put(job);
-        if more.is_some() || self.starved.load(ordering::Relaxed) {
-            self.make_room(more);
+        if more.is_some() || self.wants_job.load(ordering::Relaxed) {
+            self.return_job(more);
         }
     }
 
     /// Gives a job to the queue, and wakes those who have found none.
-    fn make_room(&self, job: Option<KBox<Job>>) {
+    fn return_job(&self, job: Option<KBox<Job>>) {
         let mut state = self.channel.state.lock();
         if job.is_some() {
             state.queue.recycle(self.id, job);
         }
         // With the lock, so that they are asleep by now.
-        let starved = self.starved.xchg(false, ordering::Full);
+        let wanted = self.wants_job.xchg(false, ordering::Full);
         drop(state);
-        if starved {
-            self.signals.changed.notify_all();
+        if wanted {
+            self.waiters.notify_all();
         }
     }
 
     /// Returns the record of a job that has ended, for the program that calls.
     fn record_for_caller(job: &mut Job) -> Record {
-        let status = job.wind_up();
+        let record = job.take_record();
         let offset = clock::caller_offset();
         Record {
-            status,
-            submit_ns: job.record.submit_ns.wrapping_add_signed(offset),
-            complete_ns: job.record.complete_ns.wrapping_add_signed(offset),
-            ..job.record
+            submit_ns: record.submit_ns.wrapping_add_signed(offset),
+            complete_ns: record.complete_ns.wrapping_add_signed(offset),
+            ..record
         }
     }
 
@@ -358,32 +345,32 @@ impl Client {
     /// of `announce`: the job is cancelled, and leaves no record.
     pub(crate) fn wait_submitted(
         &self,
-        ticket: Ticket,
+        submitted: Submitted,
         announce: impl FnOnce() -> Result,
     ) -> Result<Record> {
-        let waited = match &ticket.stage {
-            Stage::Queued(Some(wake)) => wake.wait_interruptible(),
+        let waited = match &submitted.state {
+            SubmitState::Queued(Some(done)) => done.wait_interruptible(),
             _ => Wait::Done,
         };
         match waited {
-            Wait::Done | Wait::TimedOut => return self.take_submitted(ticket),
+            Wait::Done | Wait::TimedOut => return self.take_submitted(submitted),
             Wait::Killed => {
                 // Whatever this says, the job has ended when it returns.
-                let _ = self.channel.cancel(self.id, ticket.cookie);
-                self.take_submitted(ticket)?;
+                let _ = self.channel.cancel(self.id, submitted.cookie);
+                self.take_submitted(submitted)?;
                 return Err(EINTR);
             }
             Wait::Signal => {}
         }
         // Before the program is told, which takes as long as user space likes. From here on the
-        // finisher unmaps the job, so that unbind does not wait for this call.
-        if let Some(job) = self.channel.stop_waiting(self.id, ticket.cookie) {
-            return self.take_submitted(Ticket {
-                stage: Stage::Ended(job),
-                ..ticket
+        // completer unmaps the job, so that unbind does not wait for this call.
+        if let Some(job) = self.channel.make_async(self.id, submitted.cookie) {
+            return self.take_submitted(Submitted {
+                state: SubmitState::Done(job),
+                ..submitted
             });
         }
-        announce().inspect_err(|_| self.discard(ticket.cookie))?;
+        announce().inspect_err(|_| self.discard(submitted.cookie))?;
         Err(ERESTARTSYS)
     }
 
@@ -393,37 +380,40 @@ impl Client {
         // Whatever this says, the job has ended when it returns.
         let _ = self.channel.cancel(self.id, cookie);
         let mut state = self.channel.state.lock();
-        // The finisher may still be at it.
+        // The completer may still be at it.
         while state.queue.has_record_to_come(self.id, cookie) {
-            self.signals.changed.wait(&mut state);
+            self.waiters.wait(&mut state);
         }
         let Some(mut job) = state.queue.take_cookie(self.id, cookie) else {
             return;
         };
         drop(state);
-        job.lent.reset();
+        job.memory.reset();
         self.channel.state.lock().queue.recycle(self.id, Some(job));
-        self.signals.changed.notify_all();
+        self.waiters.notify_all();
     }
 
     /// Takes a job that has ended, and gives back its memory.
-    fn take_job(&self, ticket: Ticket) -> Result<KBox<Job>> {
-        let mut job = match ticket.stage {
-            Stage::Ended(job) => job,
-            Stage::Queued(_) => {
+    fn take_job(&self, submitted: Submitted) -> Result<KBox<Job>> {
+        let mut job = match submitted.state {
+            SubmitState::Done(job) => job,
+            SubmitState::Queued(_) => {
                 let mut state = self.channel.state.lock();
-                state.queue.take_waited(self.id, ticket.cookie).ok_or(EIO)?
+                state
+                    .queue
+                    .take_sync(self.id, submitted.cookie)
+                    .ok_or(EIO)?
             }
         };
-        if job.unsettled {
+        if job.still_mapped {
             // SAFETY: The job has ended: it was delivered, or never queued.
-            unsafe { self.channel.settle(&mut job, Patience::Sleep) };
+            unsafe { self.channel.unmap(&mut job, Patience::Sleep) };
         }
         Ok(job)
     }
 
-    fn take_submitted(&self, ticket: Ticket) -> Result<Record> {
-        let mut job = self.take_job(ticket)?;
+    fn take_submitted(&self, submitted: Submitted) -> Result<Record> {
+        let mut job = self.take_job(submitted)?;
         let record = Self::record_for_caller(&mut job);
         self.recycle(job);
         Ok(record)
@@ -455,7 +445,7 @@ impl Client {
             }
             if !state.queue.expects(self.id, cookie) {
                 return Err(match state.queue.phase() {
-                    Phase::Gone => ENODEV,
+                    Phase::Unbound => ENODEV,
                     Phase::Live | Phase::Dead => ENOENT,
                 });
             }
@@ -470,12 +460,18 @@ impl Client {
                 if alarm.is_none() {
                     drop(state);
                     let left = Delta::from_nanos(left);
-                    alarm = Some(Alarm::start(&self.channel, &self.signals, left)?);
+                    let (channel, waiters) = (self.channel.clone(), self.waiters.clone());
+                    alarm = Some(Alarm::start(left, move || {
+                        // A sleeper that has looked at the clock is asleep by the time this gets the
+                        // lock.
+                        drop(channel.state.lock());
+                        waiters.notify_all();
+                    })?);
                     state = self.channel.state.lock();
                     continue;
                 }
             }
-            if self.signals.changed.wait_interruptible(&mut state) {
+            if self.waiters.wait_interruptible(&mut state) {
                 return Err(ERESTARTSYS);
             }
         };
@@ -489,11 +485,11 @@ impl Client {
         let mut state = self.channel.state.lock();
         match given {
             Ok(()) => state.queue.recycle(self.id, Some(job)),
-            Err(_) => state.queue.untake(job),
+            Err(_) => state.queue.put_back(job),
         }
         drop(state);
         // There is room now, or a record again; or others need not wait for this one any more.
-        self.signals.changed.notify_all();
+        self.waiters.notify_all();
         given
     }
 
@@ -517,12 +513,12 @@ impl Client {
             }
             // Where the channel has ended, no record comes after those of the jobs it had.
             if !state.queue.is_active(self.id) {
-                state.queue.phase().check()?;
+                state.queue.phase().accepts()?;
             }
             if nonblocking {
                 return Err(EAGAIN);
             }
-            if self.signals.changed.wait_interruptible(&mut state) {
+            if self.waiters.wait_interruptible(&mut state) {
                 return Err(ERESTARTSYS);
             }
         };
@@ -533,19 +529,19 @@ impl Client {
     /// What can be done now.
     pub(crate) fn readiness(&self) -> Readiness {
         let wanted = self.wanted_blocks.load(ordering::Relaxed);
-        let stock = self.channel.stock.as_ref();
-        let has_blocks = stock.is_none_or(|stock| stock.has(wanted));
+        let blocks = self.channel.staging.blocks();
+        let has_blocks = blocks.is_none_or(|blocks| blocks.has(wanted));
         let state = self.channel.state.lock();
         let phase = state.queue.phase();
-        let has_job = state.queue.has_room(self.id) || !self.spare.is_empty() || {
-            self.starve();
+        let has_job = state.queue.has_free_job(self.id) || !self.spare.is_empty() || {
+            self.want_job();
             !self.spare.is_empty()
         };
         Readiness {
             record: state.queue.has_record(self.id),
-            room: phase == Phase::Live && has_blocks && has_job,
+            can_submit: phase == Phase::Live && has_blocks && has_job,
             dead: phase == Phase::Dead,
-            gone: phase == Phase::Gone && !state.queue.is_active(self.id),
+            unbound: phase == Phase::Unbound && !state.queue.is_active(self.id),
         }
     }
 
@@ -562,12 +558,6 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.channel.remove_client(self.id, &self.signals);
+        self.channel.remove_client(self.id, &self.waiters);
     }
-}
-
-/// A job that was submitted.
-pub(crate) struct Ticket {
-    pub(crate) cookie: u64,
-    stage: Stage,
 }

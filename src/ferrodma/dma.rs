@@ -6,5 +6,6 @@ pub mod chain;
 pub mod coherent;
 pub mod pool;
 pub(crate) mod sg;
+pub mod span;
 pub mod streaming;
 pub mod transfer;

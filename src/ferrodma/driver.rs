@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A platform driver, save for what an address in a job means.
+//! The platform driver of a channel, save for the memory that its jobs work on.
 //!
-//! A driver module says that in a [`Function`], describes itself in a [`ChannelDriver`], and hands
-//! [`Driver`] to the platform bus. The rest is here, once: DMA mask, interrupt, channel, proof,
-//! character device, and all of it in reverse.
+//! A driver module describes that in a [`ChannelDriver`], and declares itself with
+//! [`module_channel_driver!`](crate::module_channel_driver!). The rest is here, once: DMA mask,
+//! interrupt, channel, self-test, character device, and all of it in reverse.
 
 use core::marker::PhantomData;
 
@@ -26,13 +26,12 @@ use kernel::{
     page::PAGE_SIZE,
     platform,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
+    sync::Arc,
+    types::ScopeGuard,
     ThisModule, //
 };
 
+use self::parameters::Parameters;
 use crate::{
     channel::{
         Channel,
@@ -40,28 +39,25 @@ use crate::{
         QUEUE_DEPTH, //
     },
     chardev::{
-        mmap::Window,
+        mmap,
         number::Number,
         Operations,
-        OperationsOf,
-        Owner,
         Registration, //
     },
     client::Client,
     dma::{
         chain::DESCRIPTORS_PER_BLOCK,
-        coherent::CoherentBuffer,
         pool::{
             BlockLayout,
-            Pool, //
+            DmaPool, //
         }, //
     },
     engine::{
         Attach,
-        Caps, //
+        Compatible, //
     },
     hardware::Hardware,
-    memory::blocks::Stock,
+    memory::Backing,
     raw,
     uapi::{
         self,
@@ -80,87 +76,43 @@ const DEFAULT_TIMEOUT_MS: u32 = 1000;
 const DEFAULT_MAX_TIMEOUT_MS: u32 = 10_000;
 const LONGEST_TIMEOUT_MS: u32 = 3_600_000;
 
-/// What the addresses in a job are. The numbers are those of the user API, `FERRODMA_FUNCTION_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Addresses {
-    /// Byte offsets into the buffer of the function.
-    BufferOffsets = uapi::FUNCTION_COHERENT,
-    /// Virtual addresses of the program that submits the job. Its memory is used where it is.
-    UserMemory = uapi::FUNCTION_SG,
-    /// The same, and what is there is copied through blocks of the function's [`Stock`].
-    CopiedMemory = uapi::FUNCTION_POOL,
-}
-
-/// What a channel is for.
-pub trait Function: Send + Sync {
-    /// The buffer that user space may map, if there is one.
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
-        None
-    }
-
-    /// Has the engine move known bytes, and looks whether they have arrived. `dev` is the channel's
-    /// device.
-    ///
-    /// # Errors
-    ///
-    /// EIO: they have not. Those of [`Client::copy`] and [`Client::transfer`].
-    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result;
-}
-
-/// What a function offers to users.
-#[derive(Default)]
-pub struct Shape<'bound> {
-    /// Bytes that can be mapped; 0 if there is no buffer.
-    pub buffer_size: u64,
-    /// Most bytes in one job, unless the blocks set that limit.
-    pub max_job_bytes: u64,
-    /// Blocks for [`Addresses::CopiedMemory`].
-    pub stock: Option<Arc<Stock<'bound>>>,
-}
-
-/// The match data of a compatible: which engine the device is.
-pub struct Compatible {
-    /// Sets the engine up.
-    pub attach: Attach,
-}
-
-/// What the helper must know of a driver module.
+/// A driver of channels: what their jobs work on, and how they are tested.
 pub trait ChannelDriver: 'static {
     /// Names of its devices without their numbers: `ferrodma-<function>`.
     const STEM: &'static CStr;
-    /// What the addresses in a job are.
-    const ADDRESSES: Addresses;
-    /// The compatibles that it binds to.
+    /// The compatibles that it binds to; [`compatibles!`](crate::compatibles!) makes those for a
+    /// function.
     const OF_TABLE: of::IdTable<Compatible>;
     /// The module that holds the driver.
     const MODULE: &'static ThisModule;
+    /// Returns the parameters of that module; [`parameters!`](crate::parameters!) makes them.
+    fn parameters() -> &'static Parameters;
 
-    /// Sets up the function of a device. `caps` says what its engine can do.
+    /// Makes what the jobs of a device work on.
     ///
     /// # Errors
     ///
     /// EINVAL: a property in the device tree is out of range. ENOMEM.
-    fn function<'bound>(
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>>;
+
+    /// Has the engine of `dev` move known bytes, and checks that they have arrived. `backing` is what
+    /// [`ChannelDriver::backing`] has made.
+    ///
+    /// # Errors
+    ///
+    /// EIO: they have not. Those of [`Client::copy`] and [`Client::transfer`].
+    fn self_test<'bound>(
         dev: &'bound Device<Bound>,
-        caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)>;
-
-    /// Whether channels are to be proved before they are offered.
-    fn selftest() -> bool;
-
-    /// Returns up to how many bytes a job may have to be polled, which may change at any time.
-    fn poll_bytes() -> &'static Atomic<u32>;
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result;
 }
 
 /// The platform driver of a [`ChannelDriver`].
 pub struct Driver<D>(PhantomData<D>);
 
-/// The owner of the file operations of a [`ChannelDriver`].
-struct OwnerOf<D>(PhantomData<D>);
-
-impl<D: ChannelDriver> Owner for OwnerOf<D> {
-    const MODULE: &'static ThisModule = D::MODULE;
+impl<D: ChannelDriver> Driver<D> {
+    const OPERATIONS: &'static Operations = &Operations::new(D::MODULE);
 }
 
 impl<D: ChannelDriver> platform::Driver for Driver<D> {
@@ -176,13 +128,7 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
             let attach = info.ok_or(ENODEV)?.attach;
             let number = Number::take(pdev.as_ref(), D::STEM)?;
             let parts = Parts::new::<D>(pdev, attach, number.name())?;
-            BoundChannel::new(
-                pdev,
-                parts,
-                number,
-                OperationsOf::<OwnerOf<D>>::get(),
-                D::selftest(),
-            )
+            BoundChannel::new::<D>(pdev, parts, number)
         })
     }
 
@@ -191,10 +137,14 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
     }
 }
 
-/// The parts of a channel, before it is offered to anyone.
+/// The parts of a channel whose gate is not open yet.
 struct Parts<'bound> {
     channel: Arc<Channel>,
     hw: Arc<Hardware<'bound>>,
+    backing: Backing<'bound>,
+    /// Takes the memory of the device from the channel if the probe fails: the file of the window may
+    /// keep the channel for longer.
+    undo: ScopeGuard<Arc<Channel>, fn(Arc<Channel>)>,
 }
 
 impl<'bound> Parts<'bound> {
@@ -210,10 +160,7 @@ impl<'bound> Parts<'bound> {
         // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
         unsafe { pdev.dma_set_mask_and_coherent(mask) }.inspect_err(|error| {
             let bits = caps.address_bits;
-            dev_err!(
-                dev,
-                "{bits} bits of address do not reach the memory: {error:?}\n"
-            );
+            dev_err!(dev, "failed to set a {bits}-bit DMA mask: {error:?}\n");
         })?;
         // Whatever is too long for one descriptor is cut later.
         // SAFETY: As above.
@@ -235,36 +182,39 @@ impl<'bound> Parts<'bound> {
             max_timeout,
         )?;
 
-        let (function, shape) = D::function(dev, caps)?;
-        if shape.stock.as_ref().is_some_and(|stock| !stock.is_of(dev)) {
+        let backing = D::backing(dev)?;
+        if !backing.is_of(dev) {
             return Err(EINVAL);
         }
-        let max_segments = shape
-            .stock
-            .as_ref()
-            .map_or(MAX_SEGMENTS, |stock| MAX_SEGMENTS.min(stock.total() / 2));
-        let block_size = shape.stock.as_ref().map_or(0, |stock| stock.block_size());
-        let max_job_bytes = match block_size {
-            0 => shape.max_job_bytes,
-            // CAST: At most 256 pages.
-            size => (size * max_segments) as u64,
+        let (mut max_segments, mut block_size) = (MAX_SEGMENTS, 0);
+        let (mut buffer_size, mut address_alignment) = (0, 1);
+        let max_job_bytes = match &backing {
+            // CAST: `usize` is as wide, here and below.
+            Backing::Buffer(buffer) => {
+                buffer_size = buffer.len() as u64;
+                buffer_size
+            }
+            Backing::Pages { max_job_bytes } => {
+                // Such memory may be cut at the end of each page, and both parts must be aligned.
+                address_alignment = caps.alignment;
+                *max_job_bytes
+            }
+            Backing::Blocks(blocks) => {
+                max_segments = MAX_SEGMENTS.min(blocks.total() / 2);
+                block_size = blocks.block_size();
+                (block_size * max_segments) as u64
+            }
         }
         .min(caps.max_transfer);
-        // Memory of a program may be cut at the end of each page, and what is left on both sides is to
-        // be aligned.
-        let address_alignment = match D::ADDRESSES {
-            Addresses::UserMemory => caps.alignment,
-            Addresses::BufferOffsets | Addresses::CopiedMemory => 1,
-        };
         let info = Info {
-            function: D::ADDRESSES as u32,
+            function: backing.function(),
             engine: caps.id,
             flags: if caps.fault_irq {
                 uapi::INFO_FILL | uapi::INFO_FAULT_IRQ
             } else {
                 uapi::INFO_FILL
             },
-            buffer_size: shape.buffer_size,
+            buffer_size,
             max_job_bytes,
             max_timeout_ns: u64::from(max_timeout) * 1_000_000,
             // CAST: Small numbers, here and below.
@@ -286,35 +236,42 @@ impl<'bound> Parts<'bound> {
             align: layout.align,
             boundary: 0,
         };
-        let descriptors = Pool::new(dev, c"ferrodma descriptors", layout)?;
+        let descriptors = DmaPool::new(dev, c"ferrodma descriptors", layout)?;
         let layout = BlockLayout {
             size: PAGE_SIZE,
             align: PAGE_SIZE,
             boundary: 0,
         };
-        let patterns = Pool::new(dev, c"ferrodma patterns", layout)?;
+        let patterns = DmaPool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
         let timeout_ns = u64::from(timeout) * 1_000_000;
-        // SAFETY: The channel drains it when it is shut, before the device is unbound; where it
-        // does not come to that, it is dropped in probe.
-        let stock = shape.stock.map(|stock| unsafe { Stock::unbounded(stock) });
-        let channel = Channel::new(info, timeout_ns, D::ADDRESSES, max_entry, stock)?;
-        let window = Window::new(&channel, name)?;
+        // SAFETY: The channel drains the blocks when it is shut, before the device is unbound, and
+        // `undo` does if it does not come to that.
+        let staging = unsafe { backing.staging(max_entry) };
+        let channel = Channel::new(info, timeout_ns, staging)?;
+        let undo: ScopeGuard<_, fn(Arc<Channel>)> =
+            ScopeGuard::new_with_data(channel.clone(), |channel| channel.free_device_memory());
+        let window = mmap::window(&channel, name)?;
         let hw = Arc::new(
             Hardware {
                 dev,
                 name: name.to_cstring()?,
                 caps: *engine.caps(),
                 engine,
-                poll_bytes: D::poll_bytes(),
+                poll_bytes: D::parameters().poll_bytes(),
                 window,
-                function,
+                buffer: backing.buffer().cloned(),
                 descriptors,
                 patterns,
             },
             GFP_KERNEL,
         )?;
-        Ok(Self { channel, hw })
+        Ok(Self {
+            channel,
+            hw,
+            backing,
+            undo,
+        })
     }
 }
 
@@ -404,16 +361,20 @@ impl<'bound> BoundChannel<'bound> {
         hook(&self.open.channel, &self.open.hw);
     }
 
-    fn new(
+    fn new<D: ChannelDriver>(
         pdev: &'bound platform::Device<Core<'_>>,
         parts: Parts<'bound>,
         number: Number,
-        operations: &'static Operations,
-        selftest: bool,
     ) -> Result<impl PinInit<Self, Error> + 'bound> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let irq = pdev.irq_by_index(0)?;
-        let Parts { channel, hw } = parts;
+        let Parts {
+            channel,
+            hw,
+            backing,
+            undo,
+        } = parts;
+        let selftest = D::parameters().selftest();
         let handler = Handler {
             channel: channel.clone(),
             hw: hw.clone(),
@@ -431,20 +392,22 @@ impl<'bound> BoundChannel<'bound> {
             // SAFETY: As above.
             open: unsafe { Open::new(&channel, &hw) },
             _: {
+                // To shut the channel does the same.
+                undo.dismiss();
                 if selftest {
-                    prove(dev, &channel, &hw)?;
+                    self_test::<D>(dev, &channel, &hw, &backing)?;
                 }
-                // The proof is one of the interrupt as well.
+                // The self-test is one of the interrupt as well.
                 channel.state.lock().polls = true;
             },
             _debugfs <- debugfs::show(&debugfs_root, &debugfs_name, channel.clone()),
-            registration: Registration::new(dev, &channel, number, operations)?,
+            registration: Registration::new(dev, &channel, number, Driver::<D>::OPERATIONS)?,
             _: {
                 dev_info!(
                     dev,
                     "{}: {}, reaches {} bits of memory, /dev/{}\n",
                     hw.engine.caps().name,
-                    if selftest { "proved" } else { "not proved" },
+                    if selftest { "self-test passed" } else { "not tested" },
                     raw::memory_bits(dev).min(hw.engine.caps().address_bits),
                     registration.name()
                 );
@@ -453,21 +416,22 @@ impl<'bound> BoundChannel<'bound> {
     }
 }
 
-/// Jobs that are small enough to be polled: an engine that moves a gigabyte in a second does as much
-/// before an interrupt has been taken.
-pub const POLL_BYTES: u32 = 4096;
-
-/// Has the function prove the channel.
-fn prove(dev: &Device<Bound>, channel: &Arc<Channel>, hw: &Hardware<'_>) -> Result {
+/// Has the driver test the channel.
+fn self_test<'bound, D: ChannelDriver>(
+    dev: &'bound Device<Bound>,
+    channel: &Arc<Channel>,
+    hw: &Hardware<'bound>,
+    backing: &Backing<'bound>,
+) -> Result {
     let client = Client::new(channel)?;
-    hw.function.prove(dev, &client).map_err(|error| {
-        // Says nothing of the hardware.
+    D::self_test(dev, &client, backing).map_err(|error| {
+        // That is no fault of the hardware.
         if error == ENOMEM {
             return error;
         }
         dev_err!(
             dev,
-            "{} does not move bytes as it should: {error:?}\n",
+            "{}: self-test failed: {error:?}\n",
             hw.engine.caps().name
         );
         EIO

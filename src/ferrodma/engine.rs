@@ -72,11 +72,11 @@ pub enum Outcome {
 
 /// In what state hardware was found when it was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum Quiesced {
     /// Nothing was wrong.
-    Quiet,
+    Clean,
     /// It had met an error, which no interrupt had told.
-    Fault,
+    Faulted,
 }
 
 /// A channel of a DMA controller.
@@ -120,7 +120,7 @@ pub unsafe trait Engine: Send + Sync {
     /// # Errors
     ///
     /// ETIMEDOUT: it does not stop, and may still access memory.
-    fn quiesce(&self, bytes: u64) -> Result<Rest>;
+    fn quiesce(&self, bytes: u64) -> Result<Quiesced>;
 
     /// Writes all registers that [`Engine::start`] does not, which may be lost when the system is
     /// suspended, and unmasks the interrupts. Called after [`Engine::quiesce`] has succeeded, if the
@@ -132,6 +132,43 @@ pub unsafe trait Engine: Send + Sync {
 /// state, interrupts enabled in the controller. Logs why it fails, unless that is EPROBE_DEFER.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;
+
+/// The match data of a compatible: which engine the device is.
+pub struct Compatible {
+    /// Sets the engine up.
+    pub attach: Attach,
+}
+
+/// Declares the table of compatibles of a driver, with the engine of each.
+///
+/// For a function there is one of each engine, `ferrodma,<controller>-<function>`.
+///
+/// # Examples
+///
+/// ```ignore
+/// ferrodma::compatibles!(OF_TABLE, "coherent");
+/// ferrodma::compatibles!(OF_TABLE, { "vendor,device" => zdma::attach });
+/// ```
+#[macro_export]
+macro_rules! compatibles {
+    ($table:ident, $function:literal) => {
+        $crate::compatibles!($table, {
+            concat!("ferrodma,zynqmp-", $function) => $crate::engine::zdma::attach,
+            concat!("ferrodma,versal2-", $function) => $crate::engine::zdma::attach_versal2,
+            concat!("ferrodma,bcm2835-", $function) => $crate::engine::bcm2835::attach,
+        });
+    };
+    ($table:ident, { $($compatible:expr => $attach:expr),* $(,)? }) => {
+        ::kernel::of_device_table!(
+            $table,
+            $crate::engine::Compatible,
+            [$((
+                ::kernel::of::DeviceId::new(::kernel::c_str!($compatible)),
+                $crate::engine::Compatible { attach: $attach },
+            )),*]
+        );
+    };
+}
 
 /// Maps the registers of `pdev`, or logs why that fails.
 ///

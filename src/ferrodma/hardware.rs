@@ -15,29 +15,29 @@ use kernel::{
     }, //
 };
 
+use self::window::Window;
 use crate::{
-    channel::Channel,
-    chardev::mmap::Window,
     dma::{
         chain::Chains,
         coherent::CoherentBuffer,
-        pool::Pool, //
+        pool::DmaPool, //
     },
-    driver::Function,
     engine::{
         Caps,
         Engine, //
     },
     job::Job,
     memory::{
-        Lent,
+        self,
+        JobMemory,
         Progress, //
     }, //
 };
 
-/// A channel's engine, mappings, function and descriptors, dropped in this order. Gone after
-/// unbind; reached through the channel's [`Gate`](crate::channel::gate::Gate) by all but the interrupt
-/// handler.
+pub(crate) mod window;
+
+/// A channel's engine, mappings, buffer and descriptors, dropped in this order. Gone after unbind;
+/// reached through the channel's gate by all but the interrupt handler.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
     /// The name that users know the channel by, `ferrodma-<function><number>`.
@@ -48,44 +48,39 @@ pub(crate) struct Hardware<'bound> {
     /// Up to how many bytes a job may have to be polled.
     pub(crate) poll_bytes: &'static Atomic<u32>,
     pub(crate) window: Window,
-    pub(crate) function: KBox<dyn Function + 'bound>,
-    pub(crate) descriptors: Arc<Pool<'bound>>,
+    /// What the jobs work on, if that is a buffer.
+    pub(crate) buffer: Option<Arc<CoherentBuffer<'bound>>>,
+    pub(crate) descriptors: Arc<DmaPool<'bound>>,
     /// For fills of several spans.
-    pub(crate) patterns: Arc<Pool<'bound>>,
+    pub(crate) patterns: Arc<DmaPool<'bound>>,
 }
 
 impl Hardware<'_> {
-    /// The buffer of the function, if it has one. It is memory of this device, whatever the
-    /// function says.
-    pub(crate) fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
-        self.function
-            .buffer()
-            .filter(|buffer| buffer.is_of(self.dev))
-    }
-
     /// Turns the request of `job` into what the engine takes. May sleep, but not for user space.
+    ///
+    /// `max_bytes` is the limit of the channel, unless the job has memory of its own; `spare` returns
+    /// descriptor chains that another job has left.
     ///
     /// # Errors
     ///
-    /// Those of [`Lent::map`]; EMSGSIZE: more than the engine counts; ENOMEM. The job is unmapped again.
-    ///
-    /// [`Lent::map`]: crate::memory::Lent::map
-    pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
+    /// Those of [`JobMemory::map`]; EMSGSIZE: more than the engine counts; ENOMEM. Part of the memory may
+    /// be mapped then.
+    pub(crate) fn prepare(
+        &self,
+        job: &mut Job,
+        max_bytes: u64,
+        spare: impl Fn() -> Option<KBox<Chains>>,
+    ) -> Result {
         job.progress = Progress::NotStarted;
-        self.try_prepare(channel, job).inspect_err(|_| {
-            // SAFETY: Whoever has the hardware is inside of the gate. The job was not submitted.
-            unsafe { channel.unprepare(job) };
-        })
-    }
-
-    fn try_prepare(&self, channel: &Channel, job: &mut Job) -> Result {
         let transfer = &mut job.transfer;
         transfer.clear(job.request.fill());
-        job.lent.map(self, &job.request, transfer)?;
-        let most = match job.lent {
-            // What the blocks of the channel hold says nothing of others.
-            Lent::Blocks(_) => u64::MAX,
-            _ => channel.info.max_job_bytes,
+        let buffer = self.buffer.as_deref();
+        job.memory
+            .map(self.dev, &self.caps, buffer, &job.request, transfer)?;
+        let most = match job.memory {
+            // The limit of a channel with blocks is what those hold.
+            JobMemory::Blocks(_) => u64::MAX,
+            _ => max_bytes,
         };
         if transfer.total() > self.caps.max_transfer.min(most) {
             return Err(EMSGSIZE);
@@ -93,7 +88,7 @@ impl Hardware<'_> {
 
         let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
-            let chains = self.chains(channel, &mut transfer.chains)?;
+            let chains = self.chains(&spare, &mut transfer.chains)?;
             // SAFETY: These are the chains of a job. It has them until it ends, which is before the
             // device is unbound; then the channel has them, which drops them by then; or the job is
             // leaked.
@@ -102,7 +97,7 @@ impl Hardware<'_> {
         }
         let need = self.engine.descriptors(transfer);
         if need.src != 0 || need.dst != 0 {
-            let chains = self.chains(channel, &mut transfer.chains)?;
+            let chains = self.chains(&spare, &mut transfer.chains)?;
             // SAFETY: As above.
             unsafe {
                 chains.src.reserve(&self.descriptors, need.src)?;
@@ -113,16 +108,22 @@ impl Hardware<'_> {
         Ok(())
     }
 
-    /// The chains of a job, which has none at first.
+    /// Returns the chains of a job, which has none at first.
     fn chains<'a>(
         &self,
-        channel: &Channel,
+        spare: impl Fn() -> Option<KBox<Chains>>,
         chains: &'a mut Option<KBox<Chains>>,
     ) -> Result<&'a mut Chains> {
-        let found = match chains.take().or_else(|| channel.spare_chains()) {
+        let found = match chains.take().or_else(spare) {
             Some(found) => found,
             None => KBox::new(Chains::new(self.caps.layout), GFP_KERNEL_ACCOUNT)?,
         };
         Ok(chains.insert(found))
+    }
+
+    /// Leaks the memory of `job`, as the engine does not stop and may still access it.
+    pub(crate) fn abandon(&self, job: &mut Job) {
+        core::mem::take(&mut job.memory).abandon(self.buffer.as_ref());
+        memory::leak(job.transfer.chains.take());
     }
 }

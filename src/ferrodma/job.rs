@@ -3,7 +3,7 @@
 //! A job: what moves from its submitter to the queue, to hardware, and back as a record.
 //!
 //! A job has one owner at any time, who holds its box. While hardware works on it, that is the
-//! channel, and so nobody else can get at the memory that is lent to it.
+//! channel, and so no other context can get at its memory.
 
 use kernel::{
     prelude::*,
@@ -13,10 +13,8 @@ use kernel::{
 
 use crate::{
     dma::transfer::Transfer,
-    hardware::Hardware,
     memory::{
-        self,
-        Lent,
+        JobMemory,
         Patience,
         Progress, //
     },
@@ -32,8 +30,8 @@ use crate::{
 /// A job, kept by its client for the next one when it is done.
 pub(crate) struct Job {
     pub(crate) client: ClientId,
-    /// Somebody waits for this very job: its record is not for others.
-    pub(crate) waited: bool,
+    /// Its submitter waits for it, and no other call may take its record.
+    pub(crate) sync: bool,
     /// What becomes of the job.
     pub(crate) record: Record,
     /// How long hardware may work on it.
@@ -43,59 +41,60 @@ pub(crate) struct Job {
     /// As the engine sees it.
     pub(crate) transfer: Transfer,
     /// Memory behind `transfer`.
-    pub(crate) lent: Lent,
+    pub(crate) memory: JobMemory,
     /// How far hardware came with it.
     pub(crate) progress: Progress,
-    /// It has ended, and is one of those that unbind waits for.
-    pub(crate) unsettled: bool,
-    /// Tells the waiting submitter, if `waited`.
-    pub(crate) wake: Arc<Completion>,
+    /// It has ended, and unbind waits for it to be unmapped.
+    pub(crate) still_mapped: bool,
+    /// Wakes the waiting submitter, if `sync`.
+    pub(crate) done: Arc<Completion>,
 }
 
 impl Job {
-    /// An empty job of `client`.
+    /// Returns an empty job of `client`.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
     pub(crate) fn new(client: ClientId) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
                 client,
-                waited: false,
+                sync: false,
                 record: Record::default(),
                 timeout: Delta::ZERO,
                 request: Request::default(),
                 transfer: Transfer::default(),
-                lent: Lent::Nothing,
+                memory: JobMemory::default(),
                 progress: Progress::NotStarted,
-                unsettled: false,
-                wake: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
+                still_mapped: false,
+                done: Arc::pin_init(Completion::new(), GFP_KERNEL_ACCOUNT)?,
             },
             GFP_KERNEL_ACCOUNT,
         )?)
     }
 
-    /// What will tell the submitter of this job, which is not started yet or not known to others.
-    pub(crate) fn wake(&self) -> Arc<Completion> {
-        self.wake.reset();
-        self.wake.clone()
+    /// Returns what the end of this job completes. The job is not started yet, or no other context
+    /// has seen it.
+    pub(crate) fn reset_done(&self) -> Arc<Completion> {
+        self.done.reset();
+        self.done.clone()
     }
 
-    /// What is left to do before the record can be given to the caller: copies what has arrived to
-    /// its memory, and unpins what was locked by others before. May sleep for as long as user space
-    /// likes.
+    /// Unpins the memory, copies the bytes of a bounced job to the caller's memory, and returns the
+    /// record. May sleep for as long as user space likes.
     ///
-    /// Returns the status for this caller. The job may be given to another one yet, whose memory is
-    /// another.
-    pub(crate) fn wind_up(&mut self) -> i32 {
-        self.lent.release(Patience::Sleep);
-        match self.lent.copy_out(&self.request) {
-            Ok(()) => self.record.status,
-            Err(_) => EFAULT.to_errno(),
+    /// The status is valid for this call only: if giving the record to the program fails, another call
+    /// may take it.
+    pub(crate) fn take_record(&mut self) -> Record {
+        self.memory.release(Patience::Sleep);
+        Record {
+            status: match self.memory.copy_out(&self.request) {
+                Ok(()) => self.record.status,
+                Err(_) => EFAULT.to_errno(),
+            },
+            ..self.record
         }
-    }
-
-    /// Leaks what hardware may still access.
-    pub(crate) fn abandon(&mut self, hw: &Hardware<'_>) {
-        core::mem::take(&mut self.lent).abandon(hw);
-        lent::leak(self.transfer.chains.take());
     }
 }
 
@@ -112,12 +111,12 @@ impl Entry for KBox<Job> {
         self.record.cookie = cookie;
     }
 
-    fn is_waited(&self) -> bool {
-        self.waited
+    fn is_sync(&self) -> bool {
+        self.sync
     }
 
-    fn stop_waiting(&mut self) {
-        self.waited = false;
+    fn make_async(&mut self) {
+        self.sync = false;
     }
 
     fn ended_at(&self) -> u64 {

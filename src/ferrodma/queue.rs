@@ -8,12 +8,12 @@
 //!            reserve          submit          start            deliver         take
 //!   free ───────────▶ caller ───────▶ pending ─────▶ running ─────────▶ done ───────▶ caller
 //!     ▲                 │                │              │                ▲            │
-//!     │                 │                └──────────────┴──▶ parked ─────┘            │
-//!     │                 │                           park           deliver            │
+//!     │                 │                └──────────────┴──▶ deferred ─────┘            │
+//!     │                 │                           defer           deliver            │
 //!     └─────────────────┴───────────────── recycle ───────────────────────────────────┘
 //! ```
 //!
-//! A pending job that is cancelled is delivered from where it is. A job is parked if its memory
+//! A pending job that is cancelled is delivered from where it is. A job is deferred if its memory
 //! cannot be given back where it ends.
 //!
 //! Nothing here allocates except where a client is added, so that all else can be done under a spin
@@ -47,9 +47,9 @@ pub(crate) trait Entry {
     /// Gives it a number.
     fn set_cookie(&mut self, cookie: u64);
     /// Whether its submitter waits for it, so that nobody else may take it when it is done.
-    fn is_waited(&self) -> bool;
+    fn is_sync(&self) -> bool;
     /// Leaves its record to every call of the client.
-    fn stop_waiting(&mut self);
+    fn make_async(&mut self);
     /// When it has ended. Jobs are delivered in this order.
     fn ended_at(&self) -> u64;
 }
@@ -62,45 +62,45 @@ pub(crate) enum Phase {
     /// Hardware did not stop.
     Dead,
     /// The device is unbound.
-    Gone,
+    Unbound,
 }
 
 impl Phase {
     /// The error of those who come too late.
-    pub(crate) fn check(self) -> Result {
+    pub(crate) fn accepts(self) -> Result {
         match self {
             Phase::Live => Ok(()),
             Phase::Dead => Err(EIO),
-            Phase::Gone => Err(ENODEV),
+            Phase::Unbound => Err(ENODEV),
         }
     }
 }
 
 /// What one client has.
-struct Client<J, S> {
-    /// Whatever the owner of the queue keeps for it.
-    signals: S,
+struct Client<J, W> {
+    /// What its sleepers wait for.
+    waiters: W,
     /// Jobs that are not in use.
     free: KVec<J>,
     /// Jobs that exist, at most the depth.
     made: usize,
-    /// Jobs that are pending, running or parked, or whose records are being given to somebody.
+    /// Jobs that are pending, running or deferred, or whose records are being given to somebody.
     active: KVec<Active>,
     /// Jobs that are done, oldest first.
     done: Fifo<J>,
     /// Jobs that are done and whose submitter waits.
-    waited: KVec<J>,
+    sync_done: KVec<J>,
     next_cookie: u64,
 }
 
-impl<J: Entry, S> Client<J, S> {
+impl<J: Entry, W> Client<J, W> {
     /// Takes a job off the done ones.
     fn give(&mut self, take: impl FnOnce(&mut Fifo<J>) -> Option<J>) -> Option<J> {
         let job = take(&mut self.done)?;
         // Cannot fail: there is capacity for as many as are made.
         let _ = self.active.push_within_capacity(Active {
             cookie: job.cookie(),
-            waited: false,
+            sync: false,
             at: At::Given,
         });
         Some(job)
@@ -111,7 +111,7 @@ impl<J: Entry, S> Client<J, S> {
 #[derive(Clone, Copy)]
 struct Active {
     cookie: u64,
-    waited: bool,
+    sync: bool,
     at: At,
 }
 
@@ -120,8 +120,8 @@ struct Active {
 enum At {
     /// Pending or running.
     Work,
-    /// It has ended and is parked: nothing can be done about it any more.
-    Parked,
+    /// It has ended and is deferred: nothing can be done about it any more.
+    Deferred,
     /// A call has taken it to give its record.
     Given,
 }
@@ -138,19 +138,19 @@ pub(crate) enum Reserved<J> {
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum JobState {
     /// In the queue.
     Pending,
     /// With hardware.
     Running,
     /// Done; its record waits, or is on its way.
     Done,
-    /// Nowhere: there was none, or its record was taken.
-    Nowhere,
+    /// Unknown: there was none, or its record was taken.
+    Unknown,
 }
 
 /// The queue of a channel.
-pub(crate) struct Queue<J, S> {
+pub(crate) struct Queue<J, W> {
     phase: Phase,
     /// Hardware is being stopped: nothing is started.
     held: bool,
@@ -159,20 +159,50 @@ pub(crate) struct Queue<J, S> {
     pending: Fifo<J>,
     running: Option<J>,
     /// Jobs that have ended and whose memory is still to be given back.
-    parked: Fifo<J>,
-    clients: KVVec<Option<Client<J, S>>>,
+    deferred: Fifo<J>,
+    clients: KVVec<Option<Client<J, W>>>,
     depth: usize,
 }
 
 /// Memory for a new client, allocated ahead of [`Queue::add_client`].
-pub(crate) struct Room<J, S> {
-    client: Option<Client<J, S>>,
+pub(crate) struct ClientStorage<J, W> {
+    client: Option<Client<J, W>>,
     pending: Storage<J>,
-    parked: Storage<J>,
-    clients: KVVec<Option<Client<J, S>>>,
+    deferred: Storage<J>,
+    clients: KVVec<Option<Client<J, W>>>,
 }
 
-impl<J: Entry, S> Queue<J, S> {
+impl<J, W> ClientStorage<J, W> {
+    /// Allocates what a client needs that may have `depth` jobs, and tables for `slots` clients unless
+    /// that is 0.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn new(depth: usize, slots: usize, waiters: W) -> Result<Self> {
+        let jobs = slots.checked_mul(depth).ok_or(ENOMEM)?;
+        let mut clients = KVVec::with_capacity(slots, raw::user_sized())?;
+        for _ in 0..slots {
+            clients.push(None, raw::user_sized())?;
+        }
+        Ok(Self {
+            client: Some(Client {
+                waiters,
+                free: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
+                made: 0,
+                active: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
+                done: Fifo::with_capacity(depth)?,
+                sync_done: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
+                next_cookie: 1,
+            }),
+            pending: Storage::new(jobs)?,
+            deferred: Storage::new(jobs)?,
+            clients,
+        })
+    }
+}
+
+impl<J: Entry, W> Queue<J, W> {
     /// An empty queue in which each client may have `depth` jobs.
     pub(crate) const fn new(depth: usize) -> Self {
         Self {
@@ -181,7 +211,7 @@ impl<J: Entry, S> Queue<J, S> {
             suspended: false,
             pending: Fifo::new(),
             running: None,
-            parked: Fifo::new(),
+            deferred: Fifo::new(),
             clients: KVVec::new(),
             depth,
         }
@@ -192,9 +222,9 @@ impl<J: Entry, S> Queue<J, S> {
         self.phase
     }
 
-    /// Ends the acceptance of jobs. From [`Phase::Gone`] there is no way back.
+    /// Ends the acceptance of jobs. From [`Phase::Unbound`] there is no way back.
     pub(crate) fn end(&mut self, phase: Phase) {
-        if self.phase != Phase::Gone {
+        if self.phase != Phase::Unbound {
             self.phase = phase;
         }
     }
@@ -209,74 +239,51 @@ impl<J: Entry, S> Queue<J, S> {
         }
     }
 
-    /// Allocates what a client needs, and tables for `slots` of them if that is not 0.
-    pub(crate) fn room(depth: usize, slots: usize, signals: S) -> Result<Room<J, S>> {
-        let jobs = slots.checked_mul(depth).ok_or(ENOMEM)?;
-        let mut clients = KVVec::with_capacity(slots, raw::user_sized())?;
-        for _ in 0..slots {
-            clients.push(None, raw::user_sized())?;
-        }
-        Ok(Room {
-            client: Some(Client {
-                signals,
-                free: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                made: 0,
-                active: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                done: Fifo::with_capacity(depth)?,
-                waited: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                next_cookie: 1,
-            }),
-            pending: Storage::new(jobs)?,
-            parked: Storage::new(jobs)?,
-            clients,
-        })
-    }
-
-    /// Adds a client. None if others have taken slots since the room was made: the caller makes
-    /// more. What is left in the room afterwards is to be freed outside of locks.
-    pub(crate) fn add_client(&mut self, room: &mut Room<J, S>) -> Option<ClientId> {
+    /// Adds a client. None if others have taken slots since the storage was allocated: the caller
+    /// allocates more. The caller frees what is left in the storage outside of locks.
+    pub(crate) fn add_client(&mut self, storage: &mut ClientStorage<J, W>) -> Option<ClientId> {
         let slot = match self.clients.iter().position(Option::is_none) {
             Some(slot) => slot,
             None => {
                 let slot = self.clients.len();
-                if room.clients.len() <= slot {
+                if storage.clients.len() <= slot {
                     return None;
                 }
-                for (from, to) in self.clients.iter_mut().zip(room.clients.iter_mut()) {
+                for (from, to) in self.clients.iter_mut().zip(storage.clients.iter_mut()) {
                     core::mem::swap(from, to);
                 }
-                core::mem::swap(&mut self.clients, &mut room.clients);
+                core::mem::swap(&mut self.clients, &mut storage.clients);
                 slot
             }
         };
-        *self.clients.get_mut(slot)? = room.client.take();
-        self.pending.replace_storage(&mut room.pending);
-        self.parked.replace_storage(&mut room.parked);
+        *self.clients.get_mut(slot)? = storage.client.take();
+        self.pending.replace_storage(&mut storage.pending);
+        self.deferred.replace_storage(&mut storage.deferred);
         Some(ClientId(slot))
     }
 
     /// Removes a client, whose jobs have all ended, and returns what it had.
-    pub(crate) fn remove_client(&mut self, id: ClientId) -> Option<impl Sized + use<J, S>> {
+    pub(crate) fn remove_client(&mut self, id: ClientId) -> Option<impl Sized + use<J, W>> {
         self.clients.get_mut(id.0)?.take()
     }
 
-    /// What [`Queue::room`] was given for a client.
-    pub(crate) fn signals(&self, id: ClientId) -> Option<&S> {
-        Some(&self.clients.get(id.0)?.as_ref()?.signals)
+    /// Returns what the sleepers of a client wait for.
+    pub(crate) fn waiters(&self, id: ClientId) -> Option<&W> {
+        Some(&self.clients.get(id.0)?.as_ref()?.waiters)
     }
 
     /// That of all clients.
-    pub(crate) fn all_signals(&self) -> impl Iterator<Item = &S> {
-        self.clients.iter().flatten().map(|client| &client.signals)
+    pub(crate) fn all_waiters(&self) -> impl Iterator<Item = &W> {
+        self.clients.iter().flatten().map(|client| &client.waiters)
     }
 
-    fn client(&mut self, id: ClientId) -> Option<&mut Client<J, S>> {
+    fn client(&mut self, id: ClientId) -> Option<&mut Client<J, W>> {
         self.clients.get_mut(id.0)?.as_mut()
     }
 
     /// Takes one of the client's jobs to prepare it.
     pub(crate) fn reserve(&mut self, id: ClientId) -> Result<Reserved<J>> {
-        self.phase.check()?;
+        self.phase.accepts()?;
         let depth = self.depth;
         let client = self.client(id).ok_or(ENODEV)?;
         Ok(if let Some(job) = client.free.pop() {
@@ -290,7 +297,7 @@ impl<J: Entry, S> Queue<J, S> {
     }
 
     /// Whether [`Queue::reserve`] would find a job.
-    pub(crate) fn has_room(&self, id: ClientId) -> bool {
+    pub(crate) fn has_free_job(&self, id: ClientId) -> bool {
         self.clients
             .get(id.0)
             .and_then(Option::as_ref)
@@ -300,7 +307,7 @@ impl<J: Entry, S> Queue<J, S> {
     /// Gives back a job that was reserved, or taken; none if it could not be made.
     pub(crate) fn recycle(&mut self, id: ClientId, job: Option<J>) {
         if let Some(job) = &job {
-            self.forget(id, job.cookie());
+            self.remove_active(id, job.cookie());
         }
         if let Some(client) = self.client(id) {
             match job {
@@ -313,10 +320,10 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Queues a job and returns its cookie.
     pub(crate) fn submit(&mut self, mut job: J) -> Result<u64, (Error, J)> {
-        if let Err(error) = self.phase.check() {
+        if let Err(error) = self.phase.accepts() {
             return Err((error, job));
         }
-        let waited = job.is_waited();
+        let sync = job.is_sync();
         let Some(client) = self.client(job.client()) else {
             return Err((ENODEV, job));
         };
@@ -325,7 +332,7 @@ impl<J: Entry, S> Queue<J, S> {
         // There is capacity for as many as are made, here and in `pending`.
         let active = Active {
             cookie,
-            waited,
+            sync,
             at: At::Work,
         };
         if client.active.push_within_capacity(active).is_err() {
@@ -335,7 +342,7 @@ impl<J: Entry, S> Queue<J, S> {
         match self.pending.push(job) {
             Ok(()) => Ok(cookie),
             Err(job) => {
-                self.forget(job.client(), cookie);
+                self.remove_active(job.client(), cookie);
                 Err((ENOMEM, job))
             }
         }
@@ -367,7 +374,7 @@ impl<J: Entry, S> Queue<J, S> {
     pub(crate) fn run(&mut self, job: J) {
         let active = Active {
             cookie: job.cookie(),
-            waited: job.is_waited(),
+            sync: job.is_sync(),
             at: At::Work,
         };
         if let Some(client) = self.client(job.client()) {
@@ -428,7 +435,7 @@ impl<J: Entry, S> Queue<J, S> {
             .remove(|job| job.client() == id && job.cookie() == cookie)
     }
 
-    fn forget(&mut self, id: ClientId, cookie: u64) {
+    fn remove_active(&mut self, id: ClientId, cookie: u64) {
         if let Some(client) = self.client(id) {
             if let Some(at) = client.active.iter().position(|job| job.cookie == cookie) {
                 let last = client.active.pop();
@@ -441,63 +448,63 @@ impl<J: Entry, S> Queue<J, S> {
 
     /// Keeps a job that has ended until its memory is given back. Returns it if there is no room for
     /// it, which does not happen.
-    pub(crate) fn park(&mut self, job: J) -> Result<(), J> {
+    pub(crate) fn defer(&mut self, job: J) -> Result<(), J> {
         let (id, cookie) = (job.client(), job.cookie());
         if let Some(client) = self.client(id) {
             for active in client.active.iter_mut().filter(|job| job.cookie == cookie) {
-                active.at = At::Parked;
+                active.at = At::Deferred;
             }
         }
-        self.parked.push(job)
+        self.deferred.push(job)
     }
 
-    /// Whether a job is parked.
-    pub(crate) fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
+    /// Whether a job is deferred.
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
     }
 
-    /// Takes the oldest job that is parked, to deliver it.
-    pub(crate) fn unpark(&mut self) -> Option<J> {
-        self.parked.pop()
+    /// Takes the oldest job that is deferred, to deliver it.
+    pub(crate) fn take_deferred(&mut self) -> Option<J> {
+        self.deferred.pop()
     }
 
     /// Puts a job that has ended where its record will be taken. Gives it back if its client is not
     /// there any more, which does not happen.
     pub(crate) fn deliver(&mut self, job: J) -> Result<(), J> {
         let id = job.client();
-        self.forget(id, job.cookie());
+        self.remove_active(id, job.cookie());
         let Some(client) = self.client(id) else {
             return Err(job);
         };
-        if job.is_waited() {
+        if job.is_sync() {
             // Cannot fail: there is capacity.
-            let _ = client.waited.push_within_capacity(job);
+            let _ = client.sync_done.push_within_capacity(job);
             Ok(())
         } else {
             client.done.push(job)
         }
     }
 
-    /// Where a job is.
-    pub(crate) fn place(&mut self, id: ClientId, cookie: u64) -> Place {
+    /// Returns where a job is.
+    pub(crate) fn job_state(&mut self, id: ClientId, cookie: u64) -> JobState {
         if let Some(job) = &self.running {
             if job.client() == id && job.cookie() == cookie {
-                return Place::Running;
+                return JobState::Running;
             }
         }
         let Some(client) = self.client(id) else {
-            return Place::Nowhere;
+            return JobState::Unknown;
         };
         if let Some(active) = client.active.iter().find(|job| job.cookie == cookie) {
             if active.at != At::Work {
-                Place::Done
+                JobState::Done
             } else {
-                Place::Pending
+                JobState::Pending
             }
         } else if client.done.iter().any(|job| job.cookie() == cookie) {
-            Place::Done
+            JobState::Done
         } else {
-            Place::Nowhere
+            JobState::Unknown
         }
     }
 
@@ -505,10 +512,10 @@ impl<J: Entry, S> Queue<J, S> {
     pub(crate) fn expects(&self, id: ClientId, cookie: u64) -> bool {
         self.active(id)
             .iter()
-            .any(|job| job.cookie == cookie && !job.waited)
+            .any(|job| job.cookie == cookie && !job.sync)
     }
 
-    /// Whether a job is pending, running or parked.
+    /// Whether a job is pending, running or deferred.
     pub(crate) fn has_record_to_come(&self, id: ClientId, cookie: u64) -> bool {
         self.active(id)
             .iter()
@@ -520,7 +527,7 @@ impl<J: Entry, S> Queue<J, S> {
         self.clients
             .iter()
             .flatten()
-            .map(|client| client.active.len() + client.done.len() + client.waited.len())
+            .map(|client| client.active.len() + client.done.len() + client.sync_done.len())
             .sum()
     }
 
@@ -555,8 +562,8 @@ impl<J: Entry, S> Queue<J, S> {
     }
 
     /// Puts back a job that was taken, where it was: before those that have ended later.
-    pub(crate) fn untake(&mut self, job: J) {
-        self.forget(job.client(), job.cookie());
+    pub(crate) fn put_back(&mut self, job: J) {
+        self.remove_active(job.client(), job.cookie());
         if let Some(client) = self.client(job.client()) {
             let ended = job.ended_at();
             // Cannot fail: the place that it had is free.
@@ -575,8 +582,8 @@ impl<J: Entry, S> Queue<J, S> {
     /// Makes the job of a submitter that stops waiting an ordinary one, whose record any of the
     /// client's callers may take; or returns it if it is done. The caller sees to it that the job is
     /// on its way nowhere: it is in the queue, with hardware, or done.
-    pub(crate) fn stop_waiting(&mut self, id: ClientId, cookie: u64) -> Option<J> {
-        if let Some(job) = self.take_waited(id, cookie) {
+    pub(crate) fn make_async(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        if let Some(job) = self.take_sync(id, cookie) {
             return Some(job);
         }
         let is_it = |job: &J| job.client() == id && job.cookie() == cookie;
@@ -585,22 +592,22 @@ impl<J: Entry, S> Queue<J, S> {
             _ => self.pending.find_mut(is_it),
         };
         if let Some(job) = job {
-            job.stop_waiting();
+            job.make_async();
         }
         if let Some(client) = self.client(id) {
             for active in client.active.iter_mut().filter(|job| job.cookie == cookie) {
-                active.waited = false;
+                active.sync = false;
             }
         }
         None
     }
 
     /// Takes a job that is done and whose submitter is the caller.
-    pub(crate) fn take_waited(&mut self, id: ClientId, cookie: u64) -> Option<J> {
-        let waited = &mut self.client(id)?.waited;
-        let at = waited.iter().position(|job| job.cookie() == cookie)?;
-        let last = waited.pop()?;
-        Some(match waited.get_mut(at) {
+    pub(crate) fn take_sync(&mut self, id: ClientId, cookie: u64) -> Option<J> {
+        let done = &mut self.client(id)?.sync_done;
+        let at = done.iter().position(|job| job.cookie() == cookie)?;
+        let last = done.pop()?;
+        Some(match done.get_mut(at) {
             Some(slot) => core::mem::replace(slot, last),
             None => last,
         })

@@ -3,7 +3,6 @@
 //! Waiting, deferred work and exchange between threads, where the kernel crate has nothing that fits.
 
 pub(crate) mod alarm;
+pub(crate) mod atomic_box;
 pub(crate) mod completion;
-pub(crate) mod finisher;
-pub(crate) mod slot;
-pub(crate) mod watchdog;
+pub(crate) mod deferred;

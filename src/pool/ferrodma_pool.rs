@@ -15,10 +15,6 @@ use kernel::{
     of,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
     ThisModule, //
 };
 
@@ -26,18 +22,14 @@ use ferrodma::{
     client::Client,
     driver::{
         self,
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
-    engine::{
-        bcm2835,
-        zdma,
-        Caps, //
-    },
-    memory::blocks::Stock, //
+    engine::Compatible,
+    memory::{
+        blocks::BlockPool,
+        Backing, //
+    }, //
 };
 
 /// Default of `ferrodma,block-size` in bytes, and the smallest one.
@@ -50,79 +42,27 @@ const DEFAULT_COUNT: u32 = 512;
 const FEWEST: usize = 2;
 const MOST: usize = 65536;
 
-/// Blocks of the proof on each side, if there are as many.
-const PROVED: usize = 10;
+/// Blocks of the self-test on each side, if there are as many.
+const TESTED: usize = 10;
 
-/// What the proof fills its first block with; the next has the next value.
+/// What the self-test fills its first block with; the next has the next value.
 const PATTERN: u8 = 0xaa;
 
-struct Pool<'bound> {
-    stock: Arc<Stock<'bound>>,
-}
-
-impl Function for Pool<'_> {
-    /// Has the engine move several blocks, compares, and looks whether all blocks are back.
-    fn prove(&self, _dev: &Device<Bound>, client: &Client) -> Result {
-        let count = PROVED.min(self.stock.total() / 2);
-        let mut src = self.stock.take(count)?;
-        let mut dst = self.stock.take(count)?;
-        for (value, block) in (PATTERN..).zip(&mut src) {
-            block.fill(value);
-        }
-        dst.iter_mut().for_each(|block| block.fill(0));
-        let (mut src, mut dst) = client.transfer_blocks(src, dst)?;
-        let arrived = (PATTERN..)
-            .zip(&dst)
-            .all(|(value, block)| block.iter().all(|&byte| byte == value));
-        self.stock.give(&mut src);
-        self.stock.give(&mut dst);
-        if arrived && self.stock.free() == self.stock.total() {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
-    }
-}
-
 ferrodma::parameters!();
+ferrodma::compatibles!(OF_TABLE, "pool");
 
 struct Driver;
 
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-pool"),
-            Compatible {
-                attach: zdma::attach
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,versal2-pool"),
-            Compatible {
-                attach: zdma::attach_versal2
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-pool"),
-            Compatible {
-                attach: bcm2835::attach
-            }
-        ),
-    ]
-);
-
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-pool";
-    const ADDRESSES: Addresses = Addresses::CopiedMemory;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function<'bound>(
-        dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
+    fn parameters() -> &'static Parameters {
+        &PARAMETERS
+    }
+
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
         // CAST: `usize` is wider, here and below.
         let size = driver::property_u32(dev, c"ferrodma,block-size", DEFAULT_SIZE) as usize;
         if !size.is_power_of_two() || !(SMALLEST..=PAGE_SIZE).contains(&size) {
@@ -134,25 +74,42 @@ impl ChannelDriver for Driver {
             dev_err!(dev, "ferrodma,nr-blocks is out of range: {count}\n");
             return Err(EINVAL);
         }
-        let stock = Stock::new(dev, size, count).inspect_err(|error| {
+        let blocks = BlockPool::new(dev, size, count).inspect_err(|error| {
             dev_err!(
                 dev,
                 "failed to allocate {count} blocks of {size} bytes: {error:?}\n"
             );
         })?;
-        let shape = Shape {
-            stock: Some(stock.clone()),
-            ..Shape::default()
+        Ok(Backing::Blocks(blocks))
+    }
+
+    /// Moves several blocks, compares, and checks that all are back.
+    fn self_test<'bound>(
+        _dev: &'bound Device<Bound>,
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        let Backing::Blocks(blocks) = backing else {
+            return Err(EINVAL);
         };
-        Ok((KBox::new(Pool { stock }, GFP_KERNEL)?, shape))
-    }
-
-    fn selftest() -> bool {
-        PARAMETERS.selftest()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        PARAMETERS.poll_bytes()
+        let count = TESTED.min(blocks.total() / 2);
+        let mut src = blocks.take(count)?;
+        let mut dst = blocks.take(count)?;
+        for (value, block) in (PATTERN..).zip(&mut src) {
+            block.fill(value);
+        }
+        dst.iter_mut().for_each(|block| block.fill(0));
+        let (mut src, mut dst) = client.transfer_blocks(src, dst)?;
+        let arrived = (PATTERN..)
+            .zip(&dst)
+            .all(|(value, block)| block.iter().all(|&byte| byte == value));
+        blocks.give(&mut src);
+        blocks.give(&mut dst);
+        if arrived && blocks.free() == blocks.total() {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
     }
 }
 

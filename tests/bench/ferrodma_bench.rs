@@ -3,7 +3,7 @@
 //! Measures what kernel code pays for a transfer with ferrodma; `twin_bench.c` does the same with a
 //! driver in C.
 //!
-//! When a device is bound, the measurements run in place of the proof.
+//! When a device is bound, the measurements run in place of the self-test.
 
 use core::ffi::{
     c_char,
@@ -31,10 +31,6 @@ use kernel::{
         SZ_4K,
         SZ_64K, //
     },
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
     ThisModule, //
 };
 
@@ -45,18 +41,15 @@ use ferrodma::{
         streaming::Buffers, //
     },
     driver::{
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape,
-        POLL_BYTES, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
     engine::{
         bcm2835,
         zdma,
-        Caps, //
+        Compatible, //
     },
+    memory::Backing,
     uapi::Seg, //
 };
 
@@ -99,125 +92,93 @@ fn measure<F: FnMut() -> Result>(who: &CStr, bytes: usize, segments: usize, mut 
     })
 }
 
-struct Bench<'bound> {
-    buffer: Arc<CoherentBuffer<'bound>>,
-}
-
-impl Bench<'_> {
-    /// In the coherent buffer; looks whether the bytes arrive.
-    fn copy(&self, client: &Client, bytes: usize) -> Result {
-        let half = self.buffer.len() / 2;
-        let mut content = KVVec::from_elem(0xaa, bytes, GFP_KERNEL)?;
-        self.buffer.write(0, &content)?;
-        // CAST: `usize` is as wide.
-        let (to, len) = (half as u64, bytes as u64);
-        measure(c"kernel", bytes, 1, || {
-            client
-                .copy(&[Seg { addr: 0, len }], &[Seg { addr: to, len }])
-                .map(|_| ())
-        })?;
-        content.as_mut_slice().fill(0);
-        self.buffer.read(half, &mut content)?;
-        if content.iter().all(|&byte| byte == 0xaa) {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
-    }
-
-    /// Between pieces of memory that are mapped and unmapped.
-    fn list(&self, dev: &Device<Bound>, client: &Client, bytes: usize, segments: usize) -> Result {
-        let sizes = KVec::from_elem(bytes, segments, GFP_KERNEL)?;
-        let mut src = Buffers::new(&sizes)?;
-        for (value, buffer) in (1..).zip(src.iter_mut()) {
-            // CAST: The low bits are wanted.
-            buffer.fill(value as usize as u8);
-        }
-        let mut buffers = Some((src, Buffers::new(&sizes)?));
-        measure(c"kernel-mapped", bytes, segments, || {
-            let (src, dst) = buffers.take().ok_or(EIO)?;
-            let src = src.map(dev, ToDevice)?;
-            let dst = dst.map(dev, FromDevice)?;
-            let (src, dst) = client.transfer(src, dst)?;
-            buffers = Some((src.unmap(), dst.unmap()));
-            Ok(())
-        })?;
-        let (src, dst) = buffers.ok_or(EIO)?;
-        if src.iter().eq(dst.iter()) {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
+/// In the coherent buffer; looks whether the bytes arrive.
+fn copy(buffer: &CoherentBuffer<'_>, client: &Client, bytes: usize) -> Result {
+    let half = buffer.len() / 2;
+    let mut content = KVVec::from_elem(0xaa, bytes, GFP_KERNEL)?;
+    buffer.write(0, &content)?;
+    // CAST: `usize` is as wide.
+    let (to, len) = (half as u64, bytes as u64);
+    measure(c"kernel", bytes, 1, || {
+        client
+            .copy(&[Seg { addr: 0, len }], &[Seg { addr: to, len }])
+            .map(|_| ())
+    })?;
+    content.as_mut_slice().fill(0);
+    buffer.read(half, &mut content)?;
+    if content.iter().all(|&byte| byte == 0xaa) {
+        Ok(())
+    } else {
+        Err(EIO)
     }
 }
 
-impl Function for Bench<'_> {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
-        Some(&self.buffer)
+/// Between pieces of memory that are mapped and unmapped.
+fn list(dev: &Device<Bound>, client: &Client, bytes: usize, segments: usize) -> Result {
+    let sizes = KVec::from_elem(bytes, segments, GFP_KERNEL)?;
+    let mut src = Buffers::new(&sizes)?;
+    for (value, buffer) in (1..).zip(src.iter_mut()) {
+        // CAST: The low bits are wanted.
+        buffer.fill(value as usize as u8);
+    }
+    let mut buffers = Some((src, Buffers::new(&sizes)?));
+    measure(c"kernel-mapped", bytes, segments, || {
+        let (src, dst) = buffers.take().ok_or(EIO)?;
+        let src = src.map(dev, ToDevice)?;
+        let dst = dst.map(dev, FromDevice)?;
+        let (src, dst) = client.transfer(src, dst)?;
+        buffers = Some((src.unmap(), dst.unmap()));
+        Ok(())
+    })?;
+    let (src, dst) = buffers.ok_or(EIO)?;
+    if src.iter().eq(dst.iter()) {
+        Ok(())
+    } else {
+        Err(EIO)
+    }
+}
+
+ferrodma::parameters!();
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-bench" => zdma::attach,
+    "ferrodma,bcm2835-bench" => bcm2835::attach,
+});
+
+struct Driver;
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-bench";
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
+
+    fn parameters() -> &'static Parameters {
+        &PARAMETERS
     }
 
-    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
+        Ok(Backing::Buffer(CoherentBuffer::new(dev, SZ_2M)?))
+    }
+
+    /// Measures.
+    fn self_test<'bound>(
+        dev: &'bound Device<Bound>,
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        let Backing::Buffer(buffer) = backing else {
+            return Err(EINVAL);
+        };
         client.poll_small_jobs();
         let sizes = [64, SZ_4K, SZ_64K, SZ_1M];
         sizes
             .iter()
-            .try_for_each(|&bytes| self.copy(client, bytes))?;
+            .try_for_each(|&bytes| copy(buffer, client, bytes))?;
         sizes
             .iter()
-            .try_for_each(|&bytes| self.list(dev, client, bytes, 1))?;
+            .try_for_each(|&bytes| list(dev, client, bytes, 1))?;
         [16, 256]
             .iter()
-            .try_for_each(|&segments| self.list(dev, client, 64, segments))
-    }
-}
-
-struct Driver;
-
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-bench"),
-            Compatible {
-                attach: zdma::attach
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-bench"),
-            Compatible {
-                attach: bcm2835::attach
-            }
-        ),
-    ]
-);
-
-impl ChannelDriver for Driver {
-    const STEM: &'static CStr = c"ferrodma-bench";
-    const ADDRESSES: Addresses = Addresses::BufferOffsets;
-    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
-    const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
-
-    fn function<'bound>(
-        dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
-        let buffer = CoherentBuffer::new(dev, SZ_2M)?;
-        let shape = Shape {
-            buffer_size: SZ_2M as u64,
-            max_job_bytes: SZ_2M as u64,
-            ..Shape::default()
-        };
-        Ok((KBox::new(Bench { buffer }, GFP_KERNEL)?, shape))
-    }
-
-    fn selftest() -> bool {
-        true
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        static POLL: Atomic<u32> = Atomic::new(POLL_BYTES);
-        &POLL
+            .try_for_each(|&segments| list(dev, client, 64, segments))
     }
 }
 

@@ -27,7 +27,7 @@ use ferrodma::{
         pool::{
             Block,
             BlockLayout,
-            Pool, //
+            DmaPool, //
         },
         streaming::{
             Buffers,
@@ -36,7 +36,7 @@ use ferrodma::{
         }, //
     },
     engine::zdma,
-    memory::blocks::Stock, //
+    memory::blocks::BlockPool, //
 };
 
 const LAYOUT: BlockLayout = BlockLayout {
@@ -53,7 +53,7 @@ fn give_back<T>(_: T) {}
 
 /// Blocks can be allocated from a pool, and the pool itself is memory of the device.
 pub fn pool(dev: &Device<Bound>) -> Result {
-    let pool = Pool::new(dev, c"", LAYOUT)?;
+    let pool = DmaPool::new(dev, c"", LAYOUT)?;
     #[cfg(case = "pool_is_kept")] // E0521
     keep(pool);
     #[cfg(not(case = "pool_is_kept"))]
@@ -63,7 +63,7 @@ pub fn pool(dev: &Device<Bound>) -> Result {
 
 /// A block gives its memory back when it is dropped.
 pub fn block(dev: &Device<Bound>) -> Result {
-    let block = Block::new(&Pool::new(dev, c"", LAYOUT)?, GFP_KERNEL)?;
+    let block = Block::new(&DmaPool::new(dev, c"", LAYOUT)?, GFP_KERNEL)?;
     #[cfg(case = "block_is_kept")] // E0521
     keep(block);
     #[cfg(not(case = "block_is_kept"))]
@@ -73,7 +73,7 @@ pub fn block(dev: &Device<Bound>) -> Result {
 
 /// Blocks come back from a transfer for as long as they were given.
 pub fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
-    let pool = Pool::new(dev, c"", LAYOUT)?;
+    let pool = DmaPool::new(dev, c"", LAYOUT)?;
     let (mut src, mut dst) = (KVec::new(), KVec::new());
     src.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
     dst.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
@@ -87,7 +87,7 @@ pub fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
 
 /// A stock holds blocks.
 pub fn stock(dev: &Device<Bound>) -> Result {
-    let stock = Stock::new(dev, 64, 1)?;
+    let stock = BlockPool::new(dev, 64, 1)?;
     #[cfg(case = "stock_is_kept")] // E0521
     keep(stock);
     #[cfg(not(case = "stock_is_kept"))]
@@ -97,7 +97,7 @@ pub fn stock(dev: &Device<Bound>) -> Result {
 
 /// And gives them.
 pub fn taken(dev: &Device<Bound>) -> Result {
-    let blocks = Stock::new(dev, 64, 1)?.take(1)?;
+    let blocks = BlockPool::new(dev, 64, 1)?.take(1)?;
     #[cfg(case = "taken_block_is_kept")] // E0521
     keep(blocks);
     #[cfg(not(case = "taken_block_is_kept"))]
@@ -179,7 +179,7 @@ pub fn bound(
     dev: &Device,
     #[cfg(not(case = "device_is_not_bound"))] dev: &Device<Bound>,
 ) -> Result {
-    give_back(Pool::new(dev, c"", LAYOUT)?);
+    give_back(DmaPool::new(dev, c"", LAYOUT)?);
     Ok(())
 }
 
@@ -227,7 +227,7 @@ pub fn late_block(guard: impl Deref<Target = Device<Bound>>) -> Result {
     let guard = guard;
     #[cfg(not(case = "block_is_dropped_late"))]
     let _late;
-    _late = Block::new(&Pool::new(&guard, c"", LAYOUT)?, GFP_KERNEL)?;
+    _late = Block::new(&DmaPool::new(&guard, c"", LAYOUT)?, GFP_KERNEL)?;
     Ok(())
 }
 
@@ -238,7 +238,7 @@ pub fn late_stock(guard: impl Deref<Target = Device<Bound>>) -> Result {
     let guard = guard;
     #[cfg(not(case = "stock_is_dropped_late"))]
     let _late;
-    _late = Stock::new(&guard, 64, 1)?;
+    _late = BlockPool::new(&guard, 64, 1)?;
     Ok(())
 }
 

@@ -9,10 +9,6 @@ use kernel::{
     },
     of,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
     ThisModule, //
 };
 
@@ -20,13 +16,11 @@ use ferrodma::{
     client::Client,
     dma::coherent::CoherentBuffer,
     driver::{
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
-    engine::Caps,
+    engine::Compatible,
+    memory::Backing,
     uapi::Seg, //
 };
 
@@ -38,9 +32,9 @@ use crate::{
 /// Bytes of the buffer.
 const SIZE: usize = 16 << 10;
 
-/// The function of the channel.
-struct Tested<'bound> {
-    buffer: Arc<CoherentBuffer<'bound>>,
+/// The channel under test.
+struct Tested<'a> {
+    buffer: &'a CoherentBuffer<'a>,
 }
 
 /// A segment.
@@ -149,11 +143,9 @@ impl Tested<'_> {
     }
 }
 
-impl Function for Tested<'_> {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
-        Some(&self.buffer)
-    }
-    fn prove(&self, _dev: &Device<Bound>, client: &Client) -> Result {
+impl Tested<'_> {
+    /// Runs the tests.
+    fn run(&self, client: &Client) -> Result {
         let result = run_tests(&[
             (c"copy_and_fill", &|| self.copy_and_fill(client)),
             (c"differently_cut_lists", &|| {
@@ -175,50 +167,32 @@ impl Function for Tested<'_> {
 
 pub(crate) struct Driver;
 
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-test"),
-            Compatible {
-                attach: faulty::zdma
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-test"),
-            Compatible {
-                attach: faulty::bcm2835
-            }
-        ),
-    ]
-);
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-test" => faulty::zdma,
+    "ferrodma,bcm2835-test" => faulty::bcm2835,
+});
 
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-test";
-    const ADDRESSES: Addresses = Addresses::BufferOffsets;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function<'bound>(
-        dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
-        let buffer = CoherentBuffer::new(dev, SIZE)?;
-        let function = KBox::new(Tested { buffer }, GFP_KERNEL)?;
-        let shape = Shape {
-            buffer_size: SIZE as u64,
-            max_job_bytes: SIZE as u64,
-            ..Shape::default()
+    fn parameters() -> &'static Parameters {
+        &crate::PARAMETERS
+    }
+
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
+        Ok(Backing::Buffer(CoherentBuffer::new(dev, SIZE)?))
+    }
+
+    fn self_test<'bound>(
+        _dev: &'bound Device<Bound>,
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        let Backing::Buffer(buffer) = backing else {
+            return Err(EINVAL);
         };
-        Ok((function, shape))
-    }
-
-    fn selftest() -> bool {
-        crate::is_to_test()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        &crate::POLL_BYTES
+        Tested { buffer }.run(client)
     }
 }

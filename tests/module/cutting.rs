@@ -4,10 +4,12 @@
 
 use kernel::prelude::*;
 
-use ferrodma::dma::transfer::{
-    Pair,
-    Span,
-    Transfer, //
+use ferrodma::dma::{
+    span::Span,
+    transfer::{
+        Pair,
+        Transfer, //
+    }, //
 };
 
 /// What the engines of today take in one descriptor: ZDMA, and a length field of 16 bits.

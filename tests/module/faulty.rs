@@ -28,9 +28,9 @@ use kernel::{
 use ferrodma::{
     dma::{
         chain::Chains,
+        span::Span,
         transfer::{
             Pairs,
-            Span,
             Transfer, //
         }, //
     },
@@ -41,7 +41,7 @@ use ferrodma::{
         Descriptors,
         Engine,
         Outcome,
-        Rest, //
+        Quiesced, //
     }, //
 };
 
@@ -209,7 +209,7 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
         }
     }
 
-    fn quiesce(&self, bytes: u64) -> Result<Rest> {
+    fn quiesce(&self, bytes: u64) -> Result<Quiesced> {
         if self.stuck.load(ordering::Relaxed) {
             return Err(ETIMEDOUT);
         }

@@ -3,14 +3,14 @@
 //! In-kernel tests of the helper, and channels whose hardware really goes wrong.
 //!
 //! There are three drivers, one for each kind of addresses. When a device is bound, the tests run in
-//! place of the proof, unless the module was told not to, and the device is there only if they all
+//! place of the self-test, unless the module was told not to, and the device is there only if they all
 //! pass. The kselftests use it then from user space; [`faulty`] says what is wrong with it. A fourth,
 //! [`narrow`], is for what cannot be bound.
 
 use kernel::{
     driver::Registration,
     prelude::*,
-    sync::atomic::Atomic, //
+    sync::atomic::ordering, //
 };
 
 use ferrodma::driver::pm::Adapter;
@@ -65,6 +65,8 @@ struct Tests {
 
 impl kernel::InPlaceModule for Tests {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // Jobs of the test drivers are not polled, so that each interrupts.
+        PARAMETERS.poll_bytes().store(0, ordering::Relaxed);
         try_pin_init!(Self {
             _coherent <- Registration::new(c"ferrodma_test", module),
             _sg <- Registration::new(c"ferrodma_test_sg", module),
@@ -80,18 +82,6 @@ module! {
     authors: ["The ferrodma founders"],
     description: "In-kernel tests of ferrodma, and channels that go wrong",
     license: "GPL",
-    params: {
-        selftest: bool {
-            default: true,
-            description: "Test each channel before it is offered (1, the default) or not (0)",
-        },
-    },
 }
 
-/// Jobs of the test drivers are not polled, so that each interrupts.
-static POLL_BYTES: Atomic<u32> = Atomic::new(0);
-
-/// Whether the tests are run where a device is bound.
-fn is_to_test() -> bool {
-    module_parameters::selftest.value()
-}
+ferrodma::parameters!();

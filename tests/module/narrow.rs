@@ -9,19 +9,17 @@ use kernel::{
     },
     of,
     prelude::*,
-    sync::atomic::Atomic,
     ThisModule, //
 };
 
 use ferrodma::{
+    client::Client,
     driver::{
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
-    engine::Caps, //
+    engine::Compatible,
+    memory::Backing, //
 };
 
 use crate::{
@@ -31,44 +29,30 @@ use crate::{
 
 pub(crate) struct Driver;
 
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-narrow-test"),
-            Compatible {
-                attach: faulty::zdma_narrow
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-narrow-test"),
-            Compatible {
-                attach: faulty::bcm2835_narrow
-            }
-        ),
-    ]
-);
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-narrow-test" => faulty::zdma_narrow,
+    "ferrodma,bcm2835-narrow-test" => faulty::bcm2835_narrow,
+});
 
 /// As the channel that goes wrong otherwise.
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-narrowtest";
-    const ADDRESSES: Addresses = coherent::Driver::ADDRESSES;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function<'bound>(
+    fn parameters() -> &'static Parameters {
+        &crate::PARAMETERS
+    }
+
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
+        coherent::Driver::backing(dev)
+    }
+
+    fn self_test<'bound>(
         dev: &'bound Device<Bound>,
-        caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
-        coherent::Driver::function(dev, caps)
-    }
-
-    fn selftest() -> bool {
-        coherent::Driver::selftest()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        coherent::Driver::poll_bytes()
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        coherent::Driver::self_test(dev, client, backing)
     }
 }

@@ -11,10 +11,7 @@ use kernel::{
     of,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
+    sync::Arc,
     ThisModule, //
 };
 
@@ -23,17 +20,17 @@ use ferrodma::{
     dma::pool::{
         Block,
         BlockLayout,
-        Pool, //
+        DmaPool, //
     },
     driver::{
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
-    engine::Caps,
-    memory::blocks::Stock,
+    engine::Compatible,
+    memory::{
+        blocks::BlockPool,
+        Backing, //
+    },
     uapi::Seg, //
 };
 
@@ -57,14 +54,14 @@ const _: () = {
     let () = <Block<'_> as Copies<_>>::HERE;
 };
 
-struct Tested<'bound> {
+struct Tested<'a, 'bound> {
     dev: &'bound Device<Bound>,
-    stock: Arc<Stock<'bound>>,
+    blocks: &'a BlockPool<'bound>,
 }
 
 /// Takes `count` blocks and checks where they are.
 fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) -> Result<bool> {
-    let pool = Pool::new(dev, c"test", layout)?;
+    let pool = DmaPool::new(dev, c"test", layout)?;
     // CAST: `usize` is as wide.
     let (size, align, boundary) = (
         layout.size as u64,
@@ -135,7 +132,7 @@ fn bad_layouts(dev: &Device<Bound>) -> Result<bool> {
             align,
             boundary,
         };
-        Pool::new(dev, c"test", layout).is_err_and(|error| error == EINVAL)
+        DmaPool::new(dev, c"test", layout).is_err_and(|error| error == EINVAL)
     };
     Ok(refused(0, 8, 0)
         && refused(64, 0, 0)
@@ -144,13 +141,13 @@ fn bad_layouts(dev: &Device<Bound>) -> Result<bool> {
         && refused(64, 64, 32))
 }
 
-fn small_pool(dev: &Device<Bound>) -> Result<Arc<Pool<'_>>> {
+fn small_pool(dev: &Device<Bound>) -> Result<Arc<DmaPool<'_>>> {
     let layout = BlockLayout {
         size: SIZE,
         align: SIZE,
         boundary: 0,
     };
-    Pool::new(dev, c"test", layout)
+    DmaPool::new(dev, c"test", layout)
 }
 
 fn zeroed_block_is_zero(dev: &Device<Bound>) -> Result<bool> {
@@ -185,7 +182,7 @@ fn block_keeps_its_pool(dev: &Device<Bound>) -> Result<bool> {
 }
 
 /// `count` blocks of `pool`, each filled with its number and `more`.
-fn numbered<'a>(pool: &Arc<Pool<'a>>, count: u8, more: u8) -> Result<KVec<Block<'a>>> {
+fn numbered<'a>(pool: &Arc<DmaPool<'a>>, count: u8, more: u8) -> Result<KVec<Block<'a>>> {
     let mut blocks = KVec::new();
     for number in 0..count {
         let mut block = Block::new(pool, GFP_KERNEL)?;
@@ -205,7 +202,7 @@ fn engine_moves_blocks_of_all_sizes(dev: &Device<Bound>, client: &Client) -> Res
             align: size,
             boundary: PAGE_SIZE,
         };
-        let pool = Pool::new(dev, c"test", layout)?;
+        let pool = DmaPool::new(dev, c"test", layout)?;
         let (src, dst) = (numbered(&pool, BLOCKS, 0)?, numbered(&pool, BLOCKS, 100)?);
         let (src, dst) = client.transfer_blocks(src, dst)?;
         for (src, dst) in src.iter().zip(&dst) {
@@ -226,7 +223,7 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
         align: SIZE,
         boundary: 0,
     };
-    let larger = Pool::new(dev, c"test", layout)?;
+    let larger = DmaPool::new(dev, c"test", layout)?;
     for (src, dst) in [
         (KVec::new(), KVec::new()),
         (numbered(&pool, 2, 0)?, numbered(&pool, 1, 0)?),
@@ -262,38 +259,38 @@ fn paused_engine_gives_blocks_back(dev: &Device<Bound>, client: &Client) -> Resu
     Ok(late.error == ETIMEDOUT && dst[0].iter().all(|&byte| byte == 0))
 }
 
-impl Tested<'_> {
+impl Tested<'_, '_> {
     /// All or nothing, and all come back.
-    fn stock_gives_all_or_nothing(&self) -> Result<bool> {
-        let mut most = self.stock.take(COUNT - 1)?;
-        let none = self.stock.take(2).is_err_and(|error| error == EAGAIN);
-        let one_left = self.stock.free() == 1;
-        let mut one = self.stock.take(1)?;
-        let empty = self.stock.free() == 0 && self.stock.take(1).is_err();
-        self.stock.give(&mut one);
-        self.stock.give(&mut most);
-        Ok(none && one_left && empty && one.is_empty() && self.stock.free() == COUNT)
+    fn block_pool_gives_all_or_nothing(&self) -> Result<bool> {
+        let mut most = self.blocks.take(COUNT - 1)?;
+        let none = self.blocks.take(2).is_err_and(|error| error == EAGAIN);
+        let one_left = self.blocks.free() == 1;
+        let mut one = self.blocks.take(1)?;
+        let empty = self.blocks.free() == 0 && self.blocks.take(1).is_err();
+        self.blocks.give(&mut one);
+        self.blocks.give(&mut most);
+        Ok(none && one_left && empty && one.is_empty() && self.blocks.free() == COUNT)
     }
 
     /// The next job would move more bytes than are in it.
-    fn stock_keeps_no_block_of_another_pool(&self) -> Result<bool> {
+    fn block_pool_keeps_no_block_of_another_pool(&self) -> Result<bool> {
         let layout = BlockLayout {
             size: SIZE / 2,
             align: SIZE / 2,
             boundary: 0,
         };
-        let mut blocks = self.stock.take(2)?;
-        let theirs = Block::new(&Pool::new(self.dev, c"test", layout)?, GFP_KERNEL)?;
-        let mut ours = self.stock.take(1)?;
+        let mut blocks = self.blocks.take(2)?;
+        let theirs = Block::new(&DmaPool::new(self.dev, c"test", layout)?, GFP_KERNEL)?;
+        let mut ours = self.blocks.take(1)?;
         blocks.push(theirs, GFP_KERNEL)?;
         if let Some(block) = ours.pop() {
             blocks.push(block, GFP_KERNEL)?;
         }
-        self.stock.give(&mut blocks);
-        let given = blocks.is_empty() && self.stock.free() == COUNT;
-        let mut all = self.stock.take(COUNT)?;
+        self.blocks.give(&mut blocks);
+        let given = blocks.is_empty() && self.blocks.free() == COUNT;
+        let mut all = self.blocks.take(COUNT)?;
         let fit = all.iter().all(|block| block.len() == SIZE);
-        self.stock.give(&mut all);
+        self.blocks.give(&mut all);
         Ok(given && fit)
     }
 }
@@ -304,9 +301,10 @@ fn unmapped_user_memory(client: &Client) -> Result<bool> {
     Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))
 }
 
-impl Function for Tested<'_> {
+impl Tested<'_, '_> {
     /// Runs the tests.
-    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+    fn run(&self, client: &Client) -> Result {
+        let dev = self.dev;
         run_tests(&[
             (c"ten_thousand_blocks", &|| ten_thousand_blocks(dev)),
             (c"boundary_is_not_crossed", &|| boundary_is_not_crossed(dev)),
@@ -324,11 +322,11 @@ impl Function for Tested<'_> {
             (c"paused_engine_gives_blocks_back", &|| {
                 paused_engine_gives_blocks_back(dev, client)
             }),
-            (c"stock_gives_all_or_nothing", &|| {
-                self.stock_gives_all_or_nothing()
+            (c"block_pool_gives_all_or_nothing", &|| {
+                self.block_pool_gives_all_or_nothing()
             }),
-            (c"stock_keeps_no_block_of_another_pool", &|| {
-                self.stock_keeps_no_block_of_another_pool()
+            (c"block_pool_keeps_no_block_of_another_pool", &|| {
+                self.block_pool_keeps_no_block_of_another_pool()
             }),
             (c"unmapped_message", &|| unmapped_user_memory(client)),
         ])
@@ -337,48 +335,32 @@ impl Function for Tested<'_> {
 
 pub(crate) struct Driver;
 
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-pool-test"),
-            Compatible {
-                attach: faulty::zdma
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-pool-test"),
-            Compatible {
-                attach: faulty::bcm2835
-            }
-        ),
-    ]
-);
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-pool-test" => faulty::zdma,
+    "ferrodma,bcm2835-pool-test" => faulty::bcm2835,
+});
 
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-pooltest";
-    const ADDRESSES: Addresses = Addresses::CopiedMemory;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
 
-    fn function<'bound>(
+    fn parameters() -> &'static Parameters {
+        &crate::PARAMETERS
+    }
+
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
+        Ok(Backing::Blocks(BlockPool::new(dev, SIZE, COUNT)?))
+    }
+
+    fn self_test<'bound>(
         dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
-        let stock = Stock::new(dev, SIZE, COUNT)?;
-        let shape = Shape {
-            stock: Some(stock.clone()),
-            ..Shape::default()
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        let Backing::Blocks(blocks) = backing else {
+            return Err(EINVAL);
         };
-        Ok((KBox::new(Tested { dev, stock }, GFP_KERNEL)?, shape))
-    }
-
-    fn selftest() -> bool {
-        crate::is_to_test()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        &crate::POLL_BYTES
+        Tested { dev, blocks }.run(client)
     }
 }

@@ -5,7 +5,7 @@ use ferrodma::{
     dma::pool::{
         Block,
         BlockLayout,
-        Pool, //
+        DmaPool, //
     }, //
 };
 use kernel::{
@@ -24,7 +24,7 @@ pub(crate) fn greeting(dev: &Device<Bound>, client: &Client) -> Result<bool> {
         align: 64,
         boundary: 4096,
     };
-    let pool = Pool::new(dev, c"greetings", layout)?;
+    let pool = DmaPool::new(dev, c"greetings", layout)?;
 
     let mut block = Block::zeroed(&pool, GFP_KERNEL)?;
     block[..TEXT.len()].copy_from_slice(TEXT);

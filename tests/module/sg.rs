@@ -16,7 +16,6 @@ use kernel::{
     },
     of,
     prelude::*,
-    sync::atomic::Atomic,
     ThisModule, //
 };
 
@@ -27,13 +26,11 @@ use ferrodma::{
         DeviceBuffers, //
     },
     driver::{
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
-    engine::Caps,
+    engine::Compatible,
+    memory::Backing,
     uapi::Seg, //
 };
 
@@ -46,8 +43,6 @@ use crate::{
 
 /// Most bytes in one job.
 const MAX_JOB_BYTES: u64 = 64 << 10;
-
-struct Tested;
 
 /// Numbers that differ from place to place.
 fn pattern() -> impl Iterator<Item = u8> {
@@ -240,9 +235,33 @@ fn unmapped_user_memory(client: &Client) -> Result<bool> {
     Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))
 }
 
-impl Function for Tested {
-    /// Runs the tests.
-    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
+pub(crate) struct Driver;
+
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-sg-test" => faulty::zdma_in_pairs,
+    "ferrodma,bcm2835-sg-test" => faulty::bcm2835_short,
+});
+
+impl ChannelDriver for Driver {
+    const STEM: &'static CStr = c"ferrodma-sgtest";
+    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
+    const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
+
+    fn parameters() -> &'static Parameters {
+        &crate::PARAMETERS
+    }
+
+    fn backing(_dev: &Device<Bound>) -> Result<Backing<'_>> {
+        Ok(Backing::Pages {
+            max_job_bytes: MAX_JOB_BYTES,
+        })
+    }
+
+    fn self_test<'bound>(
+        dev: &'bound Device<Bound>,
+        client: &Client,
+        _backing: &Backing<'bound>,
+    ) -> Result {
         run_tests(&[
             (
                 c"longest_span_and_one_more",
@@ -272,52 +291,5 @@ impl Function for Tested {
             }),
             (c"unmapped_user_memory", &|| unmapped_user_memory(client)),
         ])
-    }
-}
-
-pub(crate) struct Driver;
-
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-sg-test"),
-            Compatible {
-                attach: faulty::zdma_in_pairs
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-sg-test"),
-            Compatible {
-                attach: faulty::bcm2835_short
-            }
-        ),
-    ]
-);
-
-impl ChannelDriver for Driver {
-    const STEM: &'static CStr = c"ferrodma-sgtest";
-    const ADDRESSES: Addresses = Addresses::UserMemory;
-    const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
-    const MODULE: &'static ThisModule = kernel::module::this_module::<crate::LocalModule>();
-
-    fn function<'bound>(
-        _dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
-        let shape = Shape {
-            max_job_bytes: MAX_JOB_BYTES,
-            ..Shape::default()
-        };
-        Ok((KBox::new(Tested, GFP_KERNEL)?, shape))
-    }
-
-    fn selftest() -> bool {
-        crate::is_to_test()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        &crate::POLL_BYTES
     }
 }

@@ -15,10 +15,6 @@ use kernel::{
     of,
     platform,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
     ThisModule, //
 };
 
@@ -30,33 +26,34 @@ use ferrodma::{
         pool::{
             Block,
             BlockLayout,
-            Pool, //
+            DmaPool, //
         },
+        span::Span,
         streaming::Buffers,
         transfer::{
             Pairs,
-            Span,
             Transfer, //
         }, //
     },
     driver::{
         self,
-        Addresses,
-        ChannelDriver,
-        Compatible,
-        Function,
-        Shape, //
+        parameters::Parameters,
+        ChannelDriver, //
     },
     engine::{
         bcm2835,
         zdma,
         Caps,
+        Compatible,
         Descriptors,
         Engine,
         Outcome,
-        Rest, //
+        Quiesced, //
     },
-    memory::blocks::Stock,
+    memory::{
+        blocks::BlockPool,
+        Backing, //
+    },
     uapi::Seg, //
 };
 
@@ -128,7 +125,7 @@ unsafe impl<E: Known> Engine for Watched<E> {
         self.0.bytes_done(transfer)
     }
 
-    fn quiesce(&self, bytes: u64) -> Result<Rest> {
+    fn quiesce(&self, bytes: u64) -> Result<Quiesced> {
         self.0.quiesce(bytes)
     }
 
@@ -207,7 +204,7 @@ fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
         align: BLOCK,
         boundary: 0,
     };
-    let pool = Pool::new(dev, c"outside", layout)?;
+    let pool = DmaPool::new(dev, c"outside", layout)?;
     let (mut src, mut dst) = (KVec::new(), KVec::new());
     src.push(Block::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
     dst.push(Block::new(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
@@ -215,103 +212,68 @@ fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     let (src, dst) = client.transfer_blocks(src, dst)?;
     ensure(src[0][..] == dst[0][..] && pool.block_size() == BLOCK)?;
 
-    let stock = Stock::new(dev, BLOCK, 4)?;
+    let stock = BlockPool::new(dev, BLOCK, 4)?;
     let mut taken = stock.take(3)?;
     ensure(stock.free() == 1 && stock.total() == 4 && stock.block_size() == BLOCK)?;
     stock.give(&mut taken);
     ensure(stock.free() == 4)
 }
 
-struct Outside<'bound> {
-    buffer: Arc<CoherentBuffer<'bound>>,
-}
-
-impl Outside<'_> {
-    /// The buffer of the channel.
-    fn coherent(&self, client: &Client) -> Result {
-        // CAST: A small number, here and below.
-        let seg = |at: usize| Seg {
-            addr: at as u64,
-            len: LEN as u64,
-        };
-        ensure(self.buffer.len() == SIZE && LEN % client.alignment() == 0)?;
-        self.buffer.write(0, &[4; LEN])?;
-        client.copy(&[seg(0)], &[seg(LEN)])?;
-        client.fill(5, &[seg(2 * LEN)])?;
-        let mut bytes = KVec::from_elem(0, 2 * LEN, GFP_KERNEL)?;
-        self.buffer.read(LEN, &mut bytes)?;
-        let (copied, filled) = bytes.split_at(LEN);
-        ensure(copied.iter().all(|&byte| byte == 4) && filled.iter().all(|&byte| byte == 5))
-    }
-}
-
-impl Function for Outside<'_> {
-    fn buffer(&self) -> Option<&Arc<CoherentBuffer<'_>>> {
-        Some(&self.buffer)
-    }
-
-    fn prove(&self, dev: &Device<Bound>, client: &Client) -> Result {
-        client.poll_small_jobs();
-        dev_info!(dev, "errors interrupt: {}\n", client.has_fault_irq());
-        lists()?;
-        self.coherent(client)?;
-        streaming(dev, client)?;
-        blocks(dev, client)
-    }
+/// The buffer of the channel.
+fn coherent(buffer: &CoherentBuffer<'_>, client: &Client) -> Result {
+    // CAST: A small number, here and below.
+    let seg = |at: usize| Seg {
+        addr: at as u64,
+        len: LEN as u64,
+    };
+    ensure(buffer.len() == SIZE && LEN % client.alignment() == 0)?;
+    buffer.write(0, &[4; LEN])?;
+    client.copy(&[seg(0)], &[seg(LEN)])?;
+    client.fill(5, &[seg(2 * LEN)])?;
+    let mut bytes = KVec::from_elem(0, 2 * LEN, GFP_KERNEL)?;
+    buffer.read(LEN, &mut bytes)?;
+    let (copied, filled) = bytes.split_at(LEN);
+    ensure(copied.iter().all(|&byte| byte == 4) && filled.iter().all(|&byte| byte == 5))
 }
 
 ferrodma::parameters!();
+ferrodma::compatibles!(OF_TABLE, {
+    "ferrodma,zynqmp-test" => zdma,
+    "ferrodma,versal2-outside-test" => zdma::attach_versal2,
+    "ferrodma,bcm2835-test" => bcm2835,
+});
 
 struct Driver;
 
-kernel::of_device_table!(
-    OF_TABLE,
-    Compatible,
-    [
-        (
-            of::DeviceId::new(c"ferrodma,zynqmp-test"),
-            Compatible { attach: zdma }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,versal2-outside-test"),
-            Compatible {
-                attach: zdma::attach_versal2
-            }
-        ),
-        (
-            of::DeviceId::new(c"ferrodma,bcm2835-test"),
-            Compatible { attach: bcm2835 }
-        ),
-    ]
-);
-
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-outside";
-    const ADDRESSES: Addresses = Addresses::BufferOffsets;
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;
     const MODULE: &'static ThisModule = kernel::module::this_module::<LocalModule>();
 
-    fn function<'bound>(
-        dev: &'bound Device<Bound>,
-        _caps: &Caps,
-    ) -> Result<(KBox<dyn Function + 'bound>, Shape<'bound>)> {
+    fn parameters() -> &'static Parameters {
+        &PARAMETERS
+    }
+
+    fn backing(dev: &Device<Bound>) -> Result<Backing<'_>> {
         // CAST: `SIZE` is a small number, and `usize` is wider.
         let size = driver::property_u32(dev, c"ferrodma,buffer-size", SIZE as u32) as usize;
-        let buffer = CoherentBuffer::new(dev, size)?;
-        let shape = Shape {
-            buffer_size: size as u64,
-            max_job_bytes: size as u64,
-            ..Shape::default()
+        Ok(Backing::Buffer(CoherentBuffer::new(dev, size)?))
+    }
+
+    fn self_test<'bound>(
+        dev: &'bound Device<Bound>,
+        client: &Client,
+        backing: &Backing<'bound>,
+    ) -> Result {
+        let Backing::Buffer(buffer) = backing else {
+            return Err(EINVAL);
         };
-        Ok((KBox::new(Outside { buffer }, GFP_KERNEL)?, shape))
-    }
-
-    fn selftest() -> bool {
-        PARAMETERS.selftest()
-    }
-
-    fn poll_bytes() -> &'static Atomic<u32> {
-        PARAMETERS.poll_bytes()
+        client.poll_small_jobs();
+        dev_info!(dev, "errors interrupt: {}\n", client.has_fault_irq());
+        lists()?;
+        coherent(buffer, client)?;
+        streaming(dev, client)?;
+        blocks(dev, client)
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of a job: its memory is given back, and its record can be taken.
+//! The end of a job: its memory is unmapped, and its record can be taken.
 
 use kernel::prelude::*;
 
 use crate::{
+    dma::chain::Chains,
     job::Job,
     memory::{
         Patience,
@@ -20,8 +21,8 @@ use super::{
 };
 
 impl Channel {
-    /// Writes down how a job has ended that hardware does not work on, at `time`.
-    pub(super) fn close(
+    /// Writes down how a job has ended at `time`. Hardware does not work on it.
+    pub(super) fn record_end(
         &self,
         state: &mut State,
         job: &mut Job,
@@ -43,18 +44,17 @@ impl Channel {
         );
 
         let chains = job.transfer.chains.as_ref();
-        if job.lent.needs_settling()
-            || chains.is_some_and(|chains| chains.exceed(SPARE_DESCRIPTORS))
+        if job.memory.needs_unmap() || chains.is_some_and(|chains| chains.exceed(SPARE_DESCRIPTORS))
         {
-            job.unsettled = true;
-            state.unsettled += 1;
+            job.still_mapped = true;
+            state.still_mapped += 1;
         } else if let Some(chains) = job.transfer.chains.take() {
-            // What is left is freed.
+            // Chains that are not kept are freed.
             let _ = self.keep(state, chains);
         }
     }
 
-    /// Ends a job that hardware does not work on, at `time`.
+    /// Ends a job at `time`. Hardware does not work on it.
     pub(super) fn complete(
         &self,
         state: &mut State,
@@ -63,15 +63,15 @@ impl Channel {
         bytes: u64,
         time: i64,
     ) {
-        self.close(state, &mut job, status, bytes, time);
-        // What is parked is delivered by `finish_parked()`, so that records stay in order jobs that
-        // end meanwhile go the same way.
-        let is_behind = state.settles || state.queue.has_parked();
-        if !job.waited && (job.unsettled || is_behind) {
+        self.record_end(state, &mut job, status, bytes, time);
+        // `complete_deferred()` delivers deferred jobs. So that records stay in order, jobs that end
+        // meanwhile go the same way.
+        let is_behind = state.completing || state.queue.has_deferred();
+        if !job.sync && (job.still_mapped || is_behind) {
             // There is room for all jobs.
-            let _ = state.queue.park(job);
-            if !state.submits {
-                self.finisher.schedule();
+            let _ = state.queue.defer(job);
+            if !state.submitting {
+                self.completer.queue();
             }
         } else {
             self.deliver(state, job);
@@ -80,85 +80,107 @@ impl Channel {
 
     /// Lets the record of a job be taken.
     fn deliver(&self, state: &mut State, job: KBox<Job>) {
-        // Whoever is woken takes the lock before looking, and so finds the job delivered.
-        if job.waited {
-            job.wake.complete();
-        } else {
-            let id = job.client;
-            if let Some(signals) = state.queue.signals(id) {
-                signals.changed.notify_all();
-            }
+        // A task that is woken takes the lock before it looks, and so finds the job delivered.
+        if job.sync {
+            job.done.complete();
+        } else if let Some(waiters) = state.queue.waiters(job.client) {
+            waiters.notify_all();
         }
         // A client is removed after its jobs.
         let _ = state.queue.deliver(job);
     }
 
-    /// Gives back the memory of a job that has ended, unless [`Channel::close`] has. May sleep, as
-    /// `patience` says.
+    /// Keeps chains for a later job, or returns them to be freed.
+    pub(super) fn keep(&self, state: &mut State, chains: KBox<Chains>) -> Option<KBox<Chains>> {
+        // None is kept beyond unbind: the pool goes with its device.
+        if state.queue.phase() != Phase::Live {
+            return Some(chains);
+        }
+        let more = self.spare.put(chains)?;
+        state
+            .spare
+            .push_within_capacity(more)
+            .err()
+            .map(|error| error.0)
+    }
+
+    /// Unmaps and unpins the memory of a job that has ended, unless [`Channel::record_end`] has. May
+    /// sleep, as `patience` says.
     ///
     /// # Safety
     ///
-    /// The job has ended, and comes from this channel. It is settled once.
-    pub(crate) unsafe fn settle(&self, job: &mut Job, patience: Patience) {
-        if core::mem::take(&mut job.unsettled) {
-            // SAFETY: The job has ended, so hardware does not access its memory. It is one of
-            // `unsettled`, for which unbind waits.
-            unsafe { job.lent.unmap(&job.request, job.progress) };
-            let chains = job.transfer.chains.take().map(|mut chains| {
-                chains.trim(SPARE_DESCRIPTORS);
-                chains
-            });
-            let mut state = self.state.lock();
-            if let Some(left) = chains.and_then(|chains| self.keep(&mut state, chains)) {
-                // This is memory of the device too, so it is freed before unbind can go on.
-                drop(state);
-                drop(left);
-                state = self.state.lock();
-            }
-            state.unsettled -= 1;
-            if state.unsettled == 0 && state.queue.phase() == Phase::Gone {
-                self.settled.notify_all();
-            }
-            drop(state);
-            self.announce_blocks();
-            job.lent.release(patience);
-            job.transfer.clear(None);
+    /// The job has ended, and comes from this channel. No other context unmaps it.
+    pub(crate) unsafe fn unmap(&self, job: &mut Job, patience: Patience) {
+        if !core::mem::take(&mut job.still_mapped) {
+            return;
         }
-    }
-
-    /// Tells those who were told that there are not enough blocks that some are back.
-    pub(super) fn announce_blocks(&self) {
-        if self.stock.as_ref().is_some_and(|stock| stock.was_short()) {
-            for signals in self.state.lock().queue.all_signals() {
-                signals.changed.notify_all();
-            }
-        }
-    }
-
-    /// Settles jobs that nobody waits for, and delivers them: up to `most` of them, and leaves others
-    /// to the finisher. May sleep.
-    pub(crate) fn finish_parked(&self, most: usize) {
+        // SAFETY: The job has ended, so hardware does not access its memory. It is one of those that
+        // unbind waits for.
+        unsafe { job.memory.unmap(&job.request, job.progress) };
+        let chains = job.transfer.chains.take().map(|mut chains| {
+            chains.trim(SPARE_DESCRIPTORS);
+            chains
+        });
         let mut state = self.state.lock();
-        // Records stay in order: one at a time does this, and goes on with what others would do.
-        if core::mem::replace(&mut state.settles, true) {
+        if let Some(left) = chains.and_then(|chains| self.keep(&mut state, chains)) {
+            // This is memory of the device too, so it is freed before unbind can go on.
+            drop(state);
+            drop(left);
+            state = self.state.lock();
+        }
+        state.still_mapped -= 1;
+        if state.still_mapped == 0 && state.queue.phase() == Phase::Unbound {
+            self.all_unmapped.notify_all();
+        }
+        drop(state);
+        self.wake_block_waiters();
+        job.memory.release(patience);
+        job.transfer.clear(None);
+    }
+
+    /// Wakes the clients that found too few free blocks.
+    pub(super) fn wake_block_waiters(&self) {
+        if self
+            .staging
+            .blocks()
+            .is_some_and(|blocks| blocks.was_short())
+        {
+            for waiters in self.state.lock().queue.all_waiters() {
+                waiters.notify_all();
+            }
+        }
+    }
+
+    /// Unmaps all deferred jobs, and delivers them. May sleep.
+    pub(super) fn complete_all_deferred(&self) {
+        self.complete_deferred(usize::MAX);
+    }
+
+    /// Unmaps deferred jobs and delivers them, up to `most` of them, and leaves the others to the
+    /// channel's deferred work. May sleep.
+    pub(crate) fn complete_deferred(&self, most: usize) {
+        let mut state = self.state.lock();
+        // Records stay in order: one context at a time does this, and goes on with those that come
+        // meanwhile.
+        if core::mem::replace(&mut state.completing, true) {
             return;
         }
         for _ in 0..most {
-            let Some(mut job) = state.queue.unpark() else {
-                state.settles = false;
+            let Some(mut job) = state.queue.take_deferred() else {
+                state.completing = false;
                 return;
             };
             drop(state);
-            // One job that waits for user space would hold up those of all others. What it leaves is
-            // done by whoever takes the record.
-            // SAFETY: The job has ended, and is nowhere else.
-            unsafe { self.settle(&mut job, Patience::Hurry) };
+            // A job that waits for user space would hold up those of all clients. The task that takes
+            // its record does what is left.
+            // SAFETY: The job has ended, and only this context has it.
+            unsafe { self.unmap(&mut job, Patience::Hurry) };
             state = self.state.lock();
             self.deliver(&mut state, job);
         }
-        state.settles = false;
-        if state.queue.has_parked() {
-            self.finisher.schedule();
+        state.completing = false;
+        if state.queue.has_deferred() {
+            self.completer.queue();
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Programs can bring such events about as often as they like. What the log does not have is
 //! counted in debugfs.
 
-/// Lines in each interval, as printk's own limit has them.
+/// CacheLines in each interval, as printk's own limit has them.
 const BURST: u32 = 10;
 const INTERVAL_NS: i64 = 5_000_000_000;
 

@@ -106,7 +106,7 @@ impl Call<'_> {
         match channel.state.lock().queue.phase() {
             Phase::Live => {}
             Phase::Dead => info.flags |= uapi::INFO_DEAD,
-            Phase::Gone => return Err(ENODEV),
+            Phase::Unbound => return Err(ENODEV),
         }
         self.write(&info)
     }
@@ -151,20 +151,20 @@ impl Call<'_> {
         self.client.claim()?;
 
         let options = Options {
-            waited: submit.flags & uapi::SUBMIT_WAIT != 0,
+            sync: submit.flags & uapi::SUBMIT_WAIT != 0,
             // CAST: At most the channel's maximum, which is no more than an hour.
             timeout: Delta::from_nanos(submit.timeout_ns as i64),
             user_data: submit.user_data,
         };
-        let ticket = self.client.submit(&options, self.nonblocking, |request| {
+        let submitted = self.client.submit(&options, self.nonblocking, |request| {
             request.clear(fill);
             if fill.is_none() {
                 request.read_src(nr_src, |segs| read_segs(submit.src, segs))?;
             }
             request.read_dst(nr_dst, |segs| read_segs(submit.dst, segs))
         })?;
-        submit.cookie = ticket.cookie;
-        if options.waited {
+        submit.cookie = submitted.cookie;
+        if options.sync {
             let announced = Submit {
                 flags: submit.flags | uapi::SUBMIT_SUBMITTED,
                 completion: Record {
@@ -175,7 +175,7 @@ impl Call<'_> {
             };
             submit.completion = self
                 .client
-                .wait_submitted(ticket, || self.write(&announced))?;
+                .wait_submitted(submitted, || self.write(&announced))?;
             return self.write(&submit);
         }
         let cookie = submit.cookie;

@@ -13,114 +13,49 @@
 //! program has opened. One look finds them all that way, and a program that closes its file and
 //! keeps the mapping has closed the file: its jobs end.
 //!
-//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
-//! [`include/linux/anon_inodes.h`](srctree/include/linux/anon_inodes.h)
-
-use core::ptr::NonNull;
+//! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use kernel::{
     bindings,
-    error::from_err_ptr,
-    ffi::{
-        c_char,
-        c_int,
-        c_void, //
-    },
+    ffi::c_int,
     mm::virt::{
         flags,
         VmaNew, //
     },
     prelude::*,
-    str::CString,
     sync::Arc, //
 };
 
-use crate::channel::Channel;
+use crate::{
+    channel::Channel,
+    hardware::window::Window, //
+};
 
-#[expect(
-    improper_ctypes,
-    reason = "as for the bindings: an empty C structure deep inside, never passed by value"
-)]
-extern "C" {
-    /// See `helpers.c`.
-    fn ferrodma_window_file(
-        name: *const c_char,
-        operations: *const bindings::file_operations,
-        private: *mut c_void,
-    ) -> *mut bindings::file;
-}
-
-/// The file that all mappings of a channel's buffer belong to. Nothing is mapped any more when it
-/// is dropped, which must not be before the gate is closed.
+/// Makes the window to the buffer of `channel`, which `/proc/<pid>/maps` shows as `[name]`.
 ///
-/// # Invariants
+/// # Errors
 ///
-/// `file` is a valid file, of which this holds a reference. Its private data is an `Arc<Channel>`.
-pub(crate) struct Window {
-    file: NonNull<bindings::file>,
-    channel: Arc<Channel>,
-}
-
-// SAFETY: A file may be used from any thread.
-unsafe impl Send for Window {}
-// SAFETY: As above.
-unsafe impl Sync for Window {}
-
-impl Window {
-    /// A window to the buffer of `channel`, which `/proc/<pid>/maps` shows as `[name]`.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM, ENFILE; EACCES where a security module says so.
-    pub(crate) fn new(channel: &Arc<Channel>, name: &CStr) -> Result<Self> {
-        let name = CString::try_from_fmt(fmt!("[{name}]"))?;
-        let private = Arc::into_raw(channel.clone());
-        // SAFETY: The name is copied. The operations are static, and expect a private pointer of
-        // this kind.
-        let file = from_err_ptr(unsafe {
-            ferrodma_window_file(
-                name.as_char_ptr(),
-                Operations::files(),
-                private.cast_mut().cast(),
-            )
-        });
-        match file.and_then(|file| NonNull::new(file).ok_or(ENOMEM)) {
-            // INVARIANT: The file is new, and the reference to the channel is its own.
-            Ok(file) => Ok(Self {
-                file,
-                channel: channel.clone(),
-            }),
-            Err(error) => {
-                // SAFETY: There is no file that would hold this reference.
-                drop(unsafe { Arc::from_raw(private) });
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        // SAFETY: The file is valid, and so is its mapping. A length of zero stands for all.
-        unsafe { bindings::unmap_mapping_range((*self.file.as_ptr()).f_mapping, 0, 0, 1) };
-        // SAFETY: The reference is ours. Areas that are still there hold their own.
-        unsafe { bindings::fput(self.file.as_ptr()) };
-        // The file keeps the channel for a while, also one that was never offered to anyone.
-        self.channel.strip();
-    }
+/// ENOMEM, ENFILE; EACCES where a security module says so.
+pub(crate) fn window(channel: &Arc<Channel>, name: &CStr) -> Result<Window> {
+    let private = Arc::into_raw(channel.clone());
+    // SAFETY: The operations take the private pointer for a reference to a channel.
+    unsafe { Window::new(name, Operations::files(), private.cast_mut().cast()) }.inspect_err(|_| {
+        // SAFETY: There is no file that would hold this reference.
+        drop(unsafe { Arc::from_raw(private) });
+    })
 }
 
 /// Sets up `vma` to show the buffer of `channel`.
 ///
 /// # Errors
 ///
-/// ENODEV: the device is unbound, or its function has no buffer. EINVAL: the mapping is not shared.
+/// ENODEV: the device is unbound, or the channel has no buffer. EINVAL: the mapping is not shared.
 /// EPERM: the program asks for PROT_EXEC. ENXIO: it reaches beyond the end of the buffer.
 /// EOPNOTSUPP: see [`CoherentBuffer::prepare_vma`](crate::dma::coherent::CoherentBuffer::prepare_vma).
 pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     let pass = channel.gate.enter().ok_or(ENODEV)?;
     let hw = pass.hw();
-    let buffer = hw.buffer().ok_or(ENODEV)?;
+    let buffer = hw.buffer.as_ref().ok_or(ENODEV)?;
     // A file that is open for reading only is mapped without VM_SHARED, though MAP_SHARED was asked
     // for; VM_MAYSHARE tells that.
     if vma.flags() & flags::MAYSHARE == 0 {
@@ -132,7 +67,7 @@ pub(crate) fn map(channel: &Channel, vma: &VmaNew) -> Result {
     // the opened one. The operations are static, in the helper's module, which the window's file
     // holds.
     unsafe {
-        bindings::vma_set_file(vma.as_ptr(), hw.window.file.as_ptr());
+        bindings::vma_set_file(vma.as_ptr(), hw.window.file());
         (*vma.as_ptr()).vm_ops = Operations::areas();
     }
     Ok(())
@@ -201,7 +136,7 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
         (fault.vma, fault.address, channel)
     };
     let done = channel.gate.enter().and_then(|pass| {
-        let buffer = pass.hw().buffer()?;
+        let buffer = pass.hw().buffer.as_ref()?;
         // SAFETY: `map` has had the buffer prepare the area. Unbind waits for the pass, and takes
         // the pages from all areas before it frees the buffer.
         Some(unsafe { buffer.fault_in(vma, address) })
@@ -214,7 +149,7 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
 ///
 /// To be called by the VFS only, as `file_operations::release` of a window's file.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `Window::new` has put the reference there.
+    // SAFETY: `window()` has put the reference there.
     drop(unsafe { Arc::from_raw((*file).private_data.cast::<Channel>()) });
     0
 }

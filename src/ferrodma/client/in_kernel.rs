@@ -16,25 +16,31 @@ use kernel::{
 };
 
 use crate::{
-    channel::Stage,
+    channel::{
+        SubmitState,
+        Submitted, //
+    },
     dma::{
-        pool::Block,
+        pool::{
+            Block,
+            BlockPair, //
+        },
         streaming::{
             DeviceBuffers,
+            DevicePair,
             IdleBuffers,
             Rejected, //
         }, //
     },
     job::Job,
-    memory::Lent,
+    memory::JobMemory,
     sync::completion::Wait,
     uapi::Seg, //
 };
 
 use super::{
     Client,
-    Options,
-    Ticket, //
+    Options, //
 };
 
 /// TIMEOUT: How much longer than the longest limit of a job kernel code waits for its record before it cancels
@@ -59,29 +65,26 @@ impl Client {
 
     fn run(&self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result<u64> {
         let options = Options {
-            waited: true,
+            sync: true,
             timeout: Delta::ZERO,
             user_data: 0,
         };
-        let ticket = self.submit(&options, false, |request| request.set(src, dst, fill))?;
-        self.wait_ended(&ticket);
-        let mut job = self.take_job(ticket)?;
-        let (status, bytes) = (job.wind_up(), job.record.bytes);
+        let submitted = self.submit(&options, false, |request| request.set(src, dst, fill))?;
+        self.wait_ended(&submitted);
+        let mut job = self.take_job(submitted)?;
+        let record = job.take_record();
         self.recycle(job);
-        match status {
-            0 => Ok(bytes),
-            errno => Err(Error::from_errno(errno)),
-        }
+        to_result(record.status).map(|()| record.bytes)
     }
 
     /// Waits until a job has ended.
-    fn wait_ended(&self, ticket: &Ticket) {
-        let Stage::Queued(Some(wake)) = &ticket.stage else {
+    fn wait_ended(&self, submitted: &Submitted) {
+        let SubmitState::Queued(Some(done)) = &submitted.state else {
             return;
         };
-        if wake.wait_timeout(self.channel.max_timeout() + GRACE) == Wait::TimedOut {
+        if done.wait_timeout(self.channel.max_timeout() + GRACE) == Wait::TimedOut {
             // Whatever this says, the job has ended when it returns.
-            let _ = self.channel.cancel(self.id, ticket.cookie);
+            let _ = self.channel.cancel(self.id, submitted.cookie);
         }
     }
 
@@ -111,11 +114,11 @@ impl Client {
                 })
             }
         };
-        job.lent = Lent::lend(src, dst);
-        let (result, mut lent) = self.run_lent(job);
+        job.memory = JobMemory::streaming(src, dst);
+        let (result, mut memory) = self.run_prepared(job);
         // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
         // the arguments. Those that hardware may still access are not with the job any more.
-        let buffers = unsafe { lent.give_back() };
+        let buffers = unsafe { memory.take_streaming() };
         match (result, buffers) {
             (Ok(()), Some((src, dst))) => {
                 // SAFETY: As above.
@@ -155,10 +158,10 @@ impl Client {
         // SAFETY: The types differ in a lifetime only. The job has ended before this returns, and
         // then has no blocks any more, or was leaked.
         let blocks = unsafe { transmute::<BlockPair<'a>, BlockPair<'static>>((src, dst)) };
-        job.lent = Lent::Blocks(ManuallyDrop::new(blocks));
-        match self.run_lent(job) {
-            (Ok(()), Lent::Blocks(blocks)) => Ok(ManuallyDrop::into_inner(blocks)),
-            (Err(error), Lent::Blocks(blocks)) => Err(Rejected {
+        job.memory = JobMemory::Blocks(ManuallyDrop::new(blocks));
+        match self.run_prepared(job) {
+            (Ok(()), JobMemory::Blocks(blocks)) => Ok(ManuallyDrop::into_inner(blocks)),
+            (Err(error), JobMemory::Blocks(blocks)) => Err(Rejected {
                 error,
                 value: Some(ManuallyDrop::into_inner(blocks)),
             }),
@@ -170,29 +173,29 @@ impl Client {
     }
 
     /// Runs a job whose memory is lent already, and returns what became of it and of the memory.
-    fn run_lent(&self, mut job: KBox<Job>) -> (Result, Lent) {
+    fn run_prepared(&self, mut job: KBox<Job>) -> (Result, JobMemory) {
         job.request.clear(None);
         let options = Options {
-            waited: true,
+            sync: true,
             timeout: Delta::ZERO,
             user_data: 0,
         };
         let (mut job, result) = match self.submit_filled(&options, job) {
             Err((error, job)) => (job, Err(error)),
-            Ok(ticket) => {
-                self.wait_ended(&ticket);
-                match self.take_job(ticket) {
+            Ok(submitted) => {
+                self.wait_ended(&submitted);
+                match self.take_job(submitted) {
                     Ok(job) => {
                         let result = to_result(job.record.status);
                         (job, result)
                     }
-                    Err(error) => return (Err(error), Lent::Nothing),
+                    Err(error) => return (Err(error), JobMemory::Empty),
                 }
             }
         };
-        let lent = core::mem::take(&mut job.lent);
+        let memory = core::mem::take(&mut job.memory);
         self.recycle(job);
-        (result, lent)
+        (result, memory)
     }
 }
 
@@ -203,7 +206,7 @@ fn check_buffers(src: &DeviceBuffers<'_>, dst: &DeviceBuffers<'_>) -> Result {
         let is_open = buffers
             .direction()
             .is_some_and(|d| d == direction || d == Bidirectional);
-        if !is_open || buffers.memory.is_known {
+        if !is_open || buffers.memory.addresses_known {
             return Err(EINVAL);
         }
     }
@@ -223,9 +226,3 @@ fn check_blocks(src: &[Block<'_>], dst: &[Block<'_>], alignment: usize) -> Resul
     }
     Ok(())
 }
-
-/// Source and destination of [`Client::transfer_blocks`].
-pub type BlockPair<'a> = (KVec<Block<'a>>, KVec<Block<'a>>);
-
-/// Source and destination of [`Client::transfer`].
-pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);

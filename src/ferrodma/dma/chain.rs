@@ -12,9 +12,9 @@ use crate::{
     dma::{
         pool::{
             Block,
-            Pool, //
+            DmaPool, //
         },
-        transfer::Span, //
+        span::Span, //
     },
     raw, //
 };
@@ -58,7 +58,7 @@ impl Chain {
     /// # Safety
     ///
     /// The chain is dropped before the device of `pool` is unbound, or leaked.
-    pub(crate) unsafe fn reserve(&mut self, pool: &Arc<Pool<'_>>, count: usize) -> Result {
+    pub(crate) unsafe fn reserve(&mut self, pool: &Arc<DmaPool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
             let block = Block::zeroed(pool, raw::user_sized())?;
             // SAFETY: The caller promises what is needed.
@@ -167,7 +167,11 @@ impl Chains {
     /// # Safety
     ///
     /// As for [`Chain::reserve`].
-    pub(crate) unsafe fn pattern(&mut self, patterns: &Arc<Pool<'_>>, value: u8) -> Result<Span> {
+    pub(crate) unsafe fn pattern(
+        &mut self,
+        patterns: &Arc<DmaPool<'_>>,
+        value: u8,
+    ) -> Result<Span> {
         let block = match &mut self.pattern {
             Some(block) => block,
             none => {

@@ -40,7 +40,7 @@ use kernel::{
 };
 
 use crate::{
-    dma::transfer::Span,
+    dma::span::Span,
     raw, //
 };
 
@@ -64,7 +64,7 @@ const ATTRS: c_ulong = bindings::DMA_ATTR_FORCE_CONTIGUOUS as c_ulong;
 
 /// A coherent buffer of whole pages, zero at first.
 ///
-/// Like the blocks of a [`Pool`](crate::dma::pool::Pool) it goes back by way of its bus addresses, so
+/// Like the blocks of a [`DmaPool`](crate::dma::pool::DmaPool) it goes back by way of its bus addresses, so
 /// its device is bound for `'a`.
 #[pin_data(PinnedDrop)]
 pub struct CoherentBuffer<'a> {

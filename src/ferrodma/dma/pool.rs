@@ -51,13 +51,13 @@ use kernel::{
 };
 
 use crate::{
-    dma::transfer::Span,
+    dma::span::Span,
     raw, //
 };
 
 /// C's `struct dma_pool`.
 #[repr(C)]
-struct DmaPool {
+struct RawPool {
     _opaque: [u8; 0],
 }
 
@@ -75,14 +75,14 @@ extern "C" {
         align: usize,
         boundary: usize,
         node: c_int,
-    ) -> *mut DmaPool;
-    fn dma_pool_destroy(pool: *mut DmaPool);
+    ) -> *mut RawPool;
+    fn dma_pool_destroy(pool: *mut RawPool);
     fn dma_pool_alloc(
-        pool: *mut DmaPool,
+        pool: *mut RawPool,
         flags: bindings::gfp_t,
         handle: *mut DmaAddress,
     ) -> *mut c_void;
-    fn dma_pool_free(pool: *mut DmaPool, vaddr: *mut c_void, addr: DmaAddress);
+    fn dma_pool_free(pool: *mut RawPool, vaddr: *mut c_void, addr: DmaAddress);
 }
 
 /// How the blocks of a pool lie in memory, in bytes.
@@ -104,19 +104,19 @@ pub struct BlockLayout {
 /// # Invariants
 ///
 /// `raw` is a valid `struct dma_pool` whose blocks have `size` bytes. Its device is bound for `'a`.
-pub struct Pool<'a> {
-    raw: NonNull<DmaPool>,
+pub struct DmaPool<'a> {
+    raw: NonNull<RawPool>,
     size: usize,
     dev: ARef<Device>,
     _bound: PhantomData<&'a Device<Bound>>,
 }
 
 // SAFETY: A `struct dma_pool` has its own lock and may be used from any thread.
-unsafe impl Send for Pool<'_> {}
+unsafe impl Send for DmaPool<'_> {}
 // SAFETY: As above.
-unsafe impl Sync for Pool<'_> {}
+unsafe impl Sync for DmaPool<'_> {}
 
-impl<'a> Pool<'a> {
+impl<'a> DmaPool<'a> {
     /// Creates a pool for `dev`. The name shows up in sysfs.
     ///
     /// # Errors
@@ -169,14 +169,14 @@ impl<'a> Pool<'a> {
     }
 }
 
-impl Drop for Pool<'_> {
+impl Drop for DmaPool<'_> {
     fn drop(&mut self) {
         // SAFETY: `raw` is valid, its device is bound, and no block is out: each holds a reference.
         unsafe { dma_pool_destroy(self.raw.as_ptr()) };
     }
 }
 
-/// A block of a [`Pool`] that the CPU owns.
+/// A block of a [`DmaPool`] that the CPU owns.
 ///
 /// # Invariants
 ///
@@ -185,10 +185,10 @@ impl Drop for Pool<'_> {
 pub struct Block<'a> {
     cpu: NonNull<u8>,
     dma: DmaAddress,
-    pool: Arc<Pool<'a>>,
+    pool: Arc<DmaPool<'a>>,
 }
 
-// SAFETY: A block is owned memory, and `Pool` is `Send` and `Sync`.
+// SAFETY: A block is owned memory, and `DmaPool` is `Send` and `Sync`.
 unsafe impl Send for Block<'_> {}
 // SAFETY: A shared block is only read.
 unsafe impl Sync for Block<'_> {}
@@ -202,7 +202,7 @@ impl<'a> Block<'a> {
     /// # Errors
     ///
     /// ENOMEM.
-    pub fn new(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
+    pub fn new(pool: &Arc<DmaPool<'a>>, flags: Flags) -> Result<Self> {
         let mut dma = 0;
         // SAFETY: The pool is valid, its device is bound, and callers are in a context that `flags`
         // suit.
@@ -217,7 +217,7 @@ impl<'a> Block<'a> {
     }
 
     /// As [`Block::new`], and all zeros.
-    pub fn zeroed(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
+    pub fn zeroed(pool: &Arc<DmaPool<'a>>, flags: Flags) -> Result<Self> {
         Self::new(pool, flags | __GFP_ZERO)
     }
 
@@ -233,7 +233,7 @@ impl<'a> Block<'a> {
     }
 
     /// The pool that it is from.
-    pub(crate) fn pool(&self) -> &Arc<Pool<'a>> {
+    pub(crate) fn pool(&self) -> &Arc<DmaPool<'a>> {
         &self.pool
     }
 
@@ -271,3 +271,8 @@ impl Drop for Block<'_> {
         unsafe { dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma) };
     }
 }
+
+/// Source and destination of [`Client::transfer_blocks`].
+///
+/// [`Client::transfer_blocks`]: crate::client::Client::transfer_blocks
+pub type BlockPair<'a> = (KVec<Block<'a>>, KVec<Block<'a>>);

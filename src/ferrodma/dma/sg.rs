@@ -5,7 +5,7 @@
 //! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 //!
 //! The kernel crate's `SGTable` is for memory from `vmalloc()` and takes a new table for each
-//! mapping. A [`Table`] describes any memory, and is used again for the next job without an
+//! mapping. A [`SgTable`] describes any memory, and is used again for the next job without an
 //! allocation. It does not own the memory: [`crate::memory::pages`] and [`crate::dma::streaming`] do.
 
 use kernel::{
@@ -29,7 +29,7 @@ use kernel::{
 };
 
 use crate::{
-    dma::transfer::{
+    dma::span::{
         Span,
         KEPT, //
     },
@@ -67,9 +67,9 @@ extern "C" {
 
 /// Whose the cache lines at the ends of the entries are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lines {
+pub(crate) enum CacheLines {
     /// Those of one entry alone.
-    Own,
+    Exclusive,
     /// Others' too, which is known and no mistake: the program decides where its segments are.
     Shared,
 }
@@ -90,12 +90,12 @@ struct Mapping {
 /// - Each entry names pages that exist.
 /// - If `mapping` is some, the entries are mapped that way, and were not changed since.
 #[derive(Default)]
-pub(crate) struct Table {
+pub(crate) struct SgTable {
     entries: KVVec<bindings::scatterlist>,
     mapping: Option<Mapping>,
 }
 
-impl Table {
+impl SgTable {
     /// Whether the device may use the memory.
     pub(crate) fn is_mapped(&self) -> bool {
         self.mapping.is_some()
@@ -217,7 +217,7 @@ impl Table {
         &mut self,
         dev: &Device<Bound>,
         direction: DataDirection,
-        lines: Lines,
+        lines: CacheLines,
     ) -> Result {
         if self.is_mapped() || c_int::try_from(self.entries.len()).is_err() {
             return Err(EINVAL);
@@ -229,8 +229,8 @@ impl Table {
         // A program may ask for more than there is room for, and is told so: no need to fill the log.
         let attrs = bindings::DMA_ATTR_NO_WARN
             | match lines {
-                Lines::Own => 0,
-                Lines::Shared => bindings::DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
+                CacheLines::Exclusive => 0,
+                CacheLines::Shared => bindings::DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
             };
         // CAST: A small number.
         // SAFETY: The device is bound, and the entries are valid, contiguous, and marked at their
@@ -299,7 +299,7 @@ impl Table {
     ///
     /// # Safety
     ///
-    /// As for [`Table::unmap`].
+    /// As for [`SgTable::unmap`].
     pub(crate) unsafe fn sync_for_cpu(&mut self) {
         // SAFETY: The caller promises what is needed.
         unsafe { self.sync(ferrodma_sync_for_cpu) };
@@ -309,7 +309,7 @@ impl Table {
     ///
     /// # Safety
     ///
-    /// As for [`Table::unmap`].
+    /// As for [`SgTable::unmap`].
     pub(crate) unsafe fn sync_for_device(&mut self) {
         // SAFETY: The caller promises what is needed.
         unsafe { self.sync(ferrodma_sync_for_device) };
@@ -317,7 +317,7 @@ impl Table {
 
     /// # Safety
     ///
-    /// As for [`Table::unmap`].
+    /// As for [`SgTable::unmap`].
     unsafe fn sync(
         &mut self,
         sync: unsafe extern "C" fn(

@@ -49,8 +49,8 @@ use kernel::{
 
 use crate::{
     dma::sg::{
-        Lines,
-        Table, //
+        CacheLines,
+        SgTable, //
     },
     raw, //
 };
@@ -91,16 +91,16 @@ impl Drop for While<'_> {
 ///
 /// - `buffers` stay where they are and as long as they are.
 /// - `table` lists all of them in order if `listed_by` is some, in pieces of at most so many bytes.
-/// - It is mapped only then, and the device is bound unless `is_lent`.
+/// - It is mapped only then, and the device is bound unless `device_owned`.
 pub(crate) struct Memory {
     buffers: KVec<KVec<u8>>,
-    pub(crate) table: Table,
+    pub(crate) table: SgTable,
     listed_by: Option<usize>,
     /// Hardware may be at work on it: a job has it, or it is the device's and somebody knows the
     /// addresses.
-    pub(crate) is_lent: bool,
+    pub(crate) device_owned: bool,
     /// Somebody was told the addresses of this mapping.
-    pub(crate) is_known: bool,
+    pub(crate) addresses_known: bool,
 }
 
 impl Memory {
@@ -108,11 +108,11 @@ impl Memory {
     ///
     /// # Safety
     ///
-    /// As for [`Table::unmap`].
+    /// As for [`SgTable::unmap`].
     unsafe fn unmap(&mut self, sync: bool) {
         // SAFETY: The caller promises what is needed.
         unsafe { self.table.unmap(sync) };
-        self.is_known = false;
+        self.addresses_known = false;
     }
 
     /// Lists the buffers, in pieces of at most `max_entry` bytes, unless that was done before.
@@ -138,7 +138,7 @@ impl Drop for Memory {
         if !self.table.is_mapped() {
             return;
         }
-        if self.is_lent {
+        if self.device_owned {
             pr_err!("buffers dropped while a device owns them: their memory is kept\n");
             core::mem::forget(core::mem::take(&mut self.buffers));
         } else {
@@ -171,10 +171,10 @@ impl Buffers {
         }
         Ok(Self(Memory {
             buffers,
-            table: Table::default(),
+            table: SgTable::default(),
             listed_by: None,
-            is_lent: false,
-            is_known: false,
+            device_owned: false,
+            addresses_known: false,
         }))
     }
 
@@ -218,7 +218,7 @@ impl Buffers {
             return Err(EINVAL);
         }
         self.0.list(raw::max_mapping_size(dev))?;
-        self.0.table.map(dev, direction, Lines::Own)
+        self.0.table.map(dev, direction, CacheLines::Exclusive)
     }
 }
 
@@ -240,8 +240,8 @@ impl<'a> DeviceBuffers<'a> {
     /// Where the device finds the memory: bus addresses with lengths in bytes. These are not as
     /// many as there are buffers: pieces may have become one, or a buffer several.
     pub fn addresses(&mut self) -> impl Iterator<Item = (DmaAddress, u64)> + use<'_, 'a> {
-        self.memory.is_lent = true;
-        self.memory.is_known = true;
+        self.memory.device_owned = true;
+        self.memory.addresses_known = true;
         self.memory
             .table
             .spans()
@@ -254,7 +254,7 @@ impl<'a> DeviceBuffers<'a> {
     ///
     /// The device does not access the memory, and will not until it is given to it again.
     pub unsafe fn into_idle(mut self) -> IdleBuffers<'a> {
-        self.memory.is_lent = false;
+        self.memory.device_owned = false;
         // INVARIANT: The caller promises it.
         IdleBuffers {
             memory: self.memory,
@@ -315,7 +315,7 @@ impl<'a> SyncedBuffers<'a> {
     pub fn sync_for_device(mut self) -> DeviceBuffers<'a> {
         // SAFETY: The device is bound for `'a`, and does not access the memory: it is the CPU's.
         unsafe { self.memory.table.sync_for_device() };
-        self.memory.is_lent = self.memory.is_known;
+        self.memory.device_owned = self.memory.addresses_known;
         DeviceBuffers {
             memory: self.memory,
             _bound: While::default(),
@@ -329,3 +329,8 @@ impl<'a> SyncedBuffers<'a> {
         Buffers(self.memory)
     }
 }
+
+/// Source and destination of [`Client::transfer`].
+///
+/// [`Client::transfer`]: crate::client::Client::transfer
+pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);

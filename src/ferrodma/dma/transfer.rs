@@ -10,46 +10,15 @@ use kernel::{
 };
 
 use crate::{
-    dma::chain::Chains,
+    dma::{
+        chain::Chains,
+        span::{
+            Span,
+            KEPT, //
+        }, //
+    },
     raw, //
 };
-
-/// Spans that a transfer, and entries that a scatter list keeps room for when it is over.
-pub(crate) const KEPT: usize = 1024;
-
-/// A range of bus addresses that the engine can move with one descriptor.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    addr: DmaAddress,
-    len: u64,
-}
-
-impl Span {
-    /// A span of `len` bytes at `addr`.
-    ///
-    /// It is a pair of numbers. That what it names is memory which hardware may use is promised
-    /// where a transfer is started, see [`Engine::start`]; [`crate::memory`] sees to it.
-    ///
-    /// [`Engine::start`]: crate::engine::Engine::start
-    pub fn new(addr: DmaAddress, len: u64) -> Self {
-        Self { addr, len }
-    }
-
-    /// Where it starts, as the engine sees it.
-    pub fn addr(&self) -> DmaAddress {
-        self.addr
-    }
-
-    /// Bytes.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether there is nothing in it, which does not happen in a [`Transfer`].
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
 
 /// The spans of one side.
 #[derive(Default)]

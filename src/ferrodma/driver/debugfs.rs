@@ -25,7 +25,7 @@ use crate::{
         stats::Stats,
         Channel, //
     },
-    memory::blocks::Stock, //
+    memory::blocks::BlockPool, //
 };
 
 global_lock! {
@@ -80,12 +80,12 @@ pub(crate) fn show<'a>(
                 f.write_fmt(fmt!("{}\n", channel.state.lock().still_mapped()))
             });
             dir.read_callback_file(c"latency", channel, &show_latency);
-            if channel.stock.is_some() {
+            if channel.staging.blocks().is_some() {
                 dir.read_callback_file(c"blocks", channel, &|channel, f| {
-                    show_blocks(channel, f, Stock::total)
+                    show_blocks(channel, f, BlockPool::total)
                 });
                 dir.read_callback_file(c"blocks_free", channel, &|channel, f| {
-                    show_blocks(channel, f, Stock::free)
+                    show_blocks(channel, f, BlockPool::free)
                 });
             }
         },
@@ -106,9 +106,9 @@ fn show_count(
 fn show_blocks(
     channel: &Channel,
     f: &mut fmt::Formatter<'_>,
-    count: fn(&Stock<'static>) -> usize,
+    count: fn(&BlockPool<'static>) -> usize,
 ) -> fmt::Result {
-    let count = channel.stock.as_ref().map_or(0, |stock| count(stock));
+    let count = channel.staging.blocks().map_or(0, |blocks| count(blocks));
     f.write_fmt(fmt!("{count}\n"))
 }
 

@@ -22,7 +22,9 @@ use kernel::{
     }, //
 };
 
-use crate::driver::POLL_BYTES;
+/// Default of `poll_bytes`: an engine that moves a gigabyte in a second moves as much before an
+/// interrupt has been taken.
+const POLL_BYTES: u32 = 4096;
 
 /// For all to read.
 const READABLE: u16 = 0o444;
@@ -47,7 +49,7 @@ impl Parameters {
         }
     }
 
-    /// Whether channels are to be proved before they are offered.
+    /// Returns whether channels are tested before they are offered.
     #[inline]
     pub fn selftest(&self) -> bool {
         self.selftest.load(ordering::Relaxed)
@@ -118,7 +120,7 @@ macro_rules! parameters {
         $crate::parameters!(@describe describe_selftest);
         $crate::parameters!(@info b"parmtype=selftest:bool\0");
         $crate::parameters!(
-            @info b"parm=selftest:Prove each channel before it is offered (default: yes)\0"
+            @info b"parm=selftest:Test each channel before it is offered (default: yes)\0"
         );
         $crate::parameters!(@describe describe_poll_bytes);
         $crate::parameters!(@info b"parmtype=poll_bytes:uint\0");

@@ -51,7 +51,7 @@ use crate::{
         Descriptors,
         Engine,
         Outcome,
-        Rest, //
+        Quiesced, //
     },
     raw,
     uapi, //
@@ -303,7 +303,7 @@ unsafe impl Engine for Bcm2835<'_> {
         done
     }
 
-    fn quiesce(&self, _bytes: u64) -> Result<Rest> {
+    fn quiesce(&self, _bytes: u64) -> Result<Quiesced> {
         // Not active: paused. No abort from here, since that fetches the next control block. A channel
         // that still writes when it is reset leaves the bus in disorder, so it gets some time to pause;
         // but what is stuck is reset as it is.
@@ -373,7 +373,11 @@ unsafe impl Engine for Bcm2835<'_> {
         self.io
             .write_reg(regs::CS::zeroed().with_int(true).with_end(true));
         self.take_fault();
-        Ok(if fault { Rest::Fault } else { Rest::Quiet })
+        Ok(if fault {
+            Quiesced::Faulted
+        } else {
+            Quiesced::Clean
+        })
     }
 
     // What it needs is in each control block and each write to CS.

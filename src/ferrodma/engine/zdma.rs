@@ -39,10 +39,8 @@ use crate::{
             Chain,
             DescriptorLayout, //
         },
-        transfer::{
-            Span,
-            Transfer, //
-        }, //
+        span::Span,
+        transfer::Transfer, //
     },
     engine::{
         map_registers,
@@ -51,7 +49,7 @@ use crate::{
         Descriptors,
         Engine,
         Outcome,
-        Rest, //
+        Quiesced, //
     },
     raw,
     uapi, //
@@ -389,7 +387,7 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
         u64::from(self.io.read(regs::TOTAL_BYTE).count())
     }
 
-    fn quiesce(&self, bytes: u64) -> Result<Rest> {
+    fn quiesce(&self, bytes: u64) -> Result<Quiesced> {
         self.io.write(
             regs::IDS::of::<C>(),
             regs::IDS::zeroed().with_const_all::<0xfff>(),
@@ -417,9 +415,9 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
         let isr = self.io.read(regs::ISR::of::<C>());
         self.io.write(regs::ISR::of::<C>(), isr);
         Ok(if isr.is_fault() {
-            Rest::Fault
+            Quiesced::Faulted
         } else {
-            Rest::Quiet
+            Quiesced::Clean
         })
     }
 

@@ -21,7 +21,7 @@ use crate::{
     dma::pool::{
         Block,
         BlockLayout,
-        Pool, //
+        DmaPool, //
     },
     raw, //
 };
@@ -29,18 +29,18 @@ use crate::{
 /// Blocks that are not in use.
 struct Free<'a> {
     blocks: KVVec<Block<'a>>,
-    /// Where all blocks come from; none when the stock was drained.
-    pool: Option<Arc<Pool<'a>>>,
+    /// Where all blocks come from; none when the pool was drained.
+    pool: Option<Arc<DmaPool<'a>>>,
     /// Somebody was told that there are not enough.
     is_short: bool,
     /// Why there is nothing to wait for any more.
     closed: Option<Error>,
 }
 
-/// A fixed number of blocks. All come from one pool when the stock is made, and go back to it when
+/// A fixed number of blocks. All come from one DMA pool when this one is made, and go back to it when
 /// the device is unbound: it is bound for `'a`.
 #[pin_data]
-pub struct Stock<'a> {
+pub struct BlockPool<'a> {
     #[pin]
     free: SpinLock<Free<'a>>,
     #[pin]
@@ -49,7 +49,7 @@ pub struct Stock<'a> {
     total: usize,
 }
 
-impl<'a> Stock<'a> {
+impl<'a> BlockPool<'a> {
     /// Allocates `count` blocks of `block_size` bytes, a power of two, for `dev`.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl<'a> Stock<'a> {
             align: block_size,
             boundary: kernel::page::PAGE_SIZE,
         };
-        let pool = Pool::new(dev, c"ferrodma blocks", layout)?;
+        let pool = DmaPool::new(dev, c"ferrodma blocks", layout)?;
         let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             blocks.push(Block::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
@@ -76,9 +76,9 @@ impl<'a> Stock<'a> {
                         is_short: false,
                         closed: None,
                     },
-                    "ferrodma stock"
+                    "ferrodma blocks"
                 ),
-                changed <- new_condvar!("ferrodma stock"),
+                changed <- new_condvar!("ferrodma blocks"),
                 block_size,
                 total: count,
             }),
@@ -90,12 +90,12 @@ impl<'a> Stock<'a> {
     ///
     /// # Safety
     ///
-    /// The result is dropped or [drained](Stock::drain) before `'a` ends. What is taken from it is
+    /// The result is dropped or [drained](BlockPool::drain) before `'a` ends. What is taken from it is
     /// given back or dropped by then, or leaked.
-    pub(crate) unsafe fn unbounded(stock: Arc<Self>) -> Arc<Stock<'static>> {
+    pub(crate) unsafe fn unbounded(pool: Arc<Self>) -> Arc<BlockPool<'static>> {
         // SAFETY: The types differ in a lifetime only, of which the caller takes care. What is
         // drained has neither blocks nor a pool.
-        unsafe { core::mem::transmute::<Arc<Stock<'a>>, Arc<Stock<'static>>>(stock) }
+        unsafe { core::mem::transmute::<Arc<BlockPool<'a>>, Arc<BlockPool<'static>>>(pool) }
     }
 
     /// Whether this is memory of `dev`.
@@ -130,7 +130,7 @@ impl<'a> Stock<'a> {
         Ok(blocks)
     }
 
-    /// As [`Stock::take`], behind what is in `into` already.
+    /// As [`BlockPool::take`], behind what is in `into` already.
     pub(crate) fn take_into(&self, into: &mut KVec<Block<'a>>, count: usize) -> Result {
         into.reserve(count, raw::user_sized())?;
         let mut free = self.free.lock();
@@ -147,7 +147,7 @@ impl<'a> Stock<'a> {
         Ok(())
     }
 
-    /// Takes back blocks that the stock has given. Others go back to their pool; so do all where
+    /// Takes back blocks that the pool has given. Others go back to their pool; so do all where
     /// the device is being unbound.
     pub fn give(&self, blocks: &mut KVec<Block<'a>>) {
         let mut free = self.free.lock();
@@ -172,7 +172,7 @@ impl<'a> Stock<'a> {
         self.changed.notify_all();
     }
 
-    /// Whether there are `count` free blocks. If not, [`Stock::was_short`] will say so.
+    /// Whether there are `count` free blocks. If not, [`BlockPool::was_short`] will say so.
     pub(crate) fn has(&self, count: usize) -> bool {
         let mut free = self.free.lock();
         let has = free.blocks.len() >= count;

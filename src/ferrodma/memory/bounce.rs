@@ -18,13 +18,10 @@ use kernel::{
 use crate::{
     dma::{
         pool::Block,
-        transfer::{
-            Span,
-            Transfer, //
-        }, //
+        span::Span,
+        transfer::Transfer, //
     },
-    hardware::Hardware,
-    memory::blocks::Stock,
+    memory::blocks::BlockPool,
     raw,
     request::Request,
     uapi::Seg, //
@@ -36,25 +33,25 @@ const KEPT: usize = 64 << 10;
 /// A job's messages, and blocks for them as long as hardware needs them.
 ///
 /// It is kept for the next job, which then needs no allocation if it is not longer. If it is dropped
-/// while it has blocks, hardware may still use them, and they are lost to the stock.
-pub(crate) struct Copied {
-    stock: Arc<Stock<'static>>,
+/// while it has blocks, hardware may still use them, and they are lost to the pool.
+pub(crate) struct Bounce {
+    pool: Arc<BlockPool<'static>>,
     /// The bytes of all segments: of the source on the way in, of the destination on the way out.
     data: KVVec<u8>,
     /// A block for each segment of the source, then of the destination.
     blocks: KVec<Block<'static>>,
     /// `data` is what the destination is to hold.
-    has_arrived: bool,
+    is_complete: bool,
 }
 
-impl Copied {
+impl Bounce {
     /// Nothing yet.
-    pub(crate) fn new(stock: &Arc<Stock<'static>>) -> Self {
+    pub(crate) fn new(pool: &Arc<BlockPool<'static>>) -> Self {
         Self {
-            stock: stock.clone(),
+            pool: pool.clone(),
             data: KVVec::new(),
             blocks: KVec::new(),
-            has_arrived: false,
+            is_complete: false,
         }
     }
 
@@ -64,7 +61,7 @@ impl Copied {
     ///
     /// EFAULT: the source is not all memory that the caller may read. ENOMEM.
     pub(crate) fn copy_in(&mut self, request: &Request) -> Result {
-        self.has_arrived = false;
+        self.is_complete = false;
         let total = request.dst().iter().map(|seg| seg.len).sum::<u64>();
         // CAST: Limited to what one job may have.
         self.data.resize(total as usize, 0, raw::user_sized())?;
@@ -85,12 +82,11 @@ impl Copied {
     /// EAGAIN: there are not enough blocks now. ENOMEM.
     pub(crate) fn map(
         &mut self,
-        hw: &Hardware<'_>,
+        max_span: u64,
         request: &Request,
         transfer: &mut Transfer,
     ) -> Result {
-        let max_span = hw.caps.max_span;
-        self.stock.take_into(&mut self.blocks, request.segments())?;
+        self.pool.take_into(&mut self.blocks, request.segments())?;
         let mut blocks = self.blocks.iter_mut();
         let mut data = &mut self.data[..];
         for (seg, block) in request.src().iter().zip(&mut blocks) {
@@ -133,9 +129,9 @@ impl Copied {
                 }
                 data = rest;
             }
-            self.has_arrived = true;
+            self.is_complete = true;
         }
-        self.stock.give(&mut self.blocks);
+        self.pool.give(&mut self.blocks);
     }
 
     /// Copies what has arrived to the destination, in the memory of the caller. May sleep for as
@@ -146,7 +142,7 @@ impl Copied {
     /// EFAULT: the destination is not all memory that the caller may write. Part of it may have been
     /// written then.
     pub(crate) fn copy_out(&mut self, request: &Request) -> Result {
-        if !self.has_arrived {
+        if !self.is_complete {
             return Ok(());
         }
         let mut data = &mut self.data[..];
@@ -160,14 +156,14 @@ impl Copied {
 
     /// Forgets the messages.
     pub(crate) fn clear(&mut self) {
-        self.has_arrived = false;
+        self.is_complete = false;
         if self.data.capacity() > KEPT {
             self.data = KVVec::new();
         }
     }
 }
 
-impl Drop for Copied {
+impl Drop for Bounce {
     fn drop(&mut self) {
         for block in self.blocks.drain_all() {
             core::mem::forget(block);

@@ -9,6 +9,10 @@
 
 use kernel::{
     bindings,
+    device::{
+        Bound,
+        Device, //
+    },
     dma::DataDirection,
     ffi::{
         c_uint,
@@ -24,12 +28,11 @@ use kernel::{
 use crate::{
     dma::{
         sg::{
-            Lines,
-            Table, //
+            CacheLines,
+            SgTable, //
         },
         transfer::Transfer, //
     },
-    hardware::Hardware,
     memory::Patience,
     mm::{
         charge::Charge,
@@ -59,8 +62,8 @@ extern "C" {
 /// - If they have entries, `charge` counts as many pages.
 #[derive(Default)]
 pub(crate) struct UserPages {
-    src: Table,
-    dst: Table,
+    src: SgTable,
+    dst: SgTable,
     charge: Option<Charge>,
     /// Hardware may have written to the destination.
     written: bool,
@@ -104,16 +107,20 @@ impl UserPages {
     ///
     /// # Errors
     ///
-    /// Those of [`Table::map`] and [`Transfer::push_src`]. Something may be mapped then.
-    pub(crate) fn map(&mut self, hw: &Hardware<'_>, transfer: &mut Transfer) -> Result {
-        let max_span = hw.caps.max_span;
+    /// Those of [`SgTable::map`] and [`Transfer::push_src`]. Something may be mapped then.
+    pub(crate) fn map(
+        &mut self,
+        dev: &Device<Bound>,
+        max_span: u64,
+        transfer: &mut Transfer,
+    ) -> Result {
         if transfer.fill().is_none() {
             self.src
-                .map(hw.dev, DataDirection::ToDevice, Lines::Shared)?;
+                .map(dev, DataDirection::ToDevice, CacheLines::Shared)?;
             transfer.push_src(self.src.spans(), max_span)?;
         }
         self.dst
-            .map(hw.dev, DataDirection::FromDevice, Lines::Shared)?;
+            .map(dev, DataDirection::FromDevice, CacheLines::Shared)?;
         transfer.push_dst(self.dst.spans(), max_span)
     }
 
@@ -174,7 +181,7 @@ fn page_count(seg: &Seg) -> usize {
 
 /// Pins all pages of `list`, and describes them in `table`.
 fn pin_list(
-    table: &mut Table,
+    table: &mut SgTable,
     list: &[Seg],
     pinner: &mut Pinner<'_>,
     flags: c_uint,
@@ -185,7 +192,7 @@ fn pin_list(
 }
 
 fn pin_seg(
-    table: &mut Table,
+    table: &mut SgTable,
     seg: &Seg,
     pinner: &mut Pinner<'_>,
     flags: c_uint,
@@ -218,7 +225,7 @@ fn pin_seg(
 }
 
 /// Unpins all pages in `table`, and marks them dirty if they were `written`.
-fn unpin_list(table: &mut Table, written: bool) {
+fn unpin_list(table: &mut SgTable, written: bool) {
     for (first, count) in table.runs() {
         // CAST: `usize` is as wide.
         // SAFETY: By the invariant of `UserPages` these pages are neighbours, and pinned once for

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Wakes the sleepers of a client when a time limit has passed.
+//! A call when a time limit has passed.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 
 use kernel::{
     impl_has_hr_timer,
     prelude::*,
-    sync::Arc,
     time::{
         hrtimer::{
             HrTimer,
@@ -23,43 +22,32 @@ use kernel::{
     }, //
 };
 
-use crate::{
-    channel::Channel,
-    client::Signals, //
-};
-
 /// A timer for one wait.
 #[pin_data]
-pub(crate) struct Alarm {
+pub(crate) struct Alarm<F: Fn() + Send + Sync + 'static> {
     #[pin]
     timer: HrTimer<Self>,
-    channel: Arc<Channel>,
-    signals: Arc<Signals>,
+    call: F,
 }
 
 impl_has_hr_timer! {
-    impl HasHrTimer<Self> for Alarm {
+    impl{F: Fn() + Send + Sync + 'static} HasHrTimer<Self> for Alarm<F> {
         mode: RelativeMode<Monotonic>, field: self.timer
     }
 }
 
-impl Alarm {
-    /// Wakes the sleepers of `signals`, a client's of `channel`, once `delay` has passed, unless the
-    /// result is dropped before. That may sleep, and is not done with the channel's lock held.
+impl<F: Fn() + Send + Sync + 'static> Alarm<F> {
+    /// Calls `call` in interrupt context once `delay` has passed, unless the result is dropped before.
+    /// To drop it may sleep, and waits for the call.
     ///
     /// # Errors
     ///
     /// ENOMEM.
-    pub(crate) fn start(
-        channel: &Arc<Channel>,
-        signals: &Arc<Signals>,
-        delay: Delta,
-    ) -> Result<impl HrTimerHandle> {
+    pub(crate) fn start(delay: Delta, call: F) -> Result<impl HrTimerHandle> {
         let alarm = KBox::pin_init(
             pin_init!(Self {
                 timer <- HrTimer::new(),
-                channel: channel.clone(),
-                signals: signals.clone(),
+                call,
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -67,13 +55,11 @@ impl Alarm {
     }
 }
 
-impl HrTimerCallback for Alarm {
+impl<F: Fn() + Send + Sync + 'static> HrTimerCallback for Alarm<F> {
     type Pointer<'a> = Pin<KBox<Self>>;
 
     fn run(this: Pin<&mut Self>, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
-        // A sleeper that has looked at the clock is asleep by the time this gets the lock.
-        drop(this.channel.state.lock());
-        this.signals.changed.notify_all();
+        (this.call)();
         HrTimerRestart::NoRestart
     }
 }

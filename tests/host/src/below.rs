@@ -22,19 +22,6 @@ pub(crate) mod chain {
     }
 }
 
-pub(crate) mod driver {
-    //! What a channel is for.
-
-    /// What the addresses in a job are.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Addresses {
-        /// Jobs are over when they have ended.
-        BufferOffsets,
-        /// Jobs are mapped, so that they are to be settled when they have ended.
-        UserMemory,
-    }
-}
-
 pub(crate) mod engine {
     //! What hardware says.
 
@@ -50,9 +37,9 @@ pub(crate) mod engine {
 
     /// In what state hardware was found when it was stopped.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Rest {
-        Quiet,
-        Fault,
+    pub(crate) enum Quiesced {
+        Clean,
+        Faulted,
     }
 }
 
@@ -61,8 +48,13 @@ pub(crate) mod pool {
 
     use std::marker::PhantomData;
 
+    use kernel::prelude::*;
+
     /// A block.
     pub struct Block<'a>(PhantomData<&'a ()>);
+
+    /// Source and destination.
+    pub type BlockPair<'a> = (KVec<Block<'a>>, KVec<Block<'a>>);
 
     impl Block<'_> {
         pub(crate) fn len(&self) -> usize {
@@ -85,7 +77,7 @@ pub(crate) mod raw {
 }
 
 pub(crate) mod blocks {
-    //! Stocks of blocks: there is none in any channel here.
+    //! Pools of blocks: there is none in any channel here.
 
     use std::{
         convert::Infallible,
@@ -94,10 +86,10 @@ pub(crate) mod blocks {
 
     use kernel::prelude::*;
 
-    /// A stock.
-    pub(crate) struct Stock<'a>(Infallible, PhantomData<&'a ()>);
+    /// A pool.
+    pub(crate) struct BlockPool<'a>(Infallible, PhantomData<&'a ()>);
 
-    impl Stock<'_> {
+    impl BlockPool<'_> {
         pub(crate) fn has(&self, _: usize) -> bool {
             match self.0 {}
         }
@@ -132,7 +124,7 @@ pub(crate) mod streaming {
 
     /// Memory.
     pub(crate) struct Memory {
-        pub(crate) is_known: bool,
+        pub(crate) addresses_known: bool,
     }
 
     /// The device's.
@@ -143,6 +135,9 @@ pub(crate) mod streaming {
 
     /// Nobody's.
     pub struct IdleBuffers<'a>(PhantomData<&'a ()>);
+
+    /// Source and destination.
+    pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);
 
     /// Why not, and what was given.
     #[expect(dead_code, reason = "for callers")]

@@ -14,11 +14,13 @@ use kernel::{
 };
 
 use crate::{
-    channel::Channel,
-    dma::transfer::Transfer,
+    dma::{
+        chain::Chains,
+        transfer::Transfer, //
+    },
     engine::{
         Outcome,
-        Rest, //
+        Quiesced, //
     },
     job::Job,
     memory::Progress,
@@ -76,7 +78,7 @@ pub(crate) struct Hardware<'bound> {
     pub(crate) dev: (),
     pub(crate) engine: Rc<Engine>,
     pub(crate) poll_bytes: &'static Atomic<u32>,
-    /// Every other job, from the first one on, is to be settled, whatever its addresses are: as those
+    /// Every other job, from the first one on, is to be all_unmapped, whatever its addresses are: as those
     /// are whose chains are too long to keep.
     pub(crate) has_long_jobs: bool,
     pub(crate) bound: PhantomData<&'bound ()>,
@@ -144,7 +146,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn quiesce(&self, _: u64) -> Result<Rest> {
+    pub(crate) fn quiesce(&self, _: u64) -> Result<Quiesced> {
         (self.pause)();
         self.work.borrow_mut().is_stopping = true;
         (self.pause)();
@@ -157,7 +159,7 @@ impl Engine {
         work.is_running = false;
         work.is_stopping = false;
         work.is_blank = true;
-        Ok(Rest::Quiet)
+        Ok(Quiesced::Clean)
     }
 
     pub(crate) fn restore(&self) {
@@ -212,15 +214,24 @@ impl Engine {
 }
 
 impl Hardware<'_> {
-    pub(crate) fn prepare(&self, channel: &Channel, job: &mut Job) -> Result {
-        let _ = channel;
+    pub(crate) fn prepare(
+        &self,
+        job: &mut Job,
+        _: u64,
+        _: impl Fn() -> Option<KBox<Chains>>,
+    ) -> Result {
         job.progress = Progress::NotStarted;
         let mut work = self.engine.work.borrow_mut();
         work.prepared += 1;
         job.transfer.number = work.prepared;
         drop(work);
-        job.lent.map(self, job.transfer.number);
+        job.memory.map(self, job.transfer.number);
         Ok(())
+    }
+
+    pub(crate) fn abandon(&self, job: &mut Job) {
+        memory::leak(std::mem::take(&mut job.memory));
+        memory::leak(job.transfer.chains.take());
     }
 }
 
@@ -232,16 +243,19 @@ pub(crate) mod memory {
         rc::Rc, //
     };
 
-    use kernel::prelude::*;
+    use kernel::{
+        prelude::*,
+        sync::Arc, //
+    };
 
     use crate::{
-        channel::Channel,
-        client::{
-            BlockPair,
-            DevicePair, //
+        dma::{
+            pool::BlockPair,
+            streaming::{
+                DeviceBuffers,
+                DevicePair, //
+            }, //
         },
-        dma::streaming::DeviceBuffers,
-        driver::Addresses,
         request::Request, //
     };
 
@@ -251,6 +265,26 @@ pub(crate) mod memory {
     };
 
     pub(crate) use crate::below::blocks;
+
+    /// How the memory of a job is staged.
+    pub(crate) enum Staging {
+        Buffer,
+        Pages {
+            #[expect(dead_code, reason = "memory has no pages here")]
+            max_entry: usize,
+        },
+        #[expect(dead_code, reason = "no channel here has blocks")]
+        Blocks(Arc<blocks::BlockPool<'static>>),
+    }
+
+    impl Staging {
+        pub(crate) fn blocks(&self) -> Option<&Arc<blocks::BlockPool<'static>>> {
+            match self {
+                Staging::Blocks(blocks) => Some(blocks),
+                _ => None,
+            }
+        }
+    }
 
     /// Leaks `memory`.
     pub(crate) fn leak<T>(memory: T) {
@@ -274,10 +308,10 @@ pub(crate) mod memory {
 
     /// What keeps the memory of a job alive.
     #[derive(Default)]
-    pub(crate) enum Lent {
+    pub(crate) enum JobMemory {
         #[default]
-        Nothing,
-        Coherent(#[expect(dead_code, reason = "held")] Mapping),
+        Empty,
+        Buffer(#[expect(dead_code, reason = "held")] Mapping),
         Pages(Option<Mapping>),
         Blocks(ManuallyDrop<BlockPair<'static>>),
     }
@@ -300,10 +334,10 @@ pub(crate) mod memory {
         }
     }
 
-    impl Lent {
-        pub(crate) fn stage(&mut self, channel: &Channel, _: &Request) -> Result {
-            if channel.addresses == Addresses::UserMemory {
-                *self = Lent::Pages(None);
+    impl JobMemory {
+        pub(crate) fn stage(&mut self, staging: &Staging, _: &Request) -> Result {
+            if matches!(staging, Staging::Pages { .. }) {
+                *self = JobMemory::Pages(None);
             }
             Ok(())
         }
@@ -314,28 +348,28 @@ pub(crate) mod memory {
                 number,
             };
             *self = match self {
-                Lent::Pages(Some(_)) => panic!("memory was mapped twice"),
-                _ if hw.has_long_jobs && number % 2 == 0 => Lent::Coherent(mapping),
-                _ if hw.has_long_jobs => Lent::Pages(Some(mapping)),
-                Lent::Pages(None) => Lent::Pages(Some(mapping)),
-                _ => Lent::Coherent(mapping),
+                JobMemory::Pages(Some(_)) => panic!("memory was mapped twice"),
+                _ if hw.has_long_jobs && number % 2 == 0 => JobMemory::Buffer(mapping),
+                _ if hw.has_long_jobs => JobMemory::Pages(Some(mapping)),
+                JobMemory::Pages(None) => JobMemory::Pages(Some(mapping)),
+                _ => JobMemory::Buffer(mapping),
             };
         }
 
-        pub(crate) fn needs_settling(&self) -> bool {
-            matches!(self, Lent::Pages(Some(_)))
+        pub(crate) fn needs_unmap(&self) -> bool {
+            matches!(self, JobMemory::Pages(Some(_)))
         }
 
         pub(crate) unsafe fn unmap(&mut self, _: &Request, _: Progress) {
             match self {
-                Lent::Pages(mapping) => {
+                JobMemory::Pages(mapping) => {
                     if let Some(mapping) = mapping.take() {
                         (mapping.engine.pause)();
                         let is_gone = mapping.engine.work.borrow().is_gone;
                         assert!(!is_gone, "memory was unmapped for a device that is gone");
                     }
                 }
-                Lent::Coherent(_) => *self = Lent::Nothing,
+                JobMemory::Buffer(_) => *self = JobMemory::Empty,
                 _ => {}
             }
         }
@@ -350,21 +384,17 @@ pub(crate) mod memory {
 
         pub(crate) fn release(&mut self, _: Patience) {
             match self {
-                Lent::Pages(mapping) => assert!(mapping.is_none(), "memory was not unmapped"),
-                Lent::Coherent(_) => *self = Lent::Nothing,
+                JobMemory::Pages(mapping) => assert!(mapping.is_none(), "memory was not unmapped"),
+                JobMemory::Buffer(_) => *self = JobMemory::Empty,
                 _ => {}
             }
         }
 
-        pub(crate) fn abandon(self, _: &Hardware<'_>) {
-            leak(self);
+        pub(crate) fn streaming(_: DeviceBuffers<'_>, _: DeviceBuffers<'_>) -> Self {
+            JobMemory::Empty
         }
 
-        pub(crate) fn lend(_: DeviceBuffers<'_>, _: DeviceBuffers<'_>) -> Self {
-            Lent::Nothing
-        }
-
-        pub(crate) unsafe fn give_back<'a>(&mut self) -> Option<DevicePair<'a>> {
+        pub(crate) unsafe fn take_streaming<'a>(&mut self) -> Option<DevicePair<'a>> {
             None
         }
     }

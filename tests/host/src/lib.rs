@@ -28,7 +28,7 @@ mod ferrodma {
     pub(crate) mod queue;
     pub(crate) mod request;
     pub(crate) mod sync {
-        pub(crate) mod slot;
+        pub(crate) mod atomic_box;
     }
 }
 
@@ -54,19 +54,17 @@ mod mm {
 
 mod sync {
     pub(crate) use crate::{
-        ferrodma::sync::slot,
+        ferrodma::sync::atomic_box,
         waits::{
             alarm,
             completion,
-            finisher,
-            watchdog, //
+            deferred, //
         }, //
     };
 }
 
 use self::{
     below::{
-        driver,
         engine,
         raw,
         uapi, //

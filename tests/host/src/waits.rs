@@ -65,7 +65,6 @@ pub(crate) mod alarm {
 
     use kernel::{
         prelude::*,
-        sync::Arc,
         task,
         time::{
             self,
@@ -73,34 +72,26 @@ pub(crate) mod alarm {
         }, //
     };
 
-    use crate::{
-        channel::Channel,
-        client::Signals,
-        clock, //
-    };
+    use crate::clock;
 
     /// A timer whose handler takes the channel's lock.
-    pub(crate) struct Alarm(Arc<Channel>);
+    pub(crate) struct Alarm<F: Fn()>(F);
 
-    impl Alarm {
+    impl<F: Fn()> Alarm<F> {
         /// The clock goes on by `delay` at once where the thread is out of time, and never else.
-        pub(crate) fn start(
-            channel: &Arc<Channel>,
-            _: &Arc<Signals>,
-            delay: Delta,
-        ) -> Result<Self> {
+        pub(crate) fn start(delay: Delta, call: F) -> Result<Self> {
             if task::is_out_of_time() {
                 time::set(clock::now() + delay.as_nanos());
             }
-            Ok(Self(channel.clone()))
+            Ok(Self(call))
         }
     }
 
-    impl Drop for Alarm {
+    impl<F: Fn()> Drop for Alarm<F> {
         /// Waits for the handler, and so for the lock.
         fn drop(&mut self) {
             if !std::thread::panicking() {
-                drop(self.0.state.lock());
+                (self.0)();
             }
         }
     }
@@ -232,31 +223,14 @@ pub(crate) mod completion {
     }
 }
 
-pub(crate) mod finisher {
-    //! The worker that settles jobs.
+pub(crate) mod deferred {
+    //! Deferred work.
 
-    use kernel::prelude::*;
-
-    use super::Calls;
-
-    /// A work item. Here one run more than needed may come of calls that are close together.
-    pub(crate) struct Finisher(pub(crate) Calls);
-
-    impl Finisher {
-        pub(crate) unsafe fn new() -> impl PinInit<Self, Error> {
-            Ok(Self(Calls::default()))
-        }
-
-        pub(crate) fn schedule(&self) {
-            self.0.call();
-        }
-    }
-}
-
-pub(crate) mod watchdog {
-    //! The worker for time limits.
-
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        ffi::CStr,
+        marker::PhantomData, //
+    };
 
     use kernel::{
         prelude::*,
@@ -268,22 +242,45 @@ pub(crate) mod watchdog {
         }, //
     };
 
-    use crate::channel::Channel;
-
     use super::Calls;
 
-    /// A timer with a work item.
-    pub(crate) struct Watchdog {
-        pub(crate) calls: Calls,
-        at: Cell<Option<i64>>,
+    /// What is deferred.
+    pub(crate) trait HasDeferred<const ID: u64> {
+        fn run(&self);
     }
 
-    impl Watchdog {
-        pub(crate) unsafe fn new() -> impl PinInit<Self, Error> {
+    macro_rules! impl_has_deferred {
+        (impl HasDeferred<$id:literal> for $owner:ty { self.$field:ident, $run:path }) => {
+            impl crate::sync::deferred::HasDeferred<$id> for $owner {
+                fn run(&self) {
+                    $run(self)
+                }
+            }
+        };
+    }
+    pub(crate) use impl_has_deferred;
+
+    /// A work item and a timer. One run more than needed may come of calls that are close together.
+    pub(crate) struct Deferred<T: HasDeferred<ID>, const ID: u64> {
+        pub(crate) calls: Calls,
+        is_queued: Cell<bool>,
+        at: Cell<Option<i64>>,
+        owner: PhantomData<fn(&T)>,
+    }
+
+    impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
+        pub(crate) unsafe fn new(_: &CStr) -> impl PinInit<Self, Error> {
             Ok(Self {
                 calls: Calls::default(),
+                is_queued: Cell::new(false),
                 at: Cell::new(None),
+                owner: PhantomData,
             })
+        }
+
+        pub(crate) fn queue(&self) {
+            self.is_queued.set(true);
+            self.calls.call();
         }
 
         pub(crate) fn arm(&self, delay: Delta) {
@@ -295,12 +292,14 @@ pub(crate) mod watchdog {
             self.at.set(None);
         }
 
-        /// What is armed goes off: its time has come.
-        pub(crate) fn fire(&self, channel: &Channel) {
+        /// Runs what is queued, and what is armed: its time has come.
+        pub(crate) fn fire(&self, owner: &T) {
             if let Some(at) = self.at.take() {
                 time::set(at);
-                channel.expired();
+            } else if !self.is_queued.take() {
+                return;
             }
+            owner.run();
         }
     }
 }

@@ -39,19 +39,21 @@ use loom::{
 };
 
 use crate::{
-    channel::Channel,
+    channel::{
+        Channel,
+        Submitted, //
+    },
     client::{
         Client,
-        Options,
-        Ticket, //
+        Options, //
     },
-    driver::Addresses,
     hardware::{
         Engine,
         Hardware,
         Ills,
         BYTES, //
     },
+    memory::Staging,
     uapi::{
         Info,
         Record,
@@ -88,7 +90,8 @@ pub(crate) fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync
 /// What a channel is like.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setup {
-    pub(crate) addresses: Addresses,
+    /// Jobs are mapped, so that they are to be unmapped when they have ended.
+    pub(crate) is_mapped: bool,
     pub(crate) ills: Ills,
     /// The device may be unbound.
     pub(crate) closes: bool,
@@ -101,7 +104,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            addresses: Addresses::BufferOffsets,
+            is_mapped: false,
             ills: Ills::None,
             closes: false,
             polls: false,
@@ -151,8 +154,12 @@ impl World {
             address_alignment: 1,
             ..Info::default()
         };
-        let channel =
-            Channel::new(info, LIMIT as u64, setup.addresses, 1, None).expect("there is memory");
+        let staging = if setup.is_mapped {
+            Staging::Pages { max_entry: 1 }
+        } else {
+            Staging::Buffer
+        };
+        let channel = Channel::new(info, LIMIT as u64, staging).expect("there is memory");
         let line = Calls::default();
         let seen = channel.downgrade();
         let pause = move || {
@@ -207,10 +214,10 @@ impl World {
         });
     }
 
-    /// Jobs that nobody waits for are settled.
-    pub(crate) fn settles(self: &Rc<Self>) {
-        self.handle(&self.channel.finisher.0, |world| {
-            world.channel.finish_parked(usize::MAX)
+    /// Deferred jobs are completed.
+    pub(crate) fn completes_deferred(self: &Rc<Self>) {
+        self.handle(&self.channel.completer.calls, |world| {
+            world.channel.completer.fire(&world.channel);
         });
     }
 
@@ -303,10 +310,10 @@ impl World {
 /// Explores the close of a client that has jobs before and behind one of another client, which has
 /// the number 1. Meanwhile that takes its record with `take`.
 pub(crate) fn explore_close(take: fn(&World, &Client)) {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(2), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let (client, closed) = (world.client(), world.client());
@@ -314,8 +321,8 @@ pub(crate) fn explore_close(take: fn(&World, &Client)) {
             submit(&client, 1);
             submit(&closed, 3);
             world.interrupts();
-            if addresses == Addresses::UserMemory {
-                world.settles();
+            if is_mapped {
+                world.completes_deferred();
             }
             let thread = world.run(move |_| drop(closed));
             take(&world, &client);
@@ -326,9 +333,9 @@ pub(crate) fn explore_close(take: fn(&World, &Client)) {
 }
 
 /// Submits a job, and returns its cookie with what its end is waited for by.
-pub(crate) fn try_submit(client: &Client, waited: bool, user_data: u64) -> Result<Ticket> {
+pub(crate) fn try_submit(client: &Client, sync: bool, user_data: u64) -> Result<Submitted> {
     let options = Options {
-        waited,
+        sync,
         timeout: Delta::ZERO,
         user_data,
     };

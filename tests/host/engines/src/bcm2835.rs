@@ -18,7 +18,7 @@ use crate::{
     engine::{
         bcm2835,
         Engine,
-        Rest, //
+        Quiesced, //
     },
     jobs::{
         self,
@@ -217,7 +217,7 @@ fn stop(quirks: Quirks) {
     let engine = attach(&channel).expect("it is idle");
     let job = Job::new(&*engine, &[64, 64], &[64, 64]);
     job.start(&*engine);
-    assert_eq!(engine.quiesce(128), Ok(Rest::Quiet));
+    assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean));
     let writes = bus::writes();
     channel.go_on();
     assert_eq!(bus::writes(), writes, "memory was written after a stop");

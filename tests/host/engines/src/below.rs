@@ -23,11 +23,11 @@ pub(crate) mod pool {
 
     use crate::{
         bus,
-        dma::transfer::Span, //
+        dma::span::Span, //
     };
 
     /// A pool, of which there is no end.
-    pub struct Pool<'a> {
+    pub struct DmaPool<'a> {
         pub(crate) block_size: usize,
         pub(crate) device: PhantomData<&'a ()>,
     }
@@ -40,7 +40,7 @@ pub(crate) mod pool {
     }
 
     impl<'a> Block<'a> {
-        pub(crate) fn new(pool: &Arc<Pool<'a>>, _: Flags) -> Result<Self> {
+        pub(crate) fn new(pool: &Arc<DmaPool<'a>>, _: Flags) -> Result<Self> {
             let len = pool.block_size;
             Ok(Self {
                 addr: bus::allocate(len),
@@ -49,7 +49,7 @@ pub(crate) mod pool {
             })
         }
 
-        pub(crate) fn zeroed(pool: &Arc<Pool<'a>>, flags: Flags) -> Result<Self> {
+        pub(crate) fn zeroed(pool: &Arc<DmaPool<'a>>, flags: Flags) -> Result<Self> {
             Self::new(pool, flags)
         }
 

@@ -19,11 +19,9 @@ use crate::{
             Chains,
             DESCRIPTORS_PER_BLOCK, //
         },
-        pool::Pool,
-        transfer::{
-            Span,
-            Transfer, //
-        }, //
+        pool::DmaPool,
+        span::Span,
+        transfer::Transfer, //
     },
     engine::{
         Attach,
@@ -76,7 +74,7 @@ impl Job {
         let need = engine.descriptors(&transfer);
         if need.src != 0 || need.dst != 0 {
             let layout = engine.caps().layout;
-            let pool = Pool {
+            let pool = DmaPool {
                 block_size: layout.size * DESCRIPTORS_PER_BLOCK,
                 device: PhantomData,
             };

@@ -22,6 +22,7 @@ mod ferrodma {
 
     pub(crate) mod dma {
         pub(crate) mod chain;
+        pub(crate) mod span;
         pub(crate) mod transfer;
     }
     pub(crate) mod engine;
@@ -38,6 +39,7 @@ mod dma {
         below::pool,
         ferrodma::dma::{
             chain,
+            span,
             transfer, //
         }, //
     };

@@ -22,7 +22,7 @@ use crate::{
         Attach,
         Engine,
         Outcome,
-        Rest, //
+        Quiesced, //
     },
     jobs::{
         self,
@@ -237,7 +237,7 @@ fn what_power_loss_leaves_is_restored() {
         let right = attributes();
         channel.lose_power();
         assert_ne!(attributes(), right);
-        assert_eq!(engine.quiesce(0), Ok(Rest::Quiet));
+        assert_eq!(engine.quiesce(0), Ok(Quiesced::Clean));
         engine.restore();
         assert_eq!(attributes(), right);
         Job::new(engine, &[16], &[16]).start(engine);
@@ -248,11 +248,11 @@ fn what_power_loss_leaves_is_restored() {
 #[test]
 fn channel_that_was_stopped_does_not_interrupt_until_it_is_restored() {
     on_each_chip(|channel, engine| {
-        assert_eq!(engine.quiesce(0), Ok(Rest::Quiet));
+        assert_eq!(engine.quiesce(0), Ok(Quiesced::Clean));
         let job = Job::new(engine, &[16], &[16]);
         job.start(engine);
         assert!(!channel.interrupts());
-        assert_eq!(engine.quiesce(16), Ok(Rest::Quiet));
+        assert_eq!(engine.quiesce(16), Ok(Quiesced::Clean));
         engine.restore();
         job.start(engine);
         assert!(channel.interrupts());

@@ -9,7 +9,6 @@ use kernel::{
 
 use crate::{
     channel::QUEUE_DEPTH,
-    driver::Addresses,
     queue::{
         ClientId,
         Reserved, //
@@ -18,7 +17,7 @@ use crate::{
 };
 
 const SG: Setup = Setup {
-    addresses: Addresses::UserMemory,
+    is_mapped: true,
     ills: crate::hardware::Ills::None,
     closes: false,
     polls: false,
@@ -232,23 +231,23 @@ fn three_submitters_that_wait_share_the_last_job() {
 }
 
 #[test]
-fn jobs_are_settled_before_their_records_are_read() {
+fn jobs_are_unmapped_before_their_records_are_read() {
     explore(None, || {
         let world = World::new(SG);
         let client = world.client();
         submit(&client, 1);
         submit(&client, 2);
         world.interrupts();
-        world.settles();
+        world.completes_deferred();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
         world.end([client]);
     });
 }
 
-/// Also where only some of them are to be settled, and others end meanwhile.
+/// Also where only some of them are to be all_unmapped, and others end meanwhile.
 #[test]
-fn records_stay_in_order_beside_jobs_that_are_settled() {
+fn records_stay_in_order_beside_jobs_that_are_unmapped() {
     explore(Some(3), || {
         let world = World::new(Setup {
             has_long_jobs: true,
@@ -256,7 +255,7 @@ fn records_stay_in_order_beside_jobs_that_are_settled() {
         });
         let client = world.client();
         world.interrupts();
-        world.settles();
+        world.completes_deferred();
         for cookie in 1..4 {
             submit(&client, cookie);
         }
@@ -293,15 +292,15 @@ fn clients_do_not_get_each_others_records() {
 /// Whatever comes first, the look at hardware of who starts a job or its interrupt.
 #[test]
 fn polled_jobs_leave_one_record_each() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(3), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 polls: true,
                 ..Setup::default()
             });
             world.interrupts();
-            world.settles();
+            world.completes_deferred();
             let client = world.client();
             let other = client.clone();
             let thread = world.run(move |_| submit_wait(&other, 8).expect("it is done"));

@@ -12,7 +12,6 @@ use kernel::{
 };
 
 use crate::{
-    driver::Addresses,
     hardware::Ills,
     uapi::Record,
     world::*, //
@@ -29,16 +28,16 @@ fn check_one_of(record: &Record, cookie: u64, errors: &[Error]) {
 
 #[test]
 fn a_job_submitted_during_suspend_is_not_lost() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(3), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let client = world.client();
             world.interrupts();
-            if addresses == Addresses::UserMemory {
-                world.settles();
+            if is_mapped {
+                world.completes_deferred();
             }
             let thread = world.run(|world| world.suspend_and_resume());
             submit(&client, 1);
@@ -348,18 +347,18 @@ fn shutdown_stops_a_dead_channel_that_stops_by_now() {
 
 #[test]
 fn unbind_ends_what_was_queued_while_suspended() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(2), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 closes: true,
                 ..Setup::default()
             });
             let client = world.client();
             submit(&client, 1);
             world.interrupts();
-            if addresses == Addresses::UserMemory {
-                world.settles();
+            if is_mapped {
+                world.completes_deferred();
             }
             let thread = world.run(|world| {
                 world.suspend();

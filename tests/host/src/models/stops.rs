@@ -12,7 +12,6 @@ use kernel::{
 
 use crate::{
     client::Client,
-    driver::Addresses,
     hardware::Ills,
     uapi::Record,
     world::*, //
@@ -132,11 +131,11 @@ fn one_of_two_cancels_succeeds() {
 
 /// What a submitter gets that a signal has interrupted: its record in the call, or later.
 fn submit_interrupted(client: &Client, user_data: u64) -> Record {
-    let ticket = try_submit(client, true, user_data).expect("the channel is live");
-    let cookie = ticket.cookie;
+    let submitted = try_submit(client, true, user_data).expect("the channel is live");
+    let cookie = submitted.cookie;
     task::send_signal(Signal::Handled);
     let mut announced = false;
-    let record = client.wait_submitted(ticket, || {
+    let record = client.wait_submitted(submitted, || {
         announced = true;
         Ok(())
     });
@@ -150,15 +149,15 @@ fn submit_interrupted(client: &Client, user_data: u64) -> Record {
 
 #[test]
 fn a_signal_does_not_stop_the_job() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(None, move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let client = world.client();
             world.interrupts();
-            world.settles();
+            world.completes_deferred();
             let record = submit_interrupted(&client, 1);
             check(&record, 1, 1, Ok(()));
             world.end([client]);
@@ -168,15 +167,15 @@ fn a_signal_does_not_stop_the_job() {
 
 #[test]
 fn a_cancel_ends_a_job_whose_submitter_gets_a_signal_once() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(3), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let client = world.client();
             world.interrupts();
-            world.settles();
+            world.completes_deferred();
             let other = client.clone();
             let thread = world.run(move |_| other.cancel(1));
             let record = submit_interrupted(&client, 1);
@@ -200,10 +199,10 @@ fn a_time_limit_ends_a_job_whose_submitter_gets_a_signal_once() {
 
 #[test]
 fn a_fatal_signal_takes_the_job_back() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(None, move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let client = world.client();
@@ -224,9 +223,9 @@ fn a_job_that_the_program_cannot_be_told_of_is_taken_back() {
         let world = World::new(Setup::default());
         let client = world.client();
         world.interrupts();
-        let ticket = try_submit(&client, true, 1).expect("the channel is live");
+        let submitted = try_submit(&client, true, 1).expect("the channel is live");
         task::send_signal(Signal::Handled);
-        match client.wait_submitted(ticket, || Err(EFAULT)) {
+        match client.wait_submitted(submitted, || Err(EFAULT)) {
             Ok(record) => check(&record, 1, 1, Ok(())),
             Err(error) => assert_eq!(error, EFAULT),
         }
@@ -237,15 +236,15 @@ fn a_job_that_the_program_cannot_be_told_of_is_taken_back() {
 
 #[test]
 fn a_record_that_is_discarded_is_for_nobody() {
-    for addresses in [Addresses::BufferOffsets, Addresses::UserMemory] {
+    for is_mapped in [false, true] {
         explore(Some(3), move || {
             let world = World::new(Setup {
-                addresses,
+                is_mapped,
                 ..Setup::default()
             });
             let client = world.client();
             world.interrupts();
-            world.settles();
+            world.completes_deferred();
             submit(&client, 1);
             client.discard(1);
             assert_eq!(read(&client, true), Err(EAGAIN));

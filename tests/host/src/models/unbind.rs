@@ -13,13 +13,12 @@ use kernel::{
 use loom::sync::mpsc;
 
 use crate::{
-    driver::Addresses,
     uapi::Record,
     world::*, //
 };
 
 const BOUND: Setup = Setup {
-    addresses: Addresses::BufferOffsets,
+    is_mapped: false,
     ills: crate::hardware::Ills::None,
     closes: true,
     polls: false,
@@ -32,7 +31,7 @@ const BOUND_LONG: Setup = Setup {
 };
 
 const BOUND_SG: Setup = Setup {
-    addresses: Addresses::UserMemory,
+    is_mapped: true,
     ..BOUND
 };
 
@@ -65,7 +64,7 @@ fn unbind_ends_all_jobs_and_then_readers() {
 }
 
 #[test]
-fn unbind_waits_for_jobs_to_be_settled() {
+fn unbind_waits_for_jobs_to_be_unmapped() {
     for setup in [BOUND_SG, BOUND_LONG] {
         explore(Some(2), move || {
             let world = World::new(setup);
@@ -73,7 +72,7 @@ fn unbind_waits_for_jobs_to_be_settled() {
             submit(&client, 1);
             submit(&client, 2);
             world.interrupts();
-            world.settles();
+            world.completes_deferred();
             let thread = world.run(|world| world.unbind());
             for cookie in 1..3 {
                 check_ended(&read(&client, false).expect("it comes"), cookie);
@@ -110,7 +109,7 @@ fn unbind_ends_a_job_whose_submitter_gets_a_signal() {
         let client = world.client();
         world.interrupts();
         let thread = world.run(|world| world.unbind());
-        world.settles();
+        world.completes_deferred();
         task::send_signal(Signal::Handled);
         match submit_wait(&client, 1) {
             Ok(record) => check_ended(&record, 1),
@@ -132,16 +131,16 @@ fn unbind_does_not_wait_for_a_program_that_is_being_told() {
         let world = World::new(BOUND_SG);
         let client = world.client();
         world.interrupts();
-        world.settles();
+        world.completes_deferred();
         let (sender, unbound) = mpsc::channel();
         let thread = world.run(move |world| {
             world.unbind();
             let _ = sender.send(());
         });
-        if let Ok(ticket) = try_submit(&client, true, 1) {
+        if let Ok(submitted) = try_submit(&client, true, 1) {
             task::send_signal(Signal::Handled);
-            let told = client.wait_submitted(ticket, || unbound.recv().map_err(|_| EFAULT));
-            match told {
+            let log_limit = client.wait_submitted(submitted, || unbound.recv().map_err(|_| EFAULT));
+            match log_limit {
                 Ok(record) => check_ended(&record, 1),
                 Err(error) => {
                     assert_eq!(error, ERESTARTSYS);
@@ -187,7 +186,7 @@ fn unbind_and_a_close_end_a_job_once() {
             submit(&client, 2);
             world.interrupts();
             if setup != BOUND {
-                world.settles();
+                world.completes_deferred();
             }
             let thread = world.run(|world| world.unbind());
             drop(client);

@@ -9,9 +9,10 @@ use kernel::{
 
 use crate::queue::{
     ClientId,
+    ClientStorage,
     Entry,
+    JobState,
     Phase,
-    Place,
     Queue,
     Reserved, //
 };
@@ -26,7 +27,7 @@ const DEPTH: usize = 2;
 struct Job {
     client: ClientId,
     cookie: u64,
-    waited: bool,
+    sync: bool,
     ended: u64,
 }
 
@@ -43,12 +44,12 @@ impl Entry for Job {
         self.cookie = cookie;
     }
 
-    fn is_waited(&self) -> bool {
-        self.waited
+    fn is_sync(&self) -> bool {
+        self.sync
     }
 
-    fn stop_waiting(&mut self) {
-        self.waited = false;
+    fn make_async(&mut self) {
+        self.sync = false;
     }
 
     fn ended_at(&self) -> u64 {
@@ -61,9 +62,9 @@ impl Entry for Job {
 enum At {
     Pending,
     Running,
-    /// Taken from hardware, and neither parked nor delivered yet.
+    /// Taken from hardware, and neither deferred nor delivered yet.
     Between,
-    Parked,
+    Deferred,
     Done,
     /// Done, for its submitter.
     Kept,
@@ -78,7 +79,7 @@ enum At {
 struct Known {
     client: usize,
     cookie: u64,
-    waited: bool,
+    sync: bool,
     /// Counts jobs in the order in which they were delivered.
     ended: u64,
     at: At,
@@ -100,16 +101,16 @@ struct Both {
     delivered: u64,
 }
 
-fn add(queue: &mut Queue<Job, usize>, signals: usize) -> Option<ClientId> {
+fn add(queue: &mut Queue<Job, usize>, waiters: usize) -> Option<ClientId> {
     let slots = queue.wanted_slots();
-    let mut room = Queue::room(DEPTH, slots, signals).expect("there is memory");
-    queue.add_client(&mut room)
+    let mut storage = ClientStorage::new(DEPTH, slots, waiters).expect("there is memory");
+    queue.add_client(&mut storage)
 }
 
 impl Both {
     fn new() -> Self {
         let mut queue = Queue::new(DEPTH);
-        let ids = [0, 1].map(|signals| add(&mut queue, signals).expect("there is a slot"));
+        let ids = [0, 1].map(|waiters| add(&mut queue, waiters).expect("there is a slot"));
         Self {
             queue,
             ids,
@@ -137,8 +138,8 @@ impl Both {
 
     /// Compares a job that came out with what was to come, and holds it.
     fn comes(&mut self, job: Option<Job>, known: Option<Known>, at: At) {
-        let came = job.as_ref().map(|job| (job.client, job.cookie, job.waited));
-        let expected = known.map(|k| (self.ids[k.client], k.cookie, k.waited));
+        let came = job.as_ref().map(|job| (job.client, job.cookie, job.sync));
+        let expected = known.map(|k| (self.ids[k.client], k.cookie, k.sync));
         assert_eq!(came, expected);
         self.held.extend(job);
         if let Some(known) = known {
@@ -173,20 +174,20 @@ impl Both {
                 self.reserved[client].push(Job {
                     client: id,
                     cookie: 0,
-                    waited: false,
+                    sync: false,
                     ended: 0,
                 });
             }
             Ok(Reserved::Full) => assert_eq!(used, DEPTH),
-            Err(error) => assert_eq!(Err(error), self.phase.check()),
+            Err(error) => assert_eq!(Err(error), self.phase.accepts()),
         }
     }
 
-    fn submit(&mut self, client: usize, waited: bool) {
+    fn submit(&mut self, client: usize, sync: bool) {
         let Some(mut job) = self.reserved[client].pop() else {
             return;
         };
-        job.waited = waited;
+        job.sync = sync;
         let last = self.jobs.iter().filter(|job| job.client == client).count();
         match self.queue.submit(job) {
             Ok(cookie) => {
@@ -196,13 +197,13 @@ impl Both {
                 self.jobs.push(Known {
                     client,
                     cookie,
-                    waited,
+                    sync,
                     ended: 0,
                     at: At::Pending,
                 });
             }
             Err((error, job)) => {
-                assert_eq!(Err(error), self.phase.check());
+                assert_eq!(Err(error), self.phase.accepts());
                 self.reserved[client].push(job);
             }
         }
@@ -218,7 +219,7 @@ impl Both {
             ..known
         };
         assert_eq!(self.queue.deliver(job), Ok(()));
-        self.moves(known, if known.waited { At::Kept } else { At::Done });
+        self.moves(known, if known.sync { At::Kept } else { At::Done });
     }
 
     fn step(&mut self, choices: &mut Choices) {
@@ -256,14 +257,14 @@ impl Both {
             6 => {
                 if let Some(known) = self.first(of(At::Between)) {
                     let job = self.let_go(known);
-                    assert_eq!(self.queue.park(job), Ok(()));
-                    self.moves(known, At::Parked);
+                    assert_eq!(self.queue.defer(job), Ok(()));
+                    self.moves(known, At::Deferred);
                 }
             }
             7 => {
-                let job = self.queue.unpark();
-                let known = self.first(of(At::Parked));
-                self.comes(job, known, At::Parked);
+                let job = self.queue.take_deferred();
+                let known = self.first(of(At::Deferred));
+                self.comes(job, known, At::Deferred);
                 if let Some(known) = known {
                     self.deliver(known);
                 }
@@ -296,7 +297,7 @@ impl Both {
             11 => {
                 let known = self.first(mine(At::Kept));
                 let cookie = known.map_or(99, |known| known.cookie);
-                let job = self.queue.take_waited(id, cookie);
+                let job = self.queue.take_sync(id, cookie);
                 self.comes(job, known, At::Given);
                 if let Some(known) = known {
                     let job = self.let_go(known);
@@ -311,7 +312,7 @@ impl Both {
                         self.queue.recycle(id, Some(job));
                         self.moves(known, At::Taken);
                     } else {
-                        self.queue.untake(job);
+                        self.queue.put_back(job);
                         self.moves(known, At::Done);
                         let moved = self.jobs.pop().expect("it was moved");
                         let is_later = |job: &Known| mine(At::Done)(job) && job.ended > moved.ended;
@@ -322,12 +323,12 @@ impl Both {
             }
             _ => match choices.choose(5) {
                 4 => {
-                    let is_waited = |job: &&Known| job.client == client && job.waited;
-                    let settled = |at| matches!(at, At::Pending | At::Running | At::Kept);
-                    let known = self.jobs.iter().filter(is_waited).copied();
-                    let known = known.rev().find(|job| settled(job.at));
+                    let is_sync = |job: &&Known| job.client == client && job.sync;
+                    let all_unmapped = |at| matches!(at, At::Pending | At::Running | At::Kept);
+                    let known = self.jobs.iter().filter(is_sync).copied();
+                    let known = known.rev().find(|job| all_unmapped(job.at));
                     let cookie = known.map_or(99, |known| known.cookie);
-                    let job = self.queue.stop_waiting(id, cookie);
+                    let job = self.queue.make_async(id, cookie);
                     let kept = known.filter(|known| known.at == At::Kept);
                     self.comes(job, kept, At::Given);
                     if let Some(known) = kept {
@@ -339,7 +340,7 @@ impl Both {
                             (job.client, job.cookie) == (known.client, known.cookie)
                         };
                         let job = self.jobs.iter_mut().find(is_it);
-                        job.expect("it is known").waited = false;
+                        job.expect("it is known").sync = false;
                     }
                 }
                 0 => {
@@ -358,8 +359,8 @@ impl Both {
                     self.queue.end(Phase::Dead);
                 }
                 _ => {
-                    self.phase = Phase::Gone;
-                    self.queue.end(Phase::Gone);
+                    self.phase = Phase::Unbound;
+                    self.queue.end(Phase::Unbound);
                 }
             },
         }
@@ -383,20 +384,20 @@ impl Both {
             assert_eq!(self.queue.is_active(id), any(&|job| is_active(job.at)));
             assert_eq!(self.queue.runs_for(id), any(&|job| job.at == At::Running));
             assert_eq!(self.queue.has_record(id), any(&|job| job.at == At::Done));
-            assert_eq!(self.queue.has_room(id), self.in_use(client) < DEPTH);
-            assert_eq!(self.queue.signals(id), Some(&client));
+            assert_eq!(self.queue.has_free_job(id), self.in_use(client) < DEPTH);
+            assert_eq!(self.queue.waiters(id), Some(&client));
         }
         for job in &self.jobs {
             let id = self.ids[job.client];
             let place = match job.at {
-                At::Pending | At::Between => Place::Pending,
-                At::Running => Place::Running,
-                At::Parked | At::Done | At::Given => Place::Done,
-                At::Kept | At::Taken => Place::Nowhere,
+                At::Pending | At::Between => JobState::Pending,
+                At::Running => JobState::Running,
+                At::Deferred | At::Done | At::Given => JobState::Done,
+                At::Kept | At::Taken => JobState::Unknown,
             };
-            assert_eq!(self.queue.place(id, job.cookie), place);
+            assert_eq!(self.queue.job_state(id, job.cookie), place);
             let is_active = !matches!(job.at, At::Done | At::Kept | At::Taken);
-            assert_eq!(self.queue.expects(id, job.cookie), is_active && !job.waited);
+            assert_eq!(self.queue.expects(id, job.cookie), is_active && !job.sync);
             let is_to_come = is_active && job.at != At::Given;
             assert_eq!(self.queue.has_record_to_come(id, job.cookie), is_to_come);
         }
@@ -440,12 +441,12 @@ fn a_queue_without_memory_for_a_client_is_as_before() {
     let mut failed = 0;
     loop {
         alloc::limit(Some(failed));
-        let room = Queue::room(DEPTH, slots, 0);
+        let storage = ClientStorage::new(DEPTH, slots, 0);
         alloc::limit(None);
-        match room {
+        match storage {
             Err(error) => assert_eq!(error, ENOMEM),
-            Ok(mut room) => {
-                assert!(queue.add_client(&mut room).is_some());
+            Ok(mut storage) => {
+                assert!(queue.add_client(&mut storage).is_some());
                 break;
             }
         }
@@ -459,12 +460,15 @@ fn a_queue_without_memory_for_a_client_is_as_before() {
 fn a_client_that_comes_too_late_for_a_slot_gets_one_in_the_next_try() {
     let mut queue = Queue::<Job, usize>::new(DEPTH);
     let wanted = queue.wanted_slots();
-    let rooms = (0..=wanted).map(|n| Queue::room(DEPTH, wanted, n).expect("there is memory"));
-    let ids: Vec<_> = rooms.map(|mut room| queue.add_client(&mut room)).collect();
+    let storages =
+        (0..=wanted).map(|n| ClientStorage::new(DEPTH, wanted, n).expect("there is memory"));
+    let ids: Vec<_> = storages
+        .map(|mut storage| queue.add_client(&mut storage))
+        .collect();
     assert!(ids[..wanted].iter().all(Option::is_some));
     assert_eq!(ids[wanted], None);
     assert!(add(&mut queue, wanted).is_some());
-    assert!(queue.all_signals().copied().eq(0..=wanted));
+    assert!(queue.all_waiters().copied().eq(0..=wanted));
 }
 
 #[test]
@@ -478,7 +482,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
             let job = Job {
                 client,
                 cookie: 0,
-                waited: false,
+                sync: false,
                 ended: 0,
             };
             submitted.push((client, queue.submit(job).expect("there is room")));
@@ -489,10 +493,10 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
         let job = queue.start_next().map(|job| (job.client, job.cookie));
         assert_eq!(job, Some((client, cookie)));
         let job = queue.finish().expect("it runs");
-        assert_eq!(queue.park(job), Ok(()));
+        assert_eq!(queue.defer(job), Ok(()));
     }
     let first = submitted[0].0;
-    while let Some(job) = queue.unpark() {
+    while let Some(job) = queue.take_deferred() {
         assert_eq!(queue.deliver(job), Ok(()));
     }
     while let Some(job) = queue.withdraw_any() {
@@ -506,7 +510,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
     let late = Job {
         client: first,
         cookie: 0,
-        waited: false,
+        sync: false,
         ended: 0,
     };
     assert_eq!(queue.submit(late).map_err(|(error, _)| error), Err(ENODEV));

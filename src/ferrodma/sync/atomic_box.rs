@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place for one object, which threads put there and take without a lock.
+//! One object at most, which threads put and take without a lock.
 
 use core::ptr::null_mut;
 
@@ -12,25 +12,25 @@ use kernel::{
     }, //
 };
 
-/// A place for a `T`.
+/// A `T`, or none.
 ///
-/// [`Slot::put`] and [`Slot::take`] are full barriers: who puts something and then looks at a flag,
+/// [`AtomicBox::put`] and [`AtomicBox::take`] are full barriers: who puts something and then looks at a flag,
 /// and who sets the flag with one and then takes, do not miss each other.
 ///
 /// # Invariants
 ///
 /// `kept` is null, or comes from [`KBox::into_raw`] and is nobody else's.
-pub(crate) struct Slot<T> {
+pub(crate) struct AtomicBox<T> {
     kept: Atomic<*mut T>,
 }
 
-// SAFETY: A slot hands on what was given to it, as a whole.
-unsafe impl<T: Send> Send for Slot<T> {}
+// SAFETY: It hands on what was given to it, as a whole.
+unsafe impl<T: Send> Send for AtomicBox<T> {}
 // SAFETY: As above: nobody gets a reference to what is inside.
-unsafe impl<T: Send> Sync for Slot<T> {}
+unsafe impl<T: Send> Sync for AtomicBox<T> {}
 
-impl<T> Slot<T> {
-    /// An empty one.
+impl<T> AtomicBox<T> {
+    /// Returns an empty one.
     pub(crate) fn new() -> Self {
         // INVARIANT: Null.
         Self {
@@ -38,32 +38,32 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Takes what is there.
+    /// Takes the object, if there is one.
     pub(crate) fn take(&self) -> Option<KBox<T>> {
         // INVARIANT: Null.
         own(self.kept.xchg(null_mut(), ordering::Full))
     }
 
-    /// Puts `value` there, and returns what was there before.
+    /// Puts `value` in, and returns the object that it replaces.
     pub(crate) fn put(&self, value: KBox<T>) -> Option<KBox<T>> {
-        // INVARIANT: `value` is this caller's, and from here on the slot's.
+        // INVARIANT: `value` is this caller's, and from here on this one's.
         own(self.kept.xchg(KBox::into_raw(value), ordering::Full))
     }
 
-    /// Whether there is nothing.
+    /// Returns whether it is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.load(ordering::Relaxed).is_null()
     }
 }
 
-/// Makes a box again of what was in a slot, and is not any more.
+/// Makes a box of a pointer that was taken out.
 fn own<T>(kept: *mut T) -> Option<KBox<T>> {
-    // SAFETY: By the invariant of the slot that is not null comes from `KBox::into_raw()`. Whoever
+    // SAFETY: By the invariant, a pointer that is not null comes from `KBox::into_raw()`. Whoever
     // has exchanged it for something else is the only one who has it.
     (!kept.is_null()).then(|| unsafe { KBox::from_raw(kept) })
 }
 
-impl<T> Drop for Slot<T> {
+impl<T> Drop for AtomicBox<T> {
     fn drop(&mut self) {
         drop(self.take());
     }

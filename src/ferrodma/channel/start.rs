@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of a job to hardware: it is prepared, queued and started, and its end is noticed.
+
+use kernel::{
+    irq::IrqReturn,
+    prelude::*,
+    sync::Arc,
+    time::Delta, //
+};
+
+use crate::{
+    clock::now,
+    dma::chain::Chains,
+    engine::Outcome,
+    hardware::Hardware,
+    job::Job,
+    memory::Progress,
+    sync::completion::Completion, //
+};
+
+use super::{
+    Channel,
+    State,
+    SPARE_DESCRIPTORS, //
+};
+
+/// TIMEOUT: How long to poll for the end of a small job before leaving it to the interrupt: a fraction
+/// of what the interrupt and a wake-up cost.
+pub(super) const POLL_SPIN: Delta = Delta::from_micros(5);
+
+/// TIMEOUT: How long to go on with polled jobs before interrupts are enabled again.
+pub(super) const POLL_BUDGET: Delta = Delta::from_micros(20);
+
+/// A job that was submitted.
+pub(crate) struct Submitted {
+    pub(crate) cookie: u64,
+    pub(crate) state: SubmitState,
+    /// Jobs are deferred: the submitter calls [`Channel::complete_deferred`] outside of the gate.
+    pub(crate) has_deferred: bool,
+}
+
+/// How far a job is that was submitted.
+pub(crate) enum SubmitState {
+    /// It has ended, and its submitter waits for it.
+    Done(KBox<Job>),
+    /// It is in the queue. If its submitter waits for it, its end completes this.
+    Queued(Option<Arc<Completion>>),
+}
+
+impl Channel {
+    /// Turns the request of `job` into what the engine takes. May sleep, but not for user space.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Hardware::prepare`]. The job is unmapped again.
+    pub(crate) fn prepare(&self, hw: &Hardware<'_>, job: &mut Job) -> Result {
+        hw.prepare(job, self.info.max_job_bytes, || self.spare_chains())
+            .inspect_err(|_| {
+                // SAFETY: The caller has the hardware, so it is inside of the gate. The job was not
+                // submitted.
+                unsafe { self.unprepare(job) };
+            })
+    }
+
+    /// Takes descriptor chains that another job has left. The caller is inside of the gate: they are
+    /// memory of the device.
+    fn spare_chains(&self) -> Option<KBox<Chains>> {
+        self.spare.take().or_else(|| self.state.lock().spare.pop())
+    }
+
+    /// Unmaps a job that was not submitted.
+    ///
+    /// # Safety
+    ///
+    /// The device is bound, and hardware was not started on the job.
+    unsafe fn unprepare(&self, job: &mut Job) {
+        // SAFETY: The caller promises what is needed.
+        unsafe { job.memory.unmap(&job.request, Progress::NotStarted) };
+        if let Some(mut chains) = job.transfer.chains.take() {
+            chains.trim(SPARE_DESCRIPTORS);
+            let left = self.keep(&mut self.state.lock(), chains);
+            drop(left);
+        }
+        self.wake_block_waiters();
+    }
+
+    /// Queues a prepared job, and starts it if hardware is free.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV, EIO: the channel accepts no jobs. The job is unmapped again.
+    pub(crate) fn submit(
+        &self,
+        hw: &Hardware<'_>,
+        mut job: KBox<Job>,
+    ) -> Result<Submitted, (Error, KBox<Job>)> {
+        let time = now();
+        // CAST: The time since boot is positive.
+        job.record.submit_ns = time as u64;
+        let mut state = self.state.lock();
+        let is_quick = job.sync && state.is_small(hw, job.transfer.total());
+        let cookie = if is_quick && state.queue.is_idle() {
+            state.queue.number(job.client)
+        } else {
+            None
+        };
+        if let Some(cookie) = cookie {
+            job.record.cookie = cookie;
+            let submitted = self.submit_polled(&mut state, hw, job, time);
+            return Ok(Submitted {
+                cookie,
+                state: submitted,
+                has_deferred: state.queue.has_deferred(),
+            });
+        }
+        let done = job.sync.then(|| job.reset_done());
+        let cookie = match state.queue.submit(job) {
+            Ok(cookie) => cookie,
+            Err((error, mut job)) => {
+                drop(state);
+                // SAFETY: The caller has the hardware, so it is inside of the gate. The job was not
+                // queued.
+                unsafe { self.unprepare(&mut job) };
+                return Err((error, job));
+            }
+        };
+        state.submitting = true;
+        self.start_next(&mut state, hw, time);
+        state.submitting = false;
+        Ok(Submitted {
+            cookie,
+            state: SubmitState::Queued(done),
+            has_deferred: state.queue.has_deferred(),
+        })
+    }
+
+    /// Starts a job whose submitter waits, and polls for its end; only a job that takes longer is put
+    /// into the queue. The queue is idle and has given the job a number.
+    fn submit_polled(
+        &self,
+        state: &mut State,
+        hw: &Hardware<'_>,
+        mut job: KBox<Job>,
+        time: i64,
+    ) -> SubmitState {
+        job.progress = Progress::Started;
+        state.fault = false;
+        // SAFETY: Hardware is idle: no job was running, and it is not being stopped, which would hold
+        // the queue. The job owns all that the transfer names. It stays here until hardware is done
+        // with it, or is the running one when the lock is released.
+        unsafe { hw.engine.start(&job.transfer) };
+        let (outcome, time) = Self::poll(state, hw, time);
+        if outcome == Outcome::Done {
+            let bytes = job.transfer.total();
+            self.record_end(state, &mut job, 0, bytes, time);
+            return SubmitState::Done(job);
+        }
+        let done = job.reset_done();
+        self.set_deadline(state, job.timeout, time);
+        state.queue.run(job);
+        self.handle_outcome(state, outcome, time);
+        SubmitState::Queued(Some(done))
+    }
+
+    /// Starts pending jobs as long as hardware is free.
+    pub(super) fn start_next(&self, state: &mut State, hw: &Hardware<'_>, mut time: i64) {
+        let budget = time.saturating_add(POLL_BUDGET.as_nanos());
+        while let Some(bytes) = self.start_one(state, hw, time) {
+            if !state.is_small(hw, bytes) || time >= budget {
+                return;
+            }
+            let outcome;
+            (outcome, time) = Self::poll(state, hw, time);
+            if !self.handle_outcome(state, outcome, time) {
+                return;
+            }
+        }
+    }
+
+    /// Polls for the end of the job that was started at `time`, for up to [`POLL_SPIN`]. Returns what
+    /// hardware has said last, and when.
+    fn poll(state: &mut State, hw: &Hardware<'_>, time: i64) -> (Outcome, i64) {
+        let limit = time.saturating_add(POLL_SPIN.as_nanos());
+        loop {
+            let outcome = hw.engine.acknowledge();
+            let time = now();
+            state.polled |= outcome != Outcome::NotMine;
+            if matches!(outcome, Outcome::Done | Outcome::Fault) || time >= limit {
+                return (outcome, time);
+            }
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Starts the next job, if there is one and hardware is free. Returns how many bytes it moves.
+    fn start_one(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
+        let job = state.queue.start_next()?;
+        let timeout = job.timeout;
+        job.progress = Progress::Started;
+        state.fault = false;
+        // SAFETY: Hardware is idle: no job was running, and it is not being stopped, which would hold
+        // the queue. The job owns all that the transfer names, and is the running one until hardware is
+        // done with it or has been stopped; failing that, it is leaked.
+        unsafe { hw.engine.start(&job.transfer) };
+        let bytes = job.transfer.total();
+        self.set_deadline(state, timeout, time);
+        Some(bytes)
+    }
+
+    /// Sets the deadline of the running job, which was started at `time`.
+    fn set_deadline(&self, state: &mut State, timeout: Delta, time: i64) {
+        let deadline = time.saturating_add(timeout.as_nanos());
+        state.deadline = deadline;
+        // The watchdog arms itself again if the job that runs when it looks has time left. So it is
+        // armed here only if it would look too late, which is rare in a stream of jobs.
+        if state.watch_at.is_none_or(|at| at > deadline) {
+            state.watch_at = Some(deadline);
+            self.watchdog.arm(timeout);
+        }
+    }
+
+    /// Handles what hardware has said at `time`. Returns whether the running job has ended.
+    fn handle_outcome(&self, state: &mut State, outcome: Outcome, time: i64) -> bool {
+        match outcome {
+            Outcome::NotMine | Outcome::Unfinished => false,
+            Outcome::Fault => {
+                // It may not have stopped, and to stop it may take a while.
+                if state.queue.running().is_some() {
+                    state.fault = true;
+                    state.watch_at = Some(0);
+                    self.watchdog.arm(Delta::ZERO);
+                }
+                false
+            }
+            // This cannot be the end of a job that was stopped, as that has cleared its interrupt.
+            Outcome::Done if state.fault => false,
+            Outcome::Done => {
+                let Some(job) = state.queue.finish() else {
+                    return false;
+                };
+                let bytes = job.transfer.total();
+                self.complete(state, job, 0, bytes, time);
+                true
+            }
+        }
+    }
+
+    /// Handles an interrupt.
+    pub(crate) fn interrupt(&self, hw: &Hardware<'_>) -> IrqReturn {
+        let mut state = self.state.lock();
+        let outcome = hw.engine.acknowledge();
+        if outcome == Outcome::NotMine {
+            // Polling has handled what this interrupt was raised for.
+            return if core::mem::take(&mut state.polled) {
+                IrqReturn::Handled
+            } else {
+                IrqReturn::None
+            };
+        }
+        let time = now();
+        if self.handle_outcome(&mut state, outcome, time) {
+            self.start_next(&mut state, hw, time);
+        }
+        IrqReturn::Handled
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work in process context, at once or after a while, that can be taken back and waited for.
+//!
+//! C headers: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h),
+//! [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+//!
+//! The kernel crate's `Work` can neither be taken back nor waited for, which the end of its owner
+//! needs: the code may be unloaded next. Its `HrTimer` can neither be set anew from interrupt context
+//! nor be part of what its callback works on. `DelayedWork` counts ticks, and a time limit is to be
+//! kept by the clock.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    container_of,
+    ffi::c_int,
+    prelude::*,
+    static_lock_class,
+    time::Delta,
+    types::Opaque, //
+};
+
+/// A structure with a field of type [`Deferred<Self, ID>`].
+///
+/// # Safety
+///
+/// [`HasDeferred::container`] returns the structure that the field is a part of.
+pub(crate) unsafe trait HasDeferred<const ID: u64>: Sized + Sync {
+    /// Returns the structure with this field.
+    ///
+    /// # Safety
+    ///
+    /// `deferred` points to the field of a `Self`.
+    unsafe fn container(deferred: *const Deferred<Self, ID>) -> *const Self;
+
+    /// Does the work, in process context.
+    fn run(&self);
+}
+
+/// Implements [`HasDeferred`] for a structure and a field of it.
+macro_rules! impl_has_deferred {
+    (impl HasDeferred<$id:literal> for $owner:ty { self.$field:ident, $run:path }) => {
+        // SAFETY: The field is named here, and has the right type or this does not compile.
+        unsafe impl $crate::sync::deferred::HasDeferred<$id> for $owner {
+            unsafe fn container(
+                deferred: *const $crate::sync::deferred::Deferred<Self, $id>,
+            ) -> *const Self {
+                // SAFETY: The caller promises that this is the field of a structure.
+                unsafe { ::kernel::container_of!(deferred, Self, $field) }
+            }
+
+            fn run(&self) {
+                $run(self)
+            }
+        }
+    };
+}
+pub(crate) use impl_has_deferred;
+
+/// A work item and a timer that queues it, embedded in a `T`.
+///
+/// To drop it takes back what was queued and waits for a run that is under way, so `T` has to drop it
+/// before all that the work uses.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Deferred<T: HasDeferred<ID>, const ID: u64> {
+    #[pin]
+    timer: Opaque<bindings::hrtimer>,
+    #[pin]
+    work: Opaque<bindings::work_struct>,
+    _owner: PhantomData<fn(&T)>,
+}
+
+// SAFETY: Both may be used from any thread.
+unsafe impl<T: HasDeferred<ID>, const ID: u64> Send for Deferred<T, ID> {}
+// SAFETY: As above; timers and workqueues do their own locking.
+unsafe impl<T: HasDeferred<ID>, const ID: u64> Sync for Deferred<T, ID> {}
+
+impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
+    /// Returns an initialiser for one that is not queued. `name` is for lockdep.
+    ///
+    /// # Safety
+    ///
+    /// It initialises the field of a `T`, in place.
+    pub(crate) unsafe fn new(name: &'static CStr) -> impl PinInit<Self> {
+        pin_init!(Self {
+            timer <- Opaque::ffi_init(|slot: *mut bindings::hrtimer| {
+                // SAFETY: `slot` is valid for writes and pinned.
+                unsafe {
+                    bindings::hrtimer_setup(
+                        slot,
+                        Some(fires::<T, ID>),
+                        // CAST: A small number.
+                        bindings::CLOCK_MONOTONIC as c_int,
+                        bindings::hrtimer_mode_HRTIMER_MODE_REL,
+                    )
+                };
+            }),
+            work <- Opaque::ffi_init(move |slot: *mut bindings::work_struct| {
+                // SAFETY: `slot` is valid for writes and pinned; the name and the key are static.
+                unsafe {
+                    bindings::init_work_with_key(
+                        slot,
+                        Some(run::<T, ID>),
+                        false,
+                        name.as_char_ptr(),
+                        static_lock_class!().as_ptr(),
+                    )
+                };
+            }),
+            _owner: PhantomData,
+        })
+    }
+
+    /// Runs the work soon. May be called from interrupt context.
+    pub(crate) fn queue(&self) {
+        // SAFETY: `work` is initialised and stays valid until it is cancelled, in `drop` at the
+        // latest. The workqueue is there from early boot on.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                bindings::system_dfl_wq,
+                self.work.get(),
+            )
+        };
+    }
+
+    /// Runs the work when `delay` has passed, whatever the timer was set to before. May be called
+    /// from interrupt context.
+    pub(crate) fn arm(&self, delay: Delta) {
+        if delay.is_zero() {
+            self.queue();
+            return;
+        }
+        // SAFETY: `timer` is initialised and stays valid until it is cancelled, in `drop` at the
+        // latest.
+        unsafe {
+            bindings::hrtimer_start_range_ns(
+                self.timer.get(),
+                delay.as_nanos(),
+                0,
+                bindings::hrtimer_mode_HRTIMER_MODE_REL,
+            )
+        };
+    }
+
+    /// Takes back what was queued or armed, and waits for a run that is under way. May sleep. The
+    /// caller sees to it that it is not queued or armed again.
+    pub(crate) fn cancel(&self) {
+        // The timer first, which queues the work.
+        // SAFETY: `timer` is initialised.
+        unsafe { bindings::hrtimer_cancel(self.timer.get()) };
+        // SAFETY: `work` is initialised.
+        unsafe { bindings::cancel_work_sync(self.work.get()) };
+    }
+}
+
+#[pinned_drop]
+impl<T: HasDeferred<ID>, const ID: u64> PinnedDrop for Deferred<T, ID> {
+    fn drop(self: Pin<&mut Self>) {
+        self.cancel();
+    }
+}
+
+/// Queues the work when the timer fires.
+///
+/// # Safety
+///
+/// `timer` is that of a [`Deferred`].
+unsafe extern "C" fn fires<T: HasDeferred<ID>, const ID: u64>(
+    timer: *mut bindings::hrtimer,
+) -> bindings::hrtimer_restart {
+    // SAFETY: By the requirement, `timer` is in a `Deferred`.
+    let deferred = unsafe { container_of!(Opaque::cast_from(timer), Deferred<T, ID>, timer) };
+    // SAFETY: It is valid: dropping it waits for this call.
+    unsafe { (*deferred).queue() };
+    bindings::hrtimer_restart::HRTIMER_NORESTART
+}
+
+/// Does the work.
+///
+/// # Safety
+///
+/// `work` is that of a [`Deferred`] in a `T`.
+unsafe extern "C" fn run<T: HasDeferred<ID>, const ID: u64>(work: *mut bindings::work_struct) {
+    // SAFETY: By the requirement, `work` is in a `Deferred` …
+    let deferred = unsafe { container_of!(Opaque::cast_from(work), Deferred<T, ID>, work) };
+    // SAFETY: … in a `T`.
+    let owner = unsafe { T::container(deferred) };
+    // SAFETY: It is valid: dropping the `Deferred` in it waits for this call.
+    unsafe { (*owner).run() };
+}
