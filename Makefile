@@ -25,7 +25,7 @@ help:
 	@echo 'make rust-analyzer  rust-project.json for an editor'
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo
-	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/machines/*)); amd-versal-virt if none is named'
+	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/boards/*)); amd-versal-virt if none is named'
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
 	@echo 'TESTS=<name>,...    make check runs only these'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'

@@ -22,7 +22,7 @@ rm -rf -- "$root"
 mkdir -p "$root/bench"
 for name in users scale; do
 	"aarch64-linux-gnu-gcc-$GCC_VERSION" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wno-sign-compare -static -s \
-		-I"$TOP/src/uapi" -I"$TOP/tests" -I"$TOP/tests/bench" -o "$root/bench/$name" "$TOP/tests/bench/$name.c"
+		-I"$TOP/src/uapi" -I"$TOP/tests/kselftest/lib" -I"$TOP/tests/bench" -o "$root/bench/$name" "$TOP/tests/bench/$name.c"
 done
 cp "$TOP/tests/bench/guest" "$TOP/tests/bench/dmatest" "$root/bench/"
 for ko in "$out"/modules/*.ko; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# bindings.sh schemas: check the schemas of dts/bindings and tests/bindings, and their examples.
+# bindings.sh schemas: check the schemas of dts/bindings and tests/dts/bindings, and their examples.
 # bindings.sh trees: check the merged trees in build/dtbs against them. What dtc or dt-validate says of a merged tree but
 # not of the tree underneath is the overlay's fault; the rest is not ours. Trees first need dtbs.sh.
 #
@@ -18,7 +18,7 @@ mkdir -p "$out"
 cd "$TOP"
 
 what=${1:-}
-set -- dts/bindings/*.yaml tests/bindings/*.yaml
+set -- dts/bindings/*.yaml tests/dts/bindings/*.yaml
 
 # quietly <what is wrong otherwise> <command>...
 quietly() {
@@ -105,7 +105,7 @@ trees)
 		board=$(basename "$overlay" .dtso)
 		complaints "$BUILD/dtbs/$board.base" >"$out/$board.base.log"
 		for tree in "$board" "$board-faults" "$board-bench" "$board-scale"; do
-			[ "$tree" = "$board" ] || [ -e "tests/overlays/$tree.dtso" ] || continue
+			[ "$tree" = "$board" ] || [ -e "tests/dts/overlays/$tree.dtso" ] || continue
 			[ -e "$BUILD/dtbs/$tree.dtb" ] || die "there is no build/dtbs/$tree.dtb" "make dtbs"
 			complaints "$BUILD/dtbs/$tree.dtb" >"$out/$tree.log"
 			! grep -vxFf "$out/$board.base.log" "$out/$tree.log" >&2 ||

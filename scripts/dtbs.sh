@@ -35,13 +35,13 @@ overlay() {
 }
 
 # In the order of their names: those for run time (-added) are data of those for the tests (-faults).
-for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/overlays/*.dtso; do
+for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/dts/overlays/*.dtso; do
 	overlay "$source"
 done
 
 # base <board>: build/dtbs/<board>.base, the tree that its overlay is for.
 base() {
-	_machine=$TOP/tests/machines/$1
+	_machine=$TOP/tests/boards/$1
 	if [ -e "$_machine" ]; then
 		_tree=$(sed -n 's/^dtb = //p' "$_machine")
 	else
@@ -73,12 +73,12 @@ for source in "$TOP"/dts/overlays/*.dtso; do
 	board=$(basename "$source" .dtso)
 	tree=$out/$board
 	# An arm64 host has no QEMU to ask, nor a use for what only QEMU boots.
-	if ! command -v qemu-system-aarch64 >/dev/null && grep -qsx 'dtb = machine' "$TOP/tests/machines/$board"; then
+	if ! command -v qemu-system-aarch64 >/dev/null && grep -qsx 'dtb = machine' "$TOP/tests/boards/$board"; then
 		continue
 	fi
 	base "$board"
 	merge "$tree.base" "$tree.dtbo" "$tree.dtb"
-	[ -e "$TOP/tests/machines/$board" ] || continue
+	[ -e "$TOP/tests/boards/$board" ] || continue
 	# What QEMU lacks of the board, and what only the tests want.
 	if [ -e "$tree-machine.dtbo" ]; then
 		merge "$tree.dtb" "$tree-machine.dtbo" "$tree-machine.dtb"

@@ -13,7 +13,7 @@ mkdir -p "$BUILD/tests"
 lock_build
 
 run() {
-	make --no-print-directory -j "$(nproc)" -C "$TOP/tests" OUTPUT="$BUILD/tests" KSRC="$ksrc" ARCH=arm64 \
+	make --no-print-directory -j "$(nproc)" -C "$TOP/tests/kselftest" OUTPUT="$BUILD/tests" KSRC="$ksrc" ARCH=arm64 \
 		CC="aarch64-linux-gnu-gcc-$GCC_VERSION" CROSS_COMPILE=aarch64-linux-gnu- \
 		CC32="arm-linux-gnueabihf-gcc-$GCC_VERSION" "$@"
 }

@@ -18,7 +18,7 @@ for lint; do
 	shellcheck)
 		# Every shell script by its first line, and the parts that others source.
 		# shellcheck disable=SC2046 # no path here has a space
-		shellcheck -x -P SCRIPTDIR:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
+		shellcheck -x -P SCRIPTDIR:SCRIPTDIR/../lib:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
 			scripts tests .ci 2>/dev/null)
 		;;
 	layers)

@@ -35,7 +35,7 @@ PANIC = re.compile(r"Kernel panic|Attempted to kill init|---\[ end Kernel panic"
 
 def machine(board):
     """The machine file of a board as a dictionary."""
-    path = TOP / "tests" / "machines" / board
+    path = TOP / "tests" / "boards" / board
     pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line and line[0] != "#")
     return {key.strip(): value.strip() for key, _, value in pairs}
 
@@ -43,7 +43,7 @@ def machine(board):
 def boards():
     """The machines that BOARD names; without it, all there are."""
     asked = os.environ.get("BOARD", "").replace(",", " ").split()
-    return asked or sorted(path.name for path in (TOP / "tests" / "machines").iterdir())
+    return asked or sorted(path.name for path in (TOP / "tests" / "boards").iterdir())
 
 
 def command(board, kernel, mode, append="", dtb=None, serial=(), exact=None):

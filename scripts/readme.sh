@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# README.md holds what works: its blocks of C are tests/example_*.c in the order of their names, which the suite compiles and
+# README.md holds what works: its blocks of C are tests/kselftest/examples/example_*.c in the order of their names, which the suite compiles and
 # runs, and each command that compiles something does so without a word, exactly as it is shown. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
@@ -11,14 +11,14 @@ out=$BUILD/readme
 rm -rf -- "$out"
 mkdir -p "$out/build"
 cd "$TOP"
-cat tests/example_*.c >"$out/examples.c"
+cat tests/kselftest/examples/example_*.c >"$out/examples.c"
 awk '/^```/ { on = $0 == "```c"; next } on' README.md | diff -u "$out/examples.c" - ||
-	die "the examples in README.md are not tests/example_*.c; put the files in place of its blocks of C"
+	die "the examples in README.md are not tests/kselftest/examples/example_*.c; put the files in place of its blocks of C"
 
 # A clone as far as a compiler looks, with a build/ of its own.
 ln -s "$TOP/src" "$TOP/tests" "$out/"
 sed -n 's/^    \(\(gcc\|cc\|c++\|clang\|rustc\) .*\)$/\1/p' README.md >"$out/commands"
-for example in tests/example_*.c; do
+for example in tests/kselftest/examples/example_*.c; do
 	echo "gcc -O2 -Isrc/uapi -o build/example $example"
 done >>"$out/commands"
 

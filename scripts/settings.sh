@@ -36,15 +36,15 @@ matches() {
 	[ -z "$_value" ] || printf '%s' "$_value" | grep -qxE "$2" || die "$1 is $3, and not '$_value'" "make $make $1=$4"
 }
 
-machines=$(names tests/machines)
+machines=$(names tests/boards)
 # Those that it is made for.
-[ "$target" != bench ] || machines=$(names tests/overlays -bench.dtso)
+[ "$target" != bench ] || machines=$(names tests/dts/overlays -bench.dtso)
 
 kernel_dir >/dev/null
 # shellcheck disable=SC2046,SC2086 # the lists are words
 {
 	known BOARD machine $machines
-	[ "$target" != check ] || known TESTS test $(make -s -C "$TOP/tests" names)
+	[ "$target" != check ] || known TESTS test $(make -s -C "$TOP/tests/kselftest" names)
 	[ "$target" != self-test ] || known BUGS bug $(names tests/bugs .patch)
 }
 case $target in
