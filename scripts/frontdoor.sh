@@ -101,6 +101,8 @@ cat >"$tmp/bin/make" <<END
 #!/bin/sh
 sleep "\${SLOW:-0}"
 echo "\$1 with \${FERRODMA_CALLS:-its own number of} calls"
+[ -z "\$FAILED" ] || echo "  FAIL  host      this test of \$1  (its detail)"
+[ -z "\$BROKEN" ] || exit 2
 echo "2 passed, \${FAILED:-0} failed"
 END
 chmod +x "$tmp/bin/make"
@@ -113,7 +115,18 @@ ends "$said" "4 passed, 0 failed
 good"
 printf '%s\n' "$said" | grep -qx 'check with its own number of calls' || die ".ci/run gives make check a number of calls: $said"
 printf '%s\n' "$said" | grep -qx 'check-debug with 200000 calls' || die ".ci/run does not give make check-debug its number of calls: $said"
-ends "$(ci SECONDS=0 FAILED=1)" "4 passed, 2 failed
+# The failures of both come again at the end.
+ends "$(ci SECONDS=0 FAILED=1)" "what failed:
+    make check  host      this test of check  (its detail)
+    make check-debug  host      this test of check-debug  (its detail)
+4 passed, 2 failed
 bad"
-ends "$(ci SECONDS=2699 SLOW=2)" "2 passed, 1 failed
+ends "$(ci SECONDS=0 BROKEN=1)" "what failed:
+    make check  ended without its last line
+    make check-debug  ended without its last line
+0 passed, 2 failed
+bad"
+ends "$(ci SECONDS=2699 SLOW=2)" "what failed:
+    make check-debug  left out after 45 minutes
+2 passed, 1 failed
 bad"
