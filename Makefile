@@ -7,27 +7,33 @@ export BOARD V
 
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
+comma := ,
 
-.PHONY: help run check check-debug self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run test host check check-debug self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
-	@echo 'make check          build and run the whole suite on every machine'
+	@echo 'make test T=<name>  build what it needs, and run one test, or several, on one machine: the inner loop'
+	@echo 'make host           run the tests that need no kernel; T=<part of a name> chooses some'
+	@echo 'make lint           shellcheck, rustfmt, clippy, what must not compile, dtc, dt-schema and modinfo; every warning is an error'
+	@echo 'make check          lint, and run the suite on every machine, and with bounce buffers on one of each engine'
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
 	@echo 'make bench          count what a transfer costs, beside what others do it with'
+	@echo 'make      all of these four, on every machine in every way, with all random jobs: for a night'
 	@echo 'make shell          a guest with the modules loaded; poweroff, halt, reboot, exit or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
 	@echo 'make fmt            format the Rust sources by the kernel'\''s settings'
-	@echo 'make lint           shellcheck, rustfmt, clippy, what must not compile, dtc, dt-schema and modinfo; every warning is an error'
 	@echo 'make rust-analyzer  rust-project.json for an editor'
 	@echo 'make clean          remove what was built, and not the toolchain'
 	@echo
 	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/boards/*)); amd-versal-virt if none is named'
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
-	@echo 'TESTS=<name>,...    make check runs only these'
+	@echo 'T=<name>,...        make test runs these; the .sh of a name may be left out'
+	@echo 'TESTS=<name>,...    make check runs only these, and no lint'
+	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
 	@echo 'UPDATE=1            make bench writes the numbers to README.md, too'
 	@echo 'V=1                 show commands'
@@ -35,6 +41,7 @@ help:
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'
 	@echo 'FERRODMA_MIRROR=    the Debian mirror to fetch them from; by default that of this system'
 	@echo 'FERRODMA_TIMEOUT=   seconds that a guest may take'
+	@echo 'FERRODMA_TURN=      a number: which machine of each engine make check gives the most to do'
 	@echo 'FERRODMA_SNAPSHOT=  a Debian snapshot to fetch what the mirror no longer holds'
 
 # What an arm64 host lacks the tools for.
@@ -42,12 +49,18 @@ pc:
 	@[ "$$(uname -m)" = x86_64 ] || { echo 'ferrodma: this is for amd64; an arm64 host has make modules and make dtbs' >&2; exit 1; }
 
 # A variable that makes no sense is told before the first fetch or build.
-.PHONY: run.settings shell.settings bench.settings
-run.settings shell.settings bench.settings: %.settings: pc
+.PHONY: run.settings shell.settings bench.settings lint.settings
+run.settings shell.settings bench.settings lint.settings: %.settings: pc
 	$(Q)scripts/settings.sh $*
 
 run: run.settings guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
+
+test: pc
+	$(Q)TESTS='$(T)' scripts/check.sh test
+
+host: pc
+	$(Q)scripts/check.sh host
 
 check: pc
 	$(Q)scripts/check.sh
@@ -84,8 +97,10 @@ fmt: pc
 	$(Q)scripts/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/fmt.sh
 
-lint: pc modules dtbs
-	$(Q)$(enter) scripts/lint.sh
+lints := $(subst $(comma), ,$(L))
+lint: pc lint.settings $(if $(lints),$(if $(filter lifetimes modinfo,$(lints)),modules),modules dtbs) $(if $(filter dtbs,$(lints)),dtbs)
+	$(Q)scripts/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/lint.sh $(lints)
 
 rust-analyzer:
 	$(Q)scripts/rust-analyzer.sh

@@ -7,7 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-unset V BOARD TESTS BUGS FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
+unset V BOARD T TESTS L BUGS FERRODMA_TURN FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
 tmp=$(mktemp -d)
 trap 'rm -rf -- "$tmp"' EXIT
 clone=$tmp/clone
@@ -42,6 +42,11 @@ says 'make bench FERRODMA_TIMEOUT=' make bench FERRODMA_TIMEOUT=0
 says 'one machine .* make run BOARD=raspi3b ' make run BOARD=raspi3b,raspi4b
 says 'TESTS: .* nope; there are: pins .*fuzz .*info_32 .*faulty.sh .*make check TESTS=pins' make check TESTS=fuzz,nope
 says '0 passed, 1 failed' make check TESTS=nope
+says 'T: .* nope; there are: pins .*faulty.sh .*make test T=pins' make test T=faulty,nope
+says 'T names no test; there are: pins .*make test T=pins' make test
+says "BOARD: .* nope; there are: $boards +make test BOARD=" make test T=pins BOARD=nope
+says 'L: .* nope; there are: shellcheck .*make lint L=shellcheck' make lint L=rustfmt,nope
+says "FERRODMA_TURN .* 'mine' " make check FERRODMA_TURN=mine
 says 'TESTS: .* make check-debug TESTS=' make check-debug TESTS='*'
 says 'BUGS: .* nope; there are: bound-off-by-one .*make self-test BUGS=' make self-test BUGS=nope
 says "FERRODMA_EFFORT .* '10%' .*FERRODMA_EFFORT=25" make check FERRODMA_EFFORT=10%

@@ -1,15 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [shellcheck|layers|rustfmt|clippy|lifetimes|modinfo|readme|bindings|dtbs|frontdoor]...: all of them where none is named. A
-# warning is an error. Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays
-# are compiled.
+# lint.sh [<lint>]...: all of them where none is named; lint.sh names prints what there is, on any host. A warning is an error.
+# Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays are compiled.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+lints="shellcheck layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor"
+if [ "${1:-}" = names ]; then
+	echo "$lints"
+	exit
+fi
+
 make_cache
-[ $# -gt 0 ] || set -- shellcheck layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor
+# shellcheck disable=SC2086 # the names are words
+[ $# -gt 0 ] || set -- $lints
 cd "$TOP"
 
 for lint; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# settings.sh run|shell|bench|check|self-test: refuse a value that `make <target>` cannot use in the variables it reads, before
+# settings.sh run|shell|bench|test|check|all|host|lint|self-test: refuse a value that `make <target>` cannot use in the variables it reads, before
 # anything is fetched or built. Runs on any host.
 
 # shellcheck source=scripts/lib.sh
@@ -9,14 +9,17 @@
 
 target=$1
 make=$target
-[ "$CONFIG,$target" != debug,check ] || make=check-debug
+case $target in
+check) [ "$CONFIG" != debug ] || make=check-debug ;;
+all) make=check-all ;;
+esac
 # A wildcard is no name.
 set -f
 
 # names <folder> [<suffix>]: those of the files there.
 names() { find "$TOP/$1" -maxdepth 1 -type f -name "*${2:-}" | sed "s|.*/||; s|${2:-}\$||" | sort; }
 
-# known <variable> <what it names> <name>...: each name in the variable is one of these.
+# known <variable> <what it names> <name>...: each name in the variable is one of these. The .sh of a test may be left out.
 known() {
 	_variable=$1 _what=$2
 	shift 2
@@ -24,7 +27,7 @@ known() {
 	# shellcheck disable=SC2154 # eval sets it
 	for _name in $(printf '%s' "$_value" | tr , ' '); do
 		case " $* " in
-		*" $_name "*) ;;
+		*" $_name "* | *" $_name.sh "*) ;;
 		*) die "$_variable: no $_what is called $_name; there are: $*" "make $make $_variable=$1" ;;
 		esac
 	done
@@ -44,8 +47,20 @@ kernel_dir >/dev/null
 # shellcheck disable=SC2046,SC2086 # the lists are words
 {
 	known BOARD machine $machines
-	[ "$target" != check ] || known TESTS test $(make -s -C "$TOP/tests/kselftest" names)
-	[ "$target" != self-test ] || known BUGS bug $(names tests/bugs .patch)
+	case $target in
+	test | check | all) tests=$(make -s -C "$TOP/tests/kselftest" names) ;;
+	esac
+	case $target in
+	test)
+		[ -n "${T:-}" ] || die "T names no test; there are: $tests" "make test T=${tests%% *}"
+		known T test $tests
+		;;
+	check | all) known TESTS test $tests ;;
+	lint) known L lint $("$TOP/scripts/lint.sh" names) ;;
+	esac
+	case $target in
+	self-test | all) known BUGS bug $(names tests/bugs .patch) ;;
+	esac
 }
 case $target in
 run | shell) matches BOARD '[^, ]+' "one machine for make $target" "$(printf '%s' "${BOARD:-}" | sed 's/[, ].*//')" ;;
@@ -55,3 +70,4 @@ matches FERRODMA_TIMEOUT '[1-9][0-9]{0,6}' "a number of seconds" 900
 matches FERRODMA_EFFORT '[1-9][0-9]{0,4}' "a percentage without its sign" 25
 matches FERRODMA_CALLS '[1-9][0-9]{0,11}' "a number of calls" 50000
 matches FERRODMA_SEED '0x[0-9a-fA-F]{1,16}|[0-9]{1,19}' "the number that fuzz has printed" 0x1a
+matches FERRODMA_TURN '[0-9]{1,9}' "a number" 1
