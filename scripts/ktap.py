@@ -5,6 +5,7 @@ The runner's own lines are at the left, and those of a program behind "# ".
 """
 
 import re
+import time
 from collections import namedtuple
 
 # `detail` is the reason in a few words, `notes` what the program said before.
@@ -26,14 +27,17 @@ class Program:
         self.results = 0
         self.failures = 0
         self.diagnostics = []
+        self.begun = time.monotonic()
 
 
 class Stream:
-    """Takes lines, gives results. `expected` names the programs that must report."""
+    """Takes lines as they come, gives results. `expected` names the programs that must report; `times` has the
+    seconds that each has taken."""
 
     def __init__(self, expected):
         self.missing = list(expected)
         self.program = None
+        self.times = {}
         self.exit_status = None
         self.failed = False
         self.begun = False
@@ -100,6 +104,7 @@ class Stream:
 
     def _outer(self, failed, text):
         program, self.program = self.program, None
+        self.times[program.name] = round(time.monotonic() - program.begun, 1)
         if program.name in self.missing:
             self.missing.remove(program.name)
         _, directive, reason = split_directive(text)
@@ -135,6 +140,7 @@ class Stream:
         program, self.program = self.program, None
         if program is None:
             return []
+        self.times[program.name] = round(time.monotonic() - program.begun, 1)
         if program.name in self.missing:
             self.missing.remove(program.name)
         return self._lost(program) + [Result(FAIL, program.name, "did not end", program.diagnostics)]
