@@ -9,7 +9,7 @@ Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
 comma := ,
 
-.PHONY: help run test host check check-debug self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run test host check check-debug check-all self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
@@ -21,7 +21,7 @@ help:
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
 	@echo 'make bench          count what a transfer costs, beside what others do it with'
-	@echo 'make      all of these four, on every machine in every way, with all random jobs: for a night'
+	@echo 'make check-all      all of these four, on every machine in every way, with all random jobs: for a night'
 	@echo 'make shell          a guest with the modules loaded; poweroff, halt, reboot, exit or Ctrl-A x leaves it'
 	@echo 'make modules        build/modules/*.ko for Debian'\''s kernel, or for the prepared tree KDIR=<folder>'
 	@echo 'make dtbs           build/dtbs: the overlays, and the tree of each board with its own merged'
@@ -67,6 +67,9 @@ check: pc
 
 check-debug: pc
 	$(Q)FERRODMA_CONFIG=debug scripts/check.sh
+
+check-all: pc
+	$(Q)scripts/tiers.sh all
 
 self-test: pc
 	$(Q)scripts/settings.sh self-test

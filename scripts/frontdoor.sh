@@ -47,6 +47,7 @@ says 'T names no test; there are: pins .*make test T=pins' make test
 says "BOARD: .* nope; there are: $boards +make test BOARD=" make test T=pins BOARD=nope
 says 'L: .* nope; there are: shellcheck .*make lint L=shellcheck' make lint L=rustfmt,nope
 says "FERRODMA_TURN .* 'mine' " make check FERRODMA_TURN=mine
+says 'BUGS: .* nope; there are: bound-off-by-one .*make check-all BUGS=' make check-all BUGS=nope
 says 'TESTS: .* make check-debug TESTS=' make check-debug TESTS='*'
 says 'BUGS: .* nope; there are: bound-off-by-one .*make self-test BUGS=' make self-test BUGS=nope
 says "FERRODMA_EFFORT .* '10%' .*FERRODMA_EFFORT=25" make check FERRODMA_EFFORT=10%
@@ -100,38 +101,58 @@ if [ "$(id -u)" -eq 0 ]; then
 	rmdir build
 fi
 
-# CI: a suite that is left out has failed, and the total of both is the last line. make is a stand-in that says what it was given.
+# CI: a part that is left out has failed, and the total of all is the last line. make is a stand-in that says what it was given,
+# and git one that has a commit.
 mkdir "$tmp/bin"
 cat >"$tmp/bin/make" <<END
 #!/bin/sh
 sleep "\${SLOW:-0}"
-echo "\$1 with \${FERRODMA_CALLS:-its own number of} calls"
+echo "make \$* on turn \$FERRODMA_TURN with \${FERRODMA_CALLS:-its own number of} calls"
 [ -z "\$FAILED" ] || echo "  FAIL  host      this test of \$1  (its detail)"
 [ -z "\$BROKEN" ] || exit 2
 echo "2 passed, \${FAILED:-0} failed"
 END
-chmod +x "$tmp/bin/make"
+cat >"$tmp/bin/git" <<END
+#!/bin/sh
+echo "\${COMMIT:-00000020123456789}"
+END
+chmod +x "$tmp/bin/make" "$tmp/bin/git"
 # ci <variable>...: what it says, and its exit status.
 ci() { env PATH="$tmp/bin:$PATH" "$@" timeout 20 .ci/run 2>&1 </dev/null && echo "good" || echo "bad"; }
 # ends <what was said> <lines of it>: these are the last ones.
 ends() { [ "$(printf '%s\n' "$1" | tail -n "$(printf '%s\n' "$2" | wc -l)")" = "$2" ] || die ".ci/run does not end with '$2' but: $1"; }
 said=$(ci SECONDS=0)
-ends "$said" "4 passed, 0 failed
+ends "$said" "8 passed, 0 failed
 good"
-printf '%s\n' "$said" | grep -qx 'check with its own number of calls' || die ".ci/run gives make check a number of calls: $said"
-printf '%s\n' "$said" | grep -qx 'check-debug with 200000 calls' || die ".ci/run does not give make check-debug its number of calls: $said"
-# The failures of both come again at the end.
-ends "$(ci SECONDS=0 FAILED=1)" "what failed:
-    make check  host      this test of check  (its detail)
-    make check-debug  host      this test of check-debug  (its detail)
+for part in "make check on turn 2 with its own number of calls" "make check-debug on turn 2 with 200000 calls" \
+	"make bench SHORT=1 on turn 2 with its own number of calls" "make self-test BUGS=.* on turn 2 with its own number of calls"; do
+	printf '%s\n' "$said" | grep -qx "$part" || die ".ci/run does not call '$part': $said"
+done
+# The failures of all come again at the end.
+ends "$(ci SECONDS=0 FAILED=1 | sed 's/BUGS=[^:]*/BUGS=some/')" "what failed:
+    make check: host      this test of check  (its detail)
+    make check-debug: host      this test of check-debug  (its detail)
+    make bench SHORT=1: host      this test of bench  (its detail)
+    make self-test BUGS=some: host      this test of self-test  (its detail)
+8 passed, 4 failed
+bad"
+ends "$(ci SECONDS=0 BROKEN=1 | grep -v self-test)" "what failed:
+    make check: ended without its last line
+    make check-debug: ended without its last line
+    make bench SHORT=1: ended without its last line
+0 passed, 4 failed
+bad"
+ends "$(ci SECONDS=4199 SLOW=2)" "what failed:
+    make check: left out after 69 minutes, as it must begin before 40
+    make check-debug: left out after 69 minutes, as it must begin before 45
 4 passed, 2 failed
 bad"
-ends "$(ci SECONDS=0 BROKEN=1)" "what failed:
-    make check  ended without its last line
-    make check-debug  ended without its last line
-0 passed, 2 failed
-bad"
-ends "$(ci SECONDS=2699 SLOW=2)" "what failed:
-    make check-debug  left out after 45 minutes
-2 passed, 1 failed
-bad"
+# As many commits as it takes plant each bug once, at most six at a time.
+for commit in 0 1 2 3 4 5 6 7 8 9; do
+	ci SECONDS=0 COMMIT="000000${commit}f" | sed -n 's/^make self-test BUGS=\(.*\) on turn.*/\1/p' >"$tmp/bugs"
+	[ "$(tr , '\n' <"$tmp/bugs" | wc -l)" -le 6 ] || die ".ci/run plants more than six bugs: $(cat "$tmp/bugs")"
+	! grep -qxFf "$tmp/bugs" "$tmp/planted" 2>/dev/null || break
+	cat "$tmp/bugs" >>"$tmp/planted"
+done
+[ "$(tr , '\n' <"$tmp/planted" | sort)" = "$(basename -s .patch tests/bugs/*.patch | sort)" ] ||
+	die ".ci/run does not plant each bug on its turn, and once: $(cat "$tmp/planted")"
