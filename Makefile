@@ -3,7 +3,7 @@
 # The front door. kbuild reads Kbuild instead; what the targets do is in scripts/.
 
 V ?= 0
-export BOARD V
+export BOARD V WITH
 
 Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/enter.sh
@@ -31,6 +31,7 @@ help:
 	@echo
 	@echo 'BOARD=<machine>     one of: $(notdir $(wildcard tests/boards/*)); amd-versal-virt if none is named'
 	@echo 'BOARD=<machine>,... make check boots these, or all if none is named'
+	@echo 'WITH=<path>         make run executes this program in the guest; make shell has the folder or program at /with'
 	@echo 'T=<name>,...        make test runs these; the .sh of a name may be left out'
 	@echo 'TESTS=<name>,...    make check runs only these, and no lint'
 	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint.sh names)'
@@ -55,6 +56,7 @@ run.settings shell.settings bench.settings lint.settings: %.settings: pc
 	$(Q)scripts/settings.sh $*
 
 run: run.settings guest
+	$(Q)scripts/with.sh
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
 
 test: pc
@@ -82,6 +84,7 @@ bench: bench.settings guest
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/bench
 
 shell: shell.settings guest
+	$(Q)scripts/with.sh
 	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell
 
 modules:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# fetch.sh <folder>: download the pinned kernel's packages and the guest's busybox into the folder.
+# fetch.sh kernel|tools <folder>: download the pinned kernel's packages and the guest's busybox into the folder, or strace with
+# all that it depends on.
 # The host's apt does it with lists of its own, so it verifies every byte and touches nothing of the system.
 
 # shellcheck source=scripts/lib.sh
@@ -10,7 +11,7 @@
 . "$TOP/scripts/apt.sh"
 
 make_cache
-folder=$1
+what=$1 folder=$2
 log=$CACHE/fetch.log
 state=$(mktemp -d "$CACHE/apt.XXXXXX")
 trap 'rm -rf -- "$state"' EXIT
@@ -43,11 +44,22 @@ apt_get() { APT_CONFIG=$state/apt.conf apt-get -q "$@" >>"$log" 2>&1 </dev/null;
 say "fetching the package lists of Debian $SUITE"
 apt_get update --error-on=any || explain "$log" "$base" "the package lists"
 
-say "fetching linux $KERNEL_DEB (source, headers, image; 190 MB) and busybox"
-cd "$folder"
-apt_get download \
-	"linux-source-$KERNEL_SERIES=$KERNEL_DEB" \
-	"linux-headers-$KERNEL_ABI-arm64=$KERNEL_DEB" \
-	"linux-binary-$KERNEL_ABI-arm64=$KERNEL_DEB" \
-	"linux-base-$KERNEL_ABI-arm64=$KERNEL_DEB" \
-	busybox-static || explain "$log" "$base" "linux $KERNEL_DEB"
+case $what in
+kernel)
+	say "fetching linux $KERNEL_DEB (source, headers, image; 190 MB) and busybox"
+	cd "$folder"
+	apt_get download \
+		"linux-source-$KERNEL_SERIES=$KERNEL_DEB" \
+		"linux-headers-$KERNEL_ABI-arm64=$KERNEL_DEB" \
+		"linux-binary-$KERNEL_ABI-arm64=$KERNEL_DEB" \
+		"linux-base-$KERNEL_ABI-arm64=$KERNEL_DEB" \
+		busybox-static || explain "$log" "$base" "linux $KERNEL_DEB"
+	;;
+tools)
+	say "fetching strace $STRACE_DEB and its libraries (3 MB)"
+	apt_get install -y --download-only --no-install-recommends "strace=$STRACE_DEB" ||
+		explain "$log" "$base" "strace $STRACE_DEB"
+	mv "$state"/cache/archives/*.deb "$folder/"
+	;;
+*) die "fetch.sh kernel|tools <folder>" ;;
+esac

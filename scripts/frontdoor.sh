@@ -7,7 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-unset V BOARD T TESTS L BUGS SHORT UPDATE FERRODMA_TURN FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
+unset V BOARD T TESTS L WITH BUGS SHORT UPDATE FERRODMA_TURN FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
 tmp=$(mktemp -d)
 trap 'rm -rf -- "$tmp"' EXIT
 clone=$tmp/clone
@@ -38,6 +38,10 @@ for target in run shell check check-debug; do
 	says "FERRODMA_TIMEOUT .* '1m' +make $target FERRODMA_TIMEOUT=[0-9]+" make $target FERRODMA_TIMEOUT=1m
 done
 says 'there are: amd-versal-virt raspi3b +make bench BOARD=' make bench BOARD=raspi4b
+says 'WITH: there is no nothing .* make run WITH=' make run WITH=nothing
+says 'WITH: there is no nothing .* make shell WITH=' make shell WITH=nothing
+says 'WITH: make run executes a program, .* make shell WITH=tests ' make run WITH=tests
+says 'WITH: .* another machine .* aarch64-linux-gnu-gcc ' make run WITH="$(command -v "gcc-$GCC_VERSION")"
 says 'SHORT .* UPDATE .* make bench UPDATE=1' make bench UPDATE=1 SHORT=1
 says 'make bench FERRODMA_TIMEOUT=' make bench FERRODMA_TIMEOUT=0
 says 'one machine .* make run BOARD=raspi3b ' make run BOARD=raspi3b,raspi4b

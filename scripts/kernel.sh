@@ -27,7 +27,7 @@ if [ ! -e "$kernel/complete" ]; then
 	trap 'say "interrupted; removing what was made so far"; exit 130' INT
 	trap 'exit 143' TERM HUP
 	if [ -z "$CONFIG" ]; then
-		"$TOP/scripts/fetch.sh" "$kernel/debs"
+		"$TOP/scripts/fetch.sh" kernel "$kernel/debs"
 		"$TOP/scripts/enter.sh" "$TOP/scripts/kernel-debian.sh" 9>&-
 	else
 		mkdir "$kernel"

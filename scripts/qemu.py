@@ -55,7 +55,8 @@ def command(board, kernel, mode, append="", dtb=None, serial=(), exact=None):
     line += f" maxcpus={1 if exact else max(2, os.cpu_count() or 2)}"
     # With KVM, 7.3.4 warns of itself when a CPU that was unplugged comes back (UBSAN, cpu_set_hyp_vector()).
     line += " kvm-arm.mode=none"
-    initrd = BUILD / "initramfs.cpio"
+    # A person has more than the tests.
+    initrd = BUILD / ("with.cpio" if mode in ("run", "shell") else "initramfs.cpio")
     args = ["qemu-system-aarch64", *shlex.split(config["qemu"])]
     if exact:
         initrd = BUILD / "bench" / "initramfs.cpio"

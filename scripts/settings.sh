@@ -39,7 +39,25 @@ matches() {
 	[ -z "$_value" ] || printf '%s' "$_value" | grep -qxE "$2" || die "$1 is $3, and not '$_value'" "make $make $1=$4"
 }
 
-machines=$(names tests/boards)
+# with: what WITH names can be brought into the guest, and for make run, executed there.
+with() {
+	[ -e "$WITH" ] || die "WITH: there is no $WITH" "make $make WITH=<path>"
+	[ "$target" = run ] || return 0
+	[ -f "$WITH" ] && [ -x "$WITH" ] ||
+		die "WITH: make run executes a program, and $WITH is none; to look at it in the guest:" "make shell WITH=$WITH"
+	case ${WITH##*/} in
+	*[![:alnum:]._+-]*) die "WITH: the name of $WITH has a character that the kernel's command line does not take" \
+		"cp '$WITH' program && make run WITH=program" ;;
+	esac
+	# An ELF header: the machine is at 18, and that of arm64 is 183, of arm 40.
+	case $(od -An -tx1 -N 20 "$WITH" | tr -d ' \n') in
+	7f454c46*b700 | 7f454c46*2800) ;;
+	7f454c46*) die "WITH: $WITH is a program for another machine than arm64; build it with:" \
+		"aarch64-linux-gnu-gcc -Isrc/uapi -o ${WITH##*/} <source>" ;;
+	esac
+}
+
+machines=$(names tests/machines)
 # Those that it is made for.
 [ "$target" != bench ] || machines=$(names tests/dts/overlays -bench.dtso)
 
@@ -66,6 +84,9 @@ case $target in
 run | shell) matches BOARD '[^, ]+' "one machine for make $target" "$(printf '%s' "${BOARD:-}" | sed 's/[, ].*//')" ;;
 esac
 
+case $target in
+run | shell) [ -z "${WITH:-}" ] || with ;;
+esac
 [ "$target" != bench ] || [ -z "${UPDATE:-}" ] || [ -z "${SHORT:-}" ] ||
 	die "SHORT leaves out most of the numbers that UPDATE is to write:" "make bench UPDATE=1"
 
