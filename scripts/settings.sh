@@ -57,7 +57,7 @@ with() {
 	esac
 }
 
-machines=$(names tests/machines)
+machines=$(names tests/boards)
 # Those that it is made for.
 [ "$target" != bench ] || machines=$(names tests/dts/overlays -bench.dtso)
 
