@@ -224,6 +224,7 @@ impl<'bound> Parts<'bound> {
             address_bits: caps.address_bits,
             queue_depth: QUEUE_DEPTH as u32,
             address_alignment,
+            version: uapi::VERSION,
             ..Info::default()
         };
         let layout = caps.layout;

@@ -14,6 +14,9 @@ use kernel::{
 use zerocopy::Immutable;
 use zerocopy_derive::Immutable;
 
+/// `FERRODMA_VERSION`: major, minor and patch, a byte each.
+pub(crate) const VERSION: u32 = 0x000100;
+
 const IOC_TYPE: u32 = 0xda;
 
 /// `FERRODMA_IOC_INFO`.
@@ -80,6 +83,8 @@ pub(crate) struct Info {
     pub(crate) address_alignment: u32,
     pub(crate) address_bits: u32,
     pub(crate) queue_depth: u32,
+    pub(crate) version: u32,
+    pub(crate) reserved: u32,
 }
 
 /// `struct ferrodma_completion`.
@@ -135,7 +140,7 @@ pub(crate) struct Cancel {
 
 const _: () = {
     assert!(size_of::<Seg>() == 16);
-    assert!(size_of::<Info>() == 64);
+    assert!(size_of::<Info>() == 72);
     assert!(size_of::<Record>() == 48);
     assert!(size_of::<Submit>() == 112);
     assert!(size_of::<Wait>() == 72);
@@ -143,6 +148,7 @@ const _: () = {
     assert!(offset_of!(Info, buffer_size) == 16);
     assert!(offset_of!(Info, max_timeout_ns) == 32);
     assert!(offset_of!(Info, queue_depth) == 60);
+    assert!(offset_of!(Info, version) == 64);
     assert!(offset_of!(Record, bytes) == 24);
     assert!(offset_of!(Submit, nr_src) == 24);
     assert!(offset_of!(Submit, timeout_ns) == 40);

@@ -48,6 +48,9 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/* Major, minor and patch, a byte each. */
+#define FERRODMA_VERSION	0x000100
+
 #define FERRODMA_IOC_TYPE	0xDA
 
 #define FERRODMA_IOC_INFO	_IO(FERRODMA_IOC_TYPE, 0) /* 0xda00 */
@@ -166,6 +169,8 @@ struct ferrodma_seg {
  * @address_bits: [out] width of the engine's bus addresses
  * @queue_depth: [out] most jobs that one open file may have whose records are
  *	not yet taken
+ * @version: [out] FERRODMA_VERSION of the kernel's side
+ * @reserved: [out] zero
  *
  * Errors: EINVAL, E2BIG (structure size); EFAULT; ENODEV (device unbound).
  */
@@ -183,6 +188,8 @@ struct ferrodma_info {
 	__u32 address_alignment;
 	__u32 address_bits;
 	__u32 queue_depth;
+	__u32 version;
+	__u32 reserved;
 };
 
 /**

@@ -58,6 +58,7 @@ pub(crate) fn show<'a>(
         Ok::<_, Error>(channel),
         name,
         |channel: &Arc<Channel>, dir| {
+            dir.read_callback_file(c"version", channel, &show_version);
             dir.read_callback_file(c"jobs", channel, &|channel, f| {
                 show_count(channel, f, |stats| stats.jobs)
             });
@@ -90,6 +91,12 @@ pub(crate) fn show<'a>(
             }
         },
     )
+}
+
+/// Writes the version of the user API.
+fn show_version(channel: &Arc<Channel>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let [_, major, minor, patch] = channel.info.version.to_be_bytes();
+    f.write_fmt(fmt!("{major}.{minor}.{patch}\n"))
 }
 
 /// Writes one counter.

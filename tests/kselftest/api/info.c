@@ -11,12 +11,13 @@
 
 /* The layout is part of the ABI, whatever the width of a pointer. */
 _Static_assert(sizeof(struct ferrodma_seg) == 16, "seg");
-_Static_assert(sizeof(struct ferrodma_info) == 64, "info");
+_Static_assert(sizeof(struct ferrodma_info) == 72, "info");
 _Static_assert(sizeof(struct ferrodma_completion) == 48, "completion");
 _Static_assert(sizeof(struct ferrodma_submit) == 112, "submit");
 _Static_assert(sizeof(struct ferrodma_wait) == 72, "wait");
 _Static_assert(sizeof(struct ferrodma_cancel) == 16, "cancel");
 _Static_assert(offsetof(struct ferrodma_info, buffer_size) == 16, "buffer_size");
+_Static_assert(offsetof(struct ferrodma_info, version) == 64, "version");
 _Static_assert(offsetof(struct ferrodma_submit, cookie) == 56, "cookie");
 _Static_assert(offsetof(struct ferrodma_wait, completion) == 24, "completion");
 
@@ -49,6 +50,12 @@ TEST_F(channel, info_names_the_function_and_an_engine)
 	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_FILL | FERRODMA_INFO_DEAD |
 				     FERRODMA_INFO_FAULT_IRQ));
 	EXPECT_EQ(0, info->flags & FERRODMA_INFO_DEAD);
+}
+
+TEST_F(channel, info_has_the_version_of_the_header)
+{
+	EXPECT_EQ(FERRODMA_VERSION, self->c.info.version);
+	EXPECT_EQ(0, self->c.info.reserved);
 }
 
 TEST_F(channel, info_has_limits_that_allow_work)

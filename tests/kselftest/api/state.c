@@ -32,6 +32,17 @@ static bool read_text(const char *directory, const char *name, char *text, size_
 	return n > 0;
 }
 
+TEST_F(channel, version_is_that_of_the_header)
+{
+	char dir[PATH_MAX], text[64], version[64];
+
+	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
+	ASSERT_TRUE(read_text(dir, "version", text, sizeof(text)));
+	snprintf(version, sizeof(version), "%d.%d.%d\n", FERRODMA_VERSION >> 16,
+		 FERRODMA_VERSION >> 8 & 0xff, FERRODMA_VERSION & 0xff);
+	EXPECT_STREQ(version, text);
+}
+
 TEST_F(channel, jobs_and_bytes_are_counted)
 {
 	char dir[PATH_MAX];
