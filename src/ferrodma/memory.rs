@@ -126,8 +126,8 @@ impl<'bound> Backing<'bound> {
         match self {
             Backing::Buffer(_) => Staging::Buffer,
             Backing::Pages { .. } => Staging::Pages { max_entry },
-            // SAFETY: The caller promises what is needed.
             Backing::Blocks(blocks) => {
+                // SAFETY: The caller promises what is needed.
                 Staging::Blocks(unsafe { BlockPool::unbounded(blocks.clone()) })
             }
         }

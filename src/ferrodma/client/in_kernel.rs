@@ -104,16 +104,8 @@ impl Client {
         src: DeviceBuffers<'a>,
         dst: DeviceBuffers<'a>,
     ) -> Result<(IdleBuffers<'a>, IdleBuffers<'a>), Rejected<Option<DevicePair<'a>>>> {
-        let prepared = check_buffers(&src, &dst).and_then(|()| self.reserve(false));
-        let mut job = match prepared {
-            Ok(job) => job,
-            Err(error) => {
-                return Err(Rejected {
-                    error,
-                    value: Some((src, dst)),
-                })
-            }
-        };
+        let checked = check_buffers(&src, &dst);
+        let (mut job, (src, dst)) = self.reserve_for(checked, (src, dst))?;
         job.memory = JobMemory::streaming(src, dst);
         let (result, mut memory) = self.run_prepared(job);
         // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
@@ -144,17 +136,8 @@ impl Client {
         src: KVec<Block<'a>>,
         dst: KVec<Block<'a>>,
     ) -> Result<BlockPair<'a>, Rejected<Option<BlockPair<'a>>>> {
-        let prepared =
-            check_blocks(&src, &dst, self.alignment()).and_then(|()| self.reserve(false));
-        let mut job = match prepared {
-            Ok(job) => job,
-            Err(error) => {
-                return Err(Rejected {
-                    error,
-                    value: Some((src, dst)),
-                })
-            }
-        };
+        let checked = check_blocks(&src, &dst, self.alignment());
+        let (mut job, (src, dst)) = self.reserve_for(checked, (src, dst))?;
         // SAFETY: The types differ in a lifetime only. The job has ended before this returns, and
         // then has no blocks any more, or was leaked.
         let blocks = unsafe { transmute::<BlockPair<'a>, BlockPair<'static>>((src, dst)) };
@@ -168,6 +151,21 @@ impl Client {
             (result, _) => Err(Rejected {
                 error: result.err().unwrap_or(EIO),
                 value: None,
+            }),
+        }
+    }
+
+    /// Takes a job for memory that was `checked`, or gives the memory back.
+    fn reserve_for<T>(
+        &self,
+        checked: Result,
+        memory: T,
+    ) -> Result<(KBox<Job>, T), Rejected<Option<T>>> {
+        match checked.and_then(|()| self.reserve(false)) {
+            Ok(job) => Ok((job, memory)),
+            Err(error) => Err(Rejected {
+                error,
+                value: Some(memory),
             }),
         }
     }

@@ -64,8 +64,8 @@ impl Window {
     ) -> Result<Self> {
         let name = CString::try_from_fmt(fmt!("[{name}]"))?;
         // SAFETY: The name is copied, and the operations are static. The rest the caller promises.
-        let file =
-            from_err_ptr(unsafe { ferrodma_window_file(name.as_char_ptr(), operations, private) })?;
+        let file = unsafe { ferrodma_window_file(name.as_char_ptr(), operations, private) };
+        let file = from_err_ptr(file)?;
         // INVARIANT: The file is new.
         Ok(Self {
             file: NonNull::new(file).ok_or(ENOMEM)?,
