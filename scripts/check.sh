@@ -15,4 +15,14 @@ FERRODMA_KERNEL=$("$TOP/scripts/settings.sh" "${1:-check}" && "$TOP/scripts/kern
 	exit 1
 }
 export FERRODMA_KERNEL
+# Where the whole suite is run, a person's guest is tried, too.
+case ${1:-check},$CONFIG,${TESTS:-},${FERRODMA_VARIANT:-} in
+check,,, | all,,,)
+	"$TOP/scripts/tools.sh" >/dev/null || {
+		echo "  FAIL  setup     the tools of a person's guest could not be had (the reason is above)"
+		echo "0 passed, 1 failed"
+		exit 1
+	}
+	;;
+esac
 exec "$TOP/scripts/enter.sh" "$TOP/scripts/check" "$@"

@@ -56,7 +56,7 @@ kernel)
 		busybox-static || explain "$log" "$base" "linux $KERNEL_DEB"
 	;;
 tools)
-	say "fetching strace $STRACE_DEB and its libraries (3 MB)"
+	say "fetching strace $STRACE_DEB and its libraries (4 MB)"
 	apt_get install -y --download-only --no-install-recommends "strace=$STRACE_DEB" ||
 		explain "$log" "$base" "strace $STRACE_DEB"
 	mv "$state"/cache/archives/*.deb "$folder/"

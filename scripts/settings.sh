@@ -43,8 +43,9 @@ matches() {
 with() {
 	[ -e "$WITH" ] || die "WITH: there is no $WITH" "make $make WITH=<path>"
 	[ "$target" = run ] || return 0
-	[ -f "$WITH" ] && [ -x "$WITH" ] ||
+	if [ ! -f "$WITH" ] || [ ! -x "$WITH" ]; then
 		die "WITH: make run executes a program, and $WITH is none; to look at it in the guest:" "make shell WITH=$WITH"
+	fi
 	case ${WITH##*/} in
 	*[![:alnum:]._+-]*) die "WITH: the name of $WITH has a character that the kernel's command line does not take" \
 		"cp '$WITH' program && make run WITH=program" ;;
