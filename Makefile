@@ -37,7 +37,6 @@ help:
 	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
 	@echo 'UPDATE=1            make bench writes the numbers to README.md, too'
-	@echo 'SHORT=1             make bench measures only what its checks are about'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'

@@ -7,7 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-unset V BOARD T TESTS L WITH BUGS SHORT UPDATE FERRODMA_TURN FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
+unset V BOARD T TESTS L WITH BUGS UPDATE FERRODMA_TURN FERRODMA_CONFIG FERRODMA_TIMEOUT FERRODMA_EFFORT FERRODMA_CALLS FERRODMA_SEED FERRODMA_MIRROR
 tmp=$(mktemp -d)
 trap 'rm -rf -- "$tmp"' EXIT
 clone=$tmp/clone
@@ -42,7 +42,6 @@ says 'WITH: there is no nothing .* make run WITH=' make run WITH=nothing
 says 'WITH: there is no nothing .* make shell WITH=' make shell WITH=nothing
 says 'WITH: make run executes a program, .* make shell WITH=tests ' make run WITH=tests
 says 'WITH: .* another machine .* aarch64-linux-gnu-gcc ' make run WITH="$(command -v "gcc-$GCC_VERSION")"
-says 'SHORT .* UPDATE .* make bench UPDATE=1' make bench UPDATE=1 SHORT=1
 says 'make bench FERRODMA_TIMEOUT=' make bench FERRODMA_TIMEOUT=0
 says 'one machine .* make run BOARD=raspi3b ' make run BOARD=raspi3b,raspi4b
 says 'TESTS: .* nope; there are: pins .*fuzz .*info_32 .*faulty.sh .*make check TESTS=pins' make check TESTS=fuzz,nope
@@ -130,21 +129,21 @@ said=$(ci SECONDS=0)
 ends "$said" "8 passed, 0 failed
 good"
 for part in "make check on turn 2 with its own number of calls" "make check-debug on turn 2 with 200000 calls" \
-	"make bench SHORT=1 on turn 2 with its own number of calls" "make self-test BUGS=.* on turn 2 with its own number of calls"; do
+	"make bench on turn 2 with its own number of calls" "make self-test BUGS=.* on turn 2 with its own number of calls"; do
 	printf '%s\n' "$said" | grep -qx "$part" || die ".ci/run does not call '$part': $said"
 done
 # The failures of all come again at the end.
 ends "$(ci SECONDS=0 FAILED=1 | sed 's/BUGS=[^:]*/BUGS=some/')" "what failed:
     make check: host      this test of check  (its detail)
     make check-debug: host      this test of check-debug  (its detail)
-    make bench SHORT=1: host      this test of bench  (its detail)
+    make bench: host      this test of bench  (its detail)
     make self-test BUGS=some: host      this test of self-test  (its detail)
 8 passed, 4 failed
 bad"
 ends "$(ci SECONDS=0 BROKEN=1 | grep -v self-test)" "what failed:
     make check: ended without its last line
     make check-debug: ended without its last line
-    make bench SHORT=1: ended without its last line
+    make bench: ended without its last line
 0 passed, 4 failed
 bad"
 ends "$(ci SECONDS=4199 SLOW=2)" "what failed:

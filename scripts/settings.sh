@@ -88,9 +88,6 @@ esac
 case $target in
 run | shell) [ -z "${WITH:-}" ] || with ;;
 esac
-[ "$target" != bench ] || [ -z "${UPDATE:-}" ] || [ -z "${SHORT:-}" ] ||
-	die "SHORT leaves out most of the numbers that UPDATE is to write:" "make bench UPDATE=1"
-
 matches FERRODMA_TIMEOUT '[1-9][0-9]{0,6}' "a number of seconds" 900
 matches FERRODMA_EFFORT '[1-9][0-9]{0,4}' "a percentage without its sign" 25
 matches FERRODMA_CALLS '[1-9][0-9]{0,11}' "a number of calls" 50000

@@ -66,7 +66,7 @@ ci)
 	part 40 make check
 	# Random calls of fuzz on each of the two machines: about four minutes of them.
 	FERRODMA_CALLS=${FERRODMA_CALLS:-200000} part 45 make check-debug
-	part 70 make bench SHORT=1
+	part 70 make bench
 	part 75 make self-test BUGS="$(some_bugs 6)"
 	;;
 all)
