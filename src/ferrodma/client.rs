@@ -248,9 +248,9 @@ impl Client {
         } else {
             options.timeout
         };
-        let submitted = channel.submit(pass.hw(), job)?;
+        let (submitted, has_deferred) = channel.submit(pass.hw(), job)?;
         drop(pass);
-        if submitted.has_deferred {
+        if has_deferred {
             channel.complete_deferred(COMPLETED_BY_SUBMIT);
         }
         Ok(submitted)

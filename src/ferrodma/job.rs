@@ -86,6 +86,7 @@ impl Job {
     ///
     /// The status is valid for this call only: if giving the record to the program fails, another call
     /// may take it.
+    #[inline]
     pub(crate) fn take_record(&mut self) -> Record {
         self.memory.release(Patience::Sleep);
         Record {

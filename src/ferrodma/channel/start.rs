@@ -36,8 +36,6 @@ pub(super) const POLL_BUDGET: Delta = Delta::from_micros(20);
 pub(crate) struct Submitted {
     pub(crate) cookie: u64,
     pub(crate) state: SubmitState,
-    /// Jobs are deferred: the submitter calls [`Channel::complete_deferred`] outside of the gate.
-    pub(crate) has_deferred: bool,
 }
 
 /// How far a job is that was submitted.
@@ -85,7 +83,8 @@ impl Channel {
         self.wake_block_waiters();
     }
 
-    /// Queues a prepared job, and starts it if hardware is free.
+    /// Queues a prepared job, and starts it if hardware is free. Returns with it whether jobs are
+    /// deferred: the submitter then calls [`Channel::complete_deferred`], outside of the gate.
     ///
     /// # Errors
     ///
@@ -94,7 +93,7 @@ impl Channel {
         &self,
         hw: &Hardware<'_>,
         mut job: KBox<Job>,
-    ) -> Result<Submitted, (Error, KBox<Job>)> {
+    ) -> Result<(Submitted, bool), (Error, KBox<Job>)> {
         let time = now();
         // CAST: The time since boot is positive.
         job.record.submit_ns = time as u64;
@@ -108,11 +107,11 @@ impl Channel {
         if let Some(cookie) = cookie {
             job.record.cookie = cookie;
             let submitted = self.submit_polled(&mut state, hw, job, time);
-            return Ok(Submitted {
+            let submitted = Submitted {
                 cookie,
                 state: submitted,
-                has_deferred: state.queue.has_deferred(),
-            });
+            };
+            return Ok((submitted, state.queue.has_deferred()));
         }
         let done = job.sync.then(|| job.reset_done());
         let cookie = match state.queue.submit(job) {
@@ -128,11 +127,11 @@ impl Channel {
         state.submitting = true;
         self.start_next(&mut state, hw, time);
         state.submitting = false;
-        Ok(Submitted {
+        let submitted = Submitted {
             cookie,
             state: SubmitState::Queued(done),
-            has_deferred: state.queue.has_deferred(),
-        })
+        };
+        Ok((submitted, state.queue.has_deferred()))
     }
 
     /// Starts a job whose submitter waits, and polls for its end; only a job that takes longer is put
