@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# README.md holds what works: its blocks of C are tests/kselftest/examples/example_*.c in the order of their names, which the suite compiles and
-# runs, and each command that compiles something does so without a word, exactly as it is shown. Runs with the toolchain.
+# README.md holds what works: its blocks of C are three of tests/kselftest/examples, in the order of their names, which the suite
+# compiles and runs, and each command that compiles something does so without a word, exactly as it is shown. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -11,9 +11,9 @@ out=$BUILD/readme
 rm -rf -- "$out"
 mkdir -p "$out/build"
 cd "$TOP"
-cat tests/kselftest/examples/example_*.c >"$out/examples.c"
+( cd tests/kselftest/examples && cat example_coherent.c example_pool.c example_sg.c ) >"$out/examples.c"
 awk '/^```/ { on = $0 == "```c"; next } on' README.md | diff -u "$out/examples.c" - ||
-	die "the examples in README.md are not tests/kselftest/examples/example_*.c; put the files in place of its blocks of C"
+	die "the examples in README.md are not those of coherent, pool and sg; put the files in place of its blocks of C"
 
 # A clone as far as a compiler looks, with a build/ of its own.
 ln -s "$TOP/src" "$TOP/tests" "$out/"
