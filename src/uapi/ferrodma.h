@@ -61,7 +61,9 @@
 /*
  * ferrodma_info.function: what an address in a job is.
  *
- * COHERENT: a byte offset into the device's buffer, which mmap() offers.
+ * COHERENT: a byte offset into the device's buffer, which mmap() offers. All
+ * that open the device share the buffer: it is zero when the device is bound,
+ * and is not cleared between users.
  *
  * SG: an address of the program. All pages of both lists must be there (they
  * are faulted in), readable for sources and writable for destinations. They
@@ -196,11 +198,12 @@ struct ferrodma_info {
  * struct ferrodma_completion - what became of a job
  * @cookie: the number that SUBMIT gave the job
  * @user_data: as submitted
- * @status: 0, or a negative errno: -ETIMEDOUT, -ECANCELED (also where the
- *	system was suspended), -ENODEV (device unbound), -EFAULT (the
- *	destination of a pool job cannot be written), -EIO (bus or engine
- *	error; hardware did not stop when it had to, or had not before, and the
- *	channel is dead)
+ * @status: 0 (every byte was written), or a negative errno: -ETIMEDOUT (the
+ *	time limit has passed), -ECANCELED (CANCEL; also where the system was
+ *	suspended), -ENODEV (device unbound), -EFAULT (the program that takes
+ *	the record cannot write the destination of a pool job), -EIO (bus or
+ *	engine error; hardware did not stop when it had to, or had not before,
+ *	and the channel is dead)
  * @flags: zero; reserved for what failed where the engine knows it, so
  *	programs ignore bits that they do not know
  * @bytes: how many bytes the engine has written
@@ -359,7 +362,8 @@ struct ferrodma_cancel {
  * mmap() of a coherent device: MAP_SHARED only (EINVAL), not executable
  * (EPERM; a program with the personality READ_IMPLIES_EXEC gets a mapping that
  * is not), within buffer_size (ENXIO); other functions: ENODEV. The first touch
- * maps all of it. The mapping of an unbound device raises SIGBUS.
+ * maps all of it; MAP_POPULATE and mlock() do not. A mapping outlives the file
+ * it was made with. The mapping of an unbound device raises SIGBUS.
  */
 
 #endif /* _UAPI_FERRODMA_H */
