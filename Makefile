@@ -36,7 +36,7 @@ help:
 	@echo 'TESTS=<name>,...    make check runs only these, and no lint'
 	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
-	@echo 'UPDATE=1            make bench writes the numbers to README.md, too'
+	@echo 'UPDATE=1            make bench writes the numbers to README.md and tests/bench/README.md, too'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'

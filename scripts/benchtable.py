@@ -12,6 +12,8 @@ WORKS = {
     "16 x 64 B": (16, 64),
     "256 x 64 B": (256, 64),
 }
+# Those of one piece.
+SINGLE = [work for work, (segments, _) in WORKS.items() if segments == 1]
 
 # Lines: who does it.
 CONTESTANTS = {
@@ -28,6 +30,13 @@ CONTESTANTS = {
     "sg-queued": "ferrodma_sg, full queue",
     "pool-waiting": "ferrodma_pool, program waits",
     "pool-queued": "ferrodma_pool, full queue",
+}
+
+# Lines of README.md: what a copy costs the CPU where a program waits for it.
+DRIVERS = {
+    "coherent-waiting": "ferrodma_coherent",
+    "sg-waiting": "ferrodma_sg",
+    "pool-waiting": "ferrodma_pool",
 }
 
 MODULES = ("ferrodma", "ferrodma_coherent", "ferrodma_sg", "ferrodma_pool")
@@ -133,6 +142,38 @@ def report(measured):
     for machine in list(measured["machines"].values())[:1]:
         text.append(modules(measured["modules"], machine))
     return "\n" + "\n\n".join(text) + "\n"
+
+
+def pays(rows, who):
+    """Says from which size on a copy costs less than memcpy(), of the sizes that were measured."""
+    sizes = [work for work in SINGLE if cost(rows, who, work)]
+    first = None
+    for work in reversed(sizes):
+        if cost(rows, who, work) >= cost(rows, "cpu", work):
+            break
+        first = work
+    if first:
+        return f"from {first} on"
+    return f"not up to {sizes[-1]}" if sizes else "not measured"
+
+
+def summary(measured):
+    """The table of README.md: costs on the first machine, and from which size on a job pays on all."""
+    machines = {board: machine["transfers"] for board, machine in measured["machines"].items()}
+    board, rows = next(iter(machines.items()))
+    lines = [[f"instructions on `{board}`", *SINGLE, "less than memcpy()"]]
+    for who, title in {"cpu": CONTESTANTS["cpu"], **DRIVERS}.items():
+        numbers = [cost(rows, who, work) for work in SINGLE]
+        cells = ["" if number is None else f"{number:,}" for number in numbers]
+        verdicts = {}
+        if who in DRIVERS:
+            verdicts = {board: pays(of_board, who) for board, of_board in machines.items()}
+        if len(set(verdicts.values())) > 1:
+            said = "; ".join(f"{verdict} (`{board}`)" for board, verdict in verdicts.items())
+        else:
+            said = "".join(set(verdicts.values()))
+        lines.append([title, *cells, said])
+    return "\n" + markdown(lines) + "\n\n"
 
 
 def further(rows, who, few="16 x 64 B", many="256 x 64 B"):
