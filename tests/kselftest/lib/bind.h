@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "ferrodma_test.h"
 

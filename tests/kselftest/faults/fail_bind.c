@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation fails once while a device is unbound and bound, and while its driver
+ * is loaded.
+ */
+#include <sys/stat.h>
+
+#include "fail_fixture.h"
+
+static struct ferrodma_completion record;
+
+/* As write() to the driver's file in sysfs, which is open already. */
+static int tell_driver(const FIXTURE_DATA(fail) *self, int fd)
+{
+	return pwrite(fd, self->device.device, strlen(self->device.device), 0) < 0 ? -errno : 0;
+}
+
+static int driver_file(const FIXTURE_DATA(fail) *self, const char *name)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", self->device.driver, name);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+TEST_F_TIMEOUT(fail, unbind_with_records, LONG_TIME)
+{
+	int fd = driver_file(self, "unbind"), ret;
+	bool failed = true;
+
+	ASSERT_LE(0, fd);
+	for (int n = 1; failed; n++) {
+		make_job(self, n);
+		ASSERT_EQ(0, job_submit(&self->c, &self->job));
+		arm(self->nth, n);
+		ret = tell_driver(self, fd);
+		failed = has_failed(self->nth);
+		/* Then it was not told at all. */
+		if (ret)
+			ASSERT_EQ(0, device_unbind(&self->device));
+		EXPECT_EQ(1, read_records(&self->c, &record, 1));
+		EXPECT_TRUE(!record.status || record.status == -ENODEV);
+		EXPECT_EQ(-ENODEV, read_records(&self->c, &record, 1));
+		EXPECT_EQ(self->pins, pins_held());
+		ASSERT_EQ(0, device_bind(&self->device));
+		ASSERT_TRUE(open_afresh(self));
+		failed = goes_on(_metadata, self, n, ret, failed);
+		expect_goes_on(_metadata, self, n);
+	}
+	close(fd);
+}
+
+/* Whether the channel is there as it should be: with its node, and its files in debugfs. */
+static bool is_whole(const FIXTURE_DATA(fail) *self)
+{
+	char node[64];
+
+	snprintf(node, sizeof(node), "/dev/ferrodma-%s%d", self->function, self->number);
+	return !access(node, F_OK) && blocks_now(self) == self->blocks;
+}
+
+/*
+ * One of a percent of all allocations: there are some hundreds, each for a probe and
+ * its proof. A driver that is bound all the same may lack what the kernel does not
+ * insist on, such as files in debugfs, and is then bound again.
+ */
+TEST_F_TIMEOUT(fail, bind, LONG_TIME)
+{
+	int fd = driver_file(self, "bind"), ret, step = 100 / effort(100);
+	bool failed = true;
+
+	ASSERT_LE(0, fd);
+	for (int n = 1; failed; n += step) {
+		channel_close(&self->c);
+		ASSERT_EQ(0, device_unbind(&self->device));
+		EXPECT_EQ(self->pins, pins_held());
+		arm(self->nth, n);
+		ret = tell_driver(self, fd);
+		failed = has_failed(self->nth);
+		EXPECT_EQ(!ret, bound_device_number(&self->device, self->function) >= 0);
+		if (!ret && failed && !is_whole(self)) {
+			ASSERT_EQ(0, device_unbind(&self->device));
+			ASSERT_EQ(0, device_bind(&self->device));
+		}
+		if (ret)
+			ASSERT_EQ(0, device_bind(&self->device)) TH_LOG("after failure %d", n);
+		ASSERT_TRUE(is_whole(self));
+		ASSERT_TRUE(open_afresh(self));
+		failed = goes_on(_metadata, self, n, ret, failed);
+		expect_goes_on(_metadata, self, n);
+	}
+	EXPECT_LT(0, self->refused);
+	close(fd);
+}
+
+/*
+ * One of ten of a percent of all allocations: there are thousands. What fails may be
+ * the kernel's own preparations for the module, or a probe, which the module survives
+ * without that channel. The proof of each is the matter of the test above. The call
+ * takes the module from memory, since reading a file would warn of it in the log.
+ */
+TEST_F_TIMEOUT(fail, insert_of_the_driver, LONG_TIME)
+{
+	char path[PATH_MAX + 16], name[64];
+	int ret, file, step = 1000 / effort(100);
+	bool failed = true;
+	struct stat st;
+	void *image;
+
+	snprintf(path, sizeof(path), "%s/module", self->device.driver);
+	ASSERT_EQ(0, link_name(path, name, sizeof(name)));
+	file = module_open(name);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, fstat(file, &st));
+	image = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+	ASSERT_TRUE(image != MAP_FAILED);
+	close(file);
+	for (int n = 1; failed; n += step) {
+		channel_close(&self->c);
+		ASSERT_EQ(0, module_remove(name));
+		EXPECT_EQ(self->pins, pins_held());
+		arm(self->nth, n);
+		ret = syscall(SYS_init_module, image, st.st_size, "selftest=0") ? -errno : 0;
+		failed = has_failed(self->nth);
+		/* Where it finds no memory for the driver's folder, module_add_driver() says this. */
+		if (failed && ret == -EINVAL)
+			ret = -ENOMEM;
+		/* Either it is there or nothing of it. */
+		EXPECT_EQ(!ret, !access(self->device.driver, F_OK));
+		if (!ret && failed && !is_whole(self))
+			ASSERT_EQ(0, module_remove(name));
+		if (ret || (failed && access(self->device.driver, F_OK)))
+			ASSERT_EQ(0, module_insert(name, "selftest=0")) TH_LOG("after failure %d", n);
+		ASSERT_TRUE(is_whole(self));
+		ASSERT_TRUE(open_afresh(self));
+		failed = goes_on(_metadata, self, n, ret, failed);
+		expect_goes_on(_metadata, self, n);
+	}
+	EXPECT_LT(0, self->refused);
+	/* As it was: with the proof. */
+	channel_close(&self->c);
+	ASSERT_EQ(0, module_remove(name));
+	ASSERT_EQ(0, module_insert(name, ""));
+}
+
+int main(int argc, char **argv)
+{
+	return run_fail_tests(argc, argv);
+}

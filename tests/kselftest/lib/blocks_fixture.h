@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The pool channel of the in-kernel test module, and jobs that take its blocks. It
+ * has few blocks. A job of two source segments pauses for ever, so that it keeps its
+ * own blocks and those of all jobs behind it.
+ */
+#ifndef FERRODMA_BLOCKS_FIXTURE_H
+#define FERRODMA_BLOCKS_FIXTURE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "channel_checks.h"
+#include "debugfs.h"
+#include "user_memory.h"
+
+/* Source segments, and what hardware does with such a job. */
+enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
+
+#define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
+#define LONG_NS		(20 * NSEC_PER_SEC)
+
+/* A channel whose memory is cut in places for jobs, each as long as a block. */
+FIXTURE(blocks) {
+	struct channel c, other;
+	struct job job;
+	struct bound_device device;
+	long long total;
+	uint32_t most;	/* segments of a list */
+};
+
+FIXTURE_SETUP(blocks)
+{
+	ASSERT_EQ(0, bound_device_find(&self->device, "pooltest", 0));
+	ASSERT_EQ(0, channel_open(&self->c, "pooltest", 0, 0));
+	ASSERT_EQ(0, channel_open(&self->other, "pooltest", 0, 0));
+	make_pattern(&self->c, SEED);
+	make_pattern(&self->other, SEED);
+	self->most = self->c.info.max_segments;
+	self->total = blocks_in_all("pooltest", 0);
+	ASSERT_EQ(2 * self->most, self->total);
+	ASSERT_EQ(self->total, blocks_free("pooltest", 0));
+}
+
+static inline bool is_dead(const struct channel *c)
+{
+	struct ferrodma_info info;
+
+	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
+}
+
+/* Whatever a test has left when it ended, its end has brought back all blocks. */
+FIXTURE_TEARDOWN_PARENT(blocks)
+{
+	struct channel again;
+
+	if (bound_device_number(&self->device, "pooltest") < 0) {
+		EXPECT_EQ(0, device_bind(&self->device));
+	} else if (!channel_open(&again, "pooltest", 0, 0)) {
+		if (is_dead(&again)) {
+			EXPECT_EQ(0, device_unbind(&self->device));
+			EXPECT_EQ(0, device_bind(&self->device));
+		}
+		channel_close(&again);
+	}
+	EXPECT_EQ(blocks_in_all("pooltest", 0), blocks_free("pooltest", 0));
+}
+
+/* Fails the test unless this many blocks are taken. */
+#define EXPECT_TAKEN(n_)	EXPECT_EQ(self->total - (n_), blocks_free("pooltest", 0))
+
+/* Cuts the bytes of a block into @n segments, of which the last is the longest. */
+static inline void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr,
+		       uint64_t off, uint32_t n)
+{
+	size_t left = c->info.block_size, piece = left / c->info.max_segments;
+
+	for (*nr = 0; *nr < n; left -= piece, off += piece)
+		job_add(c, list, nr, off, *nr + 1 < n ? piece : left);
+}
+
+/* A copy of place @at in the first half of memory to the same in the second. */
+static inline void job_at(struct job *j, const struct channel *c, uint32_t at, uint32_t nr_src,
+			  uint32_t nr_dst)
+{
+	size_t len = c->info.block_size;
+
+	job_init(j);
+	cut(c, j->src, &j->submit.nr_src, at * len, nr_src);
+	cut(c, j->dst, &j->submit.nr_dst, c->size / 2 + at * len, nr_dst);
+	j->submit.timeout_ns = LONG_NS;
+}
+
+/* Queues one; its cookie, or 0. */
+static inline uint64_t queue_at(const struct channel *c, uint32_t at, uint32_t nr_src,
+				uint32_t nr_dst)
+{
+	struct job j;
+
+	job_at(&j, c, at, nr_src, nr_dst);
+	return job_submit(c, &j) ? 0 : j.submit.cookie;
+}
+
+/* Where memory is not as the jobs for places @first to before @end have left it, or -1. */
+static inline ssize_t places_differ(const struct channel *c, uint32_t first, uint32_t end)
+{
+	size_t len = c->info.block_size, half = c->size / 2;
+	uint8_t model[c->size];
+
+	pattern_fill(model, c->size, SEED);
+	for (uint32_t i = first; i < end; i++)
+		memcpy(model + half + i * len, model + i * len, len);
+	return area_differs(c->mem, model, c->size);
+}
+
+/*
+ * Takes all blocks: with a job that pauses, and as many behind it as there is
+ * room for. Returns how many jobs that are.
+ */
+static inline uint32_t take_all_blocks(const struct channel *c)
+{
+	uint32_t n = 0, left = 2 * c->info.max_segments;
+
+	if (!queue_at(c, n++, HALTS, 2))
+		return 0;
+	for (left -= HALTS + 2; left; left -= WORKS + 1)
+		if (!queue_at(c, n++, WORKS, 1))
+			return 0;
+	return n;
+}
+
+/* A call in another thread */
+
+struct sleeper {
+	const struct channel *c;
+	struct job job;
+	int result;
+	thread_id id;
+	atomic_bool done;
+	pthread_t thread;
+};
+
+static inline void *submitting(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->id = gettid();
+	s->result = job_submit(s->c, &s->job);
+	s->done = true;
+	return NULL;
+}
+
+static inline void *polling(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->id = gettid();
+	s->result = poll_events(s->c, POLLOUT, 4 * SOON_MS);
+	s->done = true;
+	return NULL;
+}
+
+static inline void *reading(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->id = gettid();
+	s->result = read_records(s->c, &s->job.submit.completion, 1);
+	s->done = true;
+	return NULL;
+}
+
+/* Has a thread make the call, and returns when it sleeps there. */
+static inline void start(struct __test_metadata *_metadata, struct sleeper *s,
+			 const struct channel *c, void *(*call)(void *))
+{
+	s->c = c;
+	ASSERT_EQ(0, pthread_create(&s->thread, NULL, call, s));
+	ASSERT_TRUE(wait_until_asleep(&s->id));
+	ASSERT_FALSE(s->done);
+}
+
+/* Fails the test unless the call ends before long. */
+static inline void expect_ends(struct __test_metadata *_metadata, struct sleeper *s, int result)
+{
+	for (int ms = 0; ms < SOON_MS && !s->done; ms++)
+		sleep_ms(1);
+	ASSERT_TRUE(s->done) TH_LOG("the call still sleeps");
+	ASSERT_EQ(0, pthread_join(s->thread, NULL));
+	EXPECT_EQ(result, s->result);
+}
+
+#endif /* FERRODMA_BLOCKS_FIXTURE_H */
