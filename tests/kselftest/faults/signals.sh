@@ -1,9 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0
-#
-# What signals, SIGSTOP, freezers and debuggers do to programs that wait for jobs.
-
-set -u
-
-. ./lost_channel.sh
-run_on_lost_channel coherent ./signals
