@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "channel_fixture.h"
+#include "children.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
@@ -43,8 +44,6 @@ TEST_F(channel, closed_jobs_write_nothing_later)
 
 TEST_F(channel, exit_with_jobs_queued)
 {
-	int status;
-
 	for (int i = 0; i < 5; i++) {
 		pid_t pid = fork();
 
@@ -56,8 +55,7 @@ TEST_F(channel, exit_with_jobs_queued)
 				_exit(1);
 			_exit(!queue_some(&own, own.info.queue_depth));
 		}
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
+		expect_child_ends(_metadata, pid);
 	}
 	expect_works(_metadata, &self->c);
 }
@@ -109,7 +107,6 @@ TEST_F(channel, SIGKILL_ends_sleeping_calls)
 TEST_F(channel, SIGKILL_at_any_moment_leaves_a_working_channel)
 {
 	uint64_t state = SEED;
-	int status;
 
 	for (int i = 0; i < 20; i++) {
 		pid_t pid = fork();
@@ -127,8 +124,7 @@ TEST_F(channel, SIGKILL_at_any_moment_leaves_a_working_channel)
 		}
 		usleep(random_below(&state, 10000));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("status %#x", status);
+		expect_child_killed(_metadata, pid, SIGKILL);
 	}
 	expect_works(_metadata, &self->c);
 }

@@ -3,10 +3,8 @@
  * Calls that sleep: a queue that is full, a read and a poll without a record,
  * and what wakes them.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "channel_fixture.h"
+#include "sleeper.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
@@ -62,121 +60,59 @@ TEST_F(channel, full_queue_of_one_file_leaves_room_in_another)
 	channel_close(&other);
 }
 
-/* A call in another thread, which is to sleep until the test lets it go on. */
-struct sleeper {
-	struct channel *c;
-	struct job job;
-	struct ferrodma_completion record;
-	int result;
-	thread_id id;
-	atomic_bool done;
-	pthread_t thread;
-};
-
-static void *submitting(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	job_copy(&s->job, s->c, 0, s->c->size / 2, unit(s->c));
-	s->result = job_submit(s->c, &s->job);
-	s->done = true;
-	return NULL;
-}
-
-static void *reading(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = read_records(s->c, &s->record, 1);
-	s->done = true;
-	return NULL;
-}
-
-static void *polling(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = poll_events(s->c, POLLIN, SOON_MS);
-	s->done = true;
-	return NULL;
-}
-
 TEST_F(channel, submit_to_a_full_queue_sleeps_until_a_record_is_taken)
 {
-	struct sleeper s = { .c = &self->c };
+	struct sleeper s = {};
 
 	ASSERT_TRUE(queue_until_full(&self->c));
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
-	EXPECT_TRUE(wait_until_asleep(&s.id));
-	EXPECT_FALSE(s.done);
+	job_copy(&s.job, &self->c, 0, self->c.size / 2, unit(&self->c));
+	make_sleeping_call(_metadata, &s, &self->c, call_submit);
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
+	expect_ends(_metadata, &s, 0);
 	EXPECT_EQ(self->c.info.queue_depth + 1, s.job.submit.cookie);
 	EXPECT_EQ(0, take(&self->c, s.job.submit.cookie, NULL));
 }
 
 TEST_F(channel, read_sleeps_until_there_is_a_record)
 {
-	struct sleeper s = { .c = &self->c };
+	struct sleeper s = {};
 
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, reading, &s));
-	EXPECT_TRUE(wait_until_asleep(&s.id));
-	EXPECT_FALSE(s.done);
+	make_sleeping_call(_metadata, &s, &self->c, call_read);
 	ASSERT_EQ(1, queue_one(&self->c, 5));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(1, s.result);
+	expect_ends(_metadata, &s, 1);
 	EXPECT_EQ(5, s.record.user_data);
 }
 
-static void *reading_to_nowhere(void *arg)
+static int call_read_to_nowhere(struct sleeper *s)
 {
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = read_records(s->c, (void *)UNMAPPED_ADDR, 1);
-	s->done = true;
-	return NULL;
+	return read_records(s->c, (void *)UNMAPPED_ADDR, 1);
 }
 
 /* Both are woken; the record that the one cannot take is for the other. */
 TEST_F(channel, record_that_one_reader_cannot_take_wakes_the_other)
 {
 	for (int i = 0; i < 10; i++) {
-		struct sleeper bad = { .c = &self->c }, good = { .c = &self->c };
+		struct sleeper bad = {}, good = {};
 
-		ASSERT_EQ(0, pthread_create(&bad.thread, NULL, reading_to_nowhere, &bad));
-		ASSERT_TRUE(wait_until_asleep(&bad.id));
-		ASSERT_EQ(0, pthread_create(&good.thread, NULL, reading, &good));
-		ASSERT_TRUE(wait_until_asleep(&good.id));
+		make_sleeping_call(_metadata, &bad, &self->c, call_read_to_nowhere);
+		make_sleeping_call(_metadata, &good, &self->c, call_read);
 		ASSERT_NE(0, queue_one(&self->c, i));
-		for (int ms = 0; ms < SOON_MS && !good.done; ms++)
-			sleep_ms(1);
-		ASSERT_TRUE(good.done) TH_LOG("round %d: a record waits, its reader sleeps", i);
-		ASSERT_EQ(0, pthread_join(good.thread, NULL));
-		EXPECT_EQ(1, good.result);
+		expect_ends(_metadata, &good, 1);
 		EXPECT_EQ(i, good.record.user_data);
 		/* The other, if it was the later one, still wants something to fail on. */
 		ASSERT_NE(0, queue_one(&self->c, i));
-		ASSERT_EQ(0, pthread_join(bad.thread, NULL));
-		EXPECT_EQ(-EFAULT, bad.result);
+		expect_ends(_metadata, &bad, -EFAULT);
 		EXPECT_EQ(1, read_records(&self->c, &record, 1));
 	}
 }
 
 TEST_F(channel, poll_sleeps_until_there_is_a_record)
 {
-	struct sleeper s = { .c = &self->c };
+	struct sleeper s = { .events = POLLIN };
 
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, polling, &s));
-	EXPECT_TRUE(wait_until_asleep(&s.id));
-	EXPECT_FALSE(s.done);
+	make_sleeping_call(_metadata, &s, &self->c, call_poll);
 	ASSERT_EQ(1, queue_one(&self->c, 0));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(POLLIN, s.result);
+	expect_ends(_metadata, &s, POLLIN);
 }
 
 TEST_F(channel, signal_ends_a_sleeping_read)

@@ -2,9 +2,8 @@
 /*
  * The times of records in a program whose CLOCK_MONOTONIC is not that of others.
  */
-#include <sys/wait.h>
-
 #include "channel_fixture.h"
+#include "children.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME	0x80
@@ -28,7 +27,7 @@ static bool is_between(uint64_t before, const struct ferrodma_completion *r)
 TEST_F(channel, times_are_those_of_the_caller_s_time_namespace)
 {
 	char text[64];
-	int fd, len, status;
+	int fd, len;
 	pid_t pid;
 
 	if (unshare(CLONE_NEWTIME))
@@ -61,8 +60,7 @@ TEST_F(channel, times_are_those_of_the_caller_s_time_namespace)
 			_exit(4);
 		_exit(0);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status) TH_LOG("the child ended with status %#x", status);
+	expect_child_ends(_metadata, pid);
 }
 
 TEST_HARNESS_MAIN

@@ -44,8 +44,7 @@ TEST_F_TIMEOUT(fail, unbind_with_records, LONG_TIME)
 		EXPECT_EQ(self->pins, pins_held());
 		ASSERT_EQ(0, device_bind(&self->device));
 		ASSERT_TRUE(open_afresh(self));
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 	close(fd);
 }
@@ -86,8 +85,7 @@ TEST_F_TIMEOUT(fail, bind, LONG_TIME)
 			ASSERT_EQ(0, device_bind(&self->device)) TH_LOG("after failure %d", n);
 		ASSERT_TRUE(is_whole(self));
 		ASSERT_TRUE(open_afresh(self));
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 	EXPECT_LT(0, self->refused);
 	close(fd);
@@ -133,8 +131,7 @@ TEST_F_TIMEOUT(fail, insert_of_the_driver, LONG_TIME)
 			ASSERT_EQ(0, module_insert(name, "selftest=0")) TH_LOG("after failure %d", n);
 		ASSERT_TRUE(is_whole(self));
 		ASSERT_TRUE(open_afresh(self));
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 	EXPECT_LT(0, self->refused);
 	/* As it was: with the proof. */

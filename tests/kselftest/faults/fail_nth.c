@@ -26,8 +26,7 @@ TEST_F_TIMEOUT(fail, open, LONG_TIME)
 		failed = has_failed(self->nth);
 		if (fd >= 0)
 			close(fd);
-		failed = goes_on(_metadata, self, n, fd < 0 ? fd : 0, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, fd < 0 ? fd : 0, failed);
 	}
 	EXPECT_LT(0, self->refused);
 }
@@ -51,8 +50,7 @@ TEST_F_TIMEOUT(fail, waiting_submit, LONG_TIME)
 		failed = has_failed(self->nth);
 		if (!may_have_run(self, ret))
 			expect_done(_metadata, self, !ret);
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 	EXPECT_LT(0, self->refused);
 }
@@ -100,8 +98,7 @@ TEST_F_TIMEOUT(fail, submit_that_memory_runs_out_for, LONG_TIME)
 		ret = job_run(&self->c, &self->job);
 		failed = has_run_out(make_it_fail);
 		expect_done(_metadata, self, !ret);
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 	EXPECT_LT(0, self->refused);
 	close(make_it_fail);
@@ -127,8 +124,7 @@ TEST_F_TIMEOUT(fail, queued_submit, LONG_TIME)
 			expect_done(_metadata, self, !ret);
 		while (poll_events(&self->c, POLLIN, 20) & POLLIN)
 			ASSERT_EQ(1, read_records(&self->c, &record, 1));
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 }
 
@@ -157,8 +153,7 @@ TEST_F_TIMEOUT(fail, wait_for_a_record, LONG_TIME)
 		ret = take(&self->c, self->job.submit.cookie, &record);
 		failed = has_failed(self->nth);
 		expect_taken(_metadata, self, ret);
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 }
 
@@ -176,8 +171,7 @@ TEST_F_TIMEOUT(fail, read_of_a_record, LONG_TIME)
 		failed = has_failed(self->nth);
 		ret = ret == 1 ? 0 : ret;
 		expect_taken(_metadata, self, ret);
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 }
 
@@ -200,8 +194,7 @@ TEST_F_TIMEOUT(fail, mmap_and_first_touch, LONG_TIME)
 		failed = has_failed(self->nth);
 		if (!ret)
 			munmap(p, self->c.size);
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 }
 
@@ -220,8 +213,7 @@ TEST_F_TIMEOUT(fail, cancel, LONG_TIME)
 		EXPECT_EQ(ret ? 0 : -ECANCELED, record.status);
 		if (ret)
 			expect_done(_metadata, self, true);
-		failed = goes_on(_metadata, self, n, ret == -EALREADY ? 0 : ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret == -EALREADY ? 0 : ret, failed);
 	}
 }
 
@@ -241,8 +233,7 @@ TEST_F_TIMEOUT(fail, close_with_jobs, LONG_TIME)
 		EXPECT_EQ(0, ret);
 		self->c.fd = -1;
 		ASSERT_TRUE(open_afresh(self));
-		failed = goes_on(_metadata, self, n, ret, failed);
-		expect_goes_on(_metadata, self, n);
+		failed = another(_metadata, self, n, ret, failed);
 	}
 }
 

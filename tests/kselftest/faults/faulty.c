@@ -5,10 +5,10 @@
  * source segments make it do what. Run by faulty.sh and faulty_pool.sh.
  */
 #include <pthread.h>
-#include <sys/wait.h>
 
 #include "bind.h"
 #include "channel_checks.h"
+#include "children.h"
 #include "interrupts.h"
 #include "log.h"
 #include "pins.h"
@@ -229,7 +229,6 @@ TEST_F(faulty, close_stops_a_paused_job)
 
 TEST_F(faulty, SIGKILL_stops_the_paused_job_of_a_waiting_submit)
 {
-	int status;
 	pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
@@ -244,8 +243,7 @@ TEST_F(faulty, SIGKILL_stops_the_paused_job_of_a_waiting_submit)
 	}
 	sleep_ms(100);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status));
+	expect_child_killed(_metadata, pid, SIGKILL);
 	expect_works(_metadata, &self->c);
 }
 

@@ -3,10 +3,11 @@
  * CANCEL, signals, close() and unbind while the hardware has the job, on a
  * channel whose interrupt never comes. Run by in_flight.sh.
  */
-#include <pthread.h>
 #include <sys/wait.h>
 
+#include "children.h"
 #include "lost_fixture.h"
+#include "sleeper.h"
 #include "suspend.h"
 
 static struct ferrodma_completion record;
@@ -149,56 +150,28 @@ TEST_F(lost, suspend_without_the_devices_leaves_the_running_job_alone)
 	EXPECT_EQ(0, job_cancel(&self->c, 1));
 }
 
-/* A call of another thread, which sleeps until the job ends. */
-struct sleeper {
-	const struct channel *c;
-	struct job job;
-	struct ferrodma_completion record;
-	int result;
-	thread_id id;
-	pthread_t thread;
-};
-
-static void *submitting(void *arg)
+static void prepare_waiting(struct job *j, const struct channel *c)
 {
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	job_copy(&s->job, s->c, 0, s->c->size / 2, unit(s->c));
-	s->job.submit.flags = FERRODMA_SUBMIT_WAIT;
-	s->job.submit.timeout_ns = LONG_NS;
-	s->result = job_submit(s->c, &s->job);
-	s->record = s->job.submit.completion;
-	return NULL;
+	job_copy(j, c, 0, c->size / 2, unit(c));
+	j->submit.flags = FERRODMA_SUBMIT_WAIT;
+	j->submit.timeout_ns = LONG_NS;
 }
 
-static void *waiting(void *arg)
+/* Has another thread submit a job and wait for it, and returns when it sleeps there. */
+static void start_submit(struct __test_metadata *_metadata, struct sleeper *s,
+			 const struct channel *c)
 {
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = take_within(s->c, 1, 0, &s->record);
-	return NULL;
-}
-
-/* Has a thread make the call, and returns when it sleeps there. */
-static void start(struct __test_metadata *_metadata, struct sleeper *s,
-		  const struct channel *c, void *(*call)(void *))
-{
-	memset(s, 0, sizeof(*s));
-	s->c = c;
-	ASSERT_EQ(0, pthread_create(&s->thread, NULL, call, s));
-	ASSERT_TRUE(wait_until_asleep(&s->id));
+	prepare_waiting(&s->job, c);
+	make_sleeping_call(_metadata, s, c, call_submit);
 }
 
 TEST_F(lost, cancel_ends_the_submit_that_waits_for_the_job)
 {
-	struct sleeper s;
+	struct sleeper s = {};
 
-	start(_metadata, &s, &self->c, submitting);
+	start_submit(_metadata, &s, &self->c);
 	EXPECT_EQ(0, job_cancel(&self->c, 1));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
+	expect_ends(_metadata, &s, 0);
 	EXPECT_EQ(-ECANCELED, s.record.status);
 	EXPECT_EQ(1, s.record.cookie);
 	EXPECT_FALSE(has_record(&self->c));
@@ -207,50 +180,49 @@ TEST_F(lost, cancel_ends_the_submit_that_waits_for_the_job)
 TEST_F(lost, submit_to_a_full_queue_goes_on_when_a_waiting_one_returns)
 {
 	const uint32_t depth = self->c.info.queue_depth;
-	struct sleeper waits, sleeps;
+	struct sleeper waits = {}, sleeps = {};
 	int ret = -ENOENT;
 
 	for (uint32_t i = 1; i < depth; i++)
 		ASSERT_EQ(i, queue_job(&self->c, LONG_NS));
-	start(_metadata, &waits, &self->c, submitting);
-	start(_metadata, &sleeps, &self->c, submitting);
+	start_submit(_metadata, &waits, &self->c);
+	start_submit(_metadata, &sleeps, &self->c);
 	ASSERT_EQ(0, job_cancel(&self->c, depth));
-	ASSERT_EQ(0, pthread_join(waits.thread, NULL));
+	expect_ends(_metadata, &waits, 0);
 	/* The other has a job as soon as it has found the room. */
 	for (int ms = 0; ms < SOON_MS && ret == -ENOENT; ms++) {
 		sleep_ms(1);
 		ret = job_cancel(&self->c, depth + 1);
 	}
 	ASSERT_EQ(0, ret) TH_LOG("there is room, and SUBMIT sleeps");
-	ASSERT_EQ(0, pthread_join(sleeps.thread, NULL));
+	expect_ends(_metadata, &sleeps, 0);
 	EXPECT_EQ(-ECANCELED, sleeps.record.status);
 }
 
 TEST_F(lost, cancel_ends_the_wait_for_the_job)
 {
-	struct sleeper s;
+	struct sleeper s = {};
 
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
-	start(_metadata, &s, &self->c, waiting);
+	make_sleeping_call(_metadata, &s, &self->c, call_wait);
 	EXPECT_EQ(0, job_cancel(&self->c, 1));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
+	expect_ends(_metadata, &s, 0);
 	EXPECT_EQ(-ECANCELED, s.record.status);
 	EXPECT_FALSE(has_record(&self->c));
 }
 
 TEST_F(lost, record_of_a_waiting_submit_cannot_be_taken)
 {
-	struct sleeper s;
+	struct sleeper s = {};
 	int ret;
 
-	start(_metadata, &s, &self->c, submitting);
+	start_submit(_metadata, &s, &self->c);
 	ret = take_within(&self->c, 1, SHORT_NS, NULL);
 	EXPECT_TRUE(ret == -ENOENT || ret == -ETIMEDOUT) TH_LOG("WAIT: %d", ret);
 	ret = job_cancel(&self->c, 1);
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(0, ret);
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	expect_ends(_metadata, &s, 0);
 	EXPECT_EQ(-ECANCELED, s.record.status);
 }
 
@@ -269,21 +241,20 @@ TEST_F(lost, SIGKILL_ends_a_waiting_submit)
 {
 	uint64_t begin = now_ns();
 	thread_id pid = fork();
-	int status;
 
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		struct channel own;
-		struct sleeper s = { .c = &own };
 
-		if (!channel_open(&own, self->function, self->number, 0))
-			submitting(&s);
-		_exit(1);
+		if (channel_open(&own, self->function, self->number, 0))
+			_exit(1);
+		prepare_waiting(&self->job, &own);
+		job_submit(&own, &self->job);
+		_exit(2);
 	}
 	ASSERT_TRUE(wait_until_asleep(&pid));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	expect_child_killed(_metadata, pid, SIGKILL);
 	expect_goes_on(_metadata, &self->c);
 	EXPECT_GT(LONG_NS, now_ns() - begin);
 }
@@ -308,21 +279,19 @@ TEST_F(lost, close_stops_the_running_job_and_the_queued_ones)
 
 TEST_F(lost, unbind_ends_running_and_queued_jobs_with_ENODEV)
 {
-	struct sleeper submitter, waiter;
+	struct sleeper submitter = {}, waiter = {};
 	uint64_t begin = now_ns();
 	struct channel other;
 
 	ASSERT_EQ(0, channel_open(&other, self->function, self->number, 0));
-	start(_metadata, &submitter, &self->c, submitting);
+	start_submit(_metadata, &submitter, &self->c);
 	for (int i = 1; i <= 4; i++)
 		ASSERT_EQ(i, queue_job(&other, LONG_NS));
-	start(_metadata, &waiter, &other, waiting);
+	make_sleeping_call(_metadata, &waiter, &other, call_wait);
 	ASSERT_EQ(0, device_unbind(&self->device));
-	ASSERT_EQ(0, pthread_join(submitter.thread, NULL));
-	EXPECT_EQ(0, submitter.result);
+	expect_ends(_metadata, &submitter, 0);
 	EXPECT_EQ(-ENODEV, submitter.record.status);
-	ASSERT_EQ(0, pthread_join(waiter.thread, NULL));
-	EXPECT_EQ(0, waiter.result);
+	expect_ends(_metadata, &waiter, 0);
 	EXPECT_EQ(-ENODEV, waiter.record.status);
 	ASSERT_EQ(0, take(&other, 3, &record));
 	EXPECT_EQ(-ENODEV, record.status);

@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "children.h"
 #include "debugfs.h"
 #include "lost_fixture.h"
 #include "pins.h"
+#include "sleeper.h"
 #include "suspend.h"
 #include "user_memory.h"
 
@@ -357,72 +359,63 @@ TEST_F(lost, job_that_the_program_cannot_be_told_of_is_cancelled)
  * of its structure where it tells the program so.
  */
 struct telling {
-	const struct channel *c;
-	struct job job;
+	struct sleeper call;
 	/* The page. */
 	uint8_t *page;
 	int uffd;
-	int result;
-	thread_id id;
-	pthread_t thread;
 };
 
-static void *being_told(void *arg)
+static int call_submit_on_page(struct sleeper *s)
 {
-	struct telling *s = arg;
-
-	s->id = gettid();
-	s->result = fdma_ioctl(s->c->fd, FERRODMA_IOC_SUBMIT, s->page);
-	return NULL;
+	return fdma_ioctl(s->c->fd, FERRODMA_IOC_SUBMIT, s->arg);
 }
 
-/* Whether userfaultfd is there. */
-static bool start_telling(struct __test_metadata *_metadata, struct telling *s,
+/* Starts it; returns whether there is userfaultfd. */
+static bool start_telling(struct __test_metadata *_metadata, struct telling *t,
 			  const struct channel *c)
 {
 	struct sigaction sa = { .sa_handler = alarm_handler };
+	struct job *j = &t->call.job;
 
-	s->c = c;
-	s->page = pages_on_demand(1, &s->uffd);
-	if (!s->page)
+	t->page = pages_on_demand(1, &t->uffd);
+	if (!t->page)
 		return false;
-	job_copy(&s->job, c, 0, c->size / 2, unit(c));
-	s->job.submit.flags = FERRODMA_SUBMIT_WAIT;
-	s->job.submit.timeout_ns = LONG_NS;
-	ASSERT_EQ(0, supply(s->uffd, s->page, (uint8_t *)&s->job));
+	job_copy(j, c, 0, c->size / 2, unit(c));
+	j->submit.flags = FERRODMA_SUBMIT_WAIT;
+	j->submit.timeout_ns = LONG_NS;
+	ASSERT_EQ(0, supply(t->uffd, t->page, (uint8_t *)j));
 	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
-	ASSERT_EQ(0, pthread_create(&s->thread, NULL, being_told, s));
-	ASSERT_TRUE(wait_until_asleep(&s->id));
-	ASSERT_EQ(0, madvise(s->page, page_size(), MADV_DONTNEED));
-	ASSERT_EQ(0, pthread_kill(s->thread, SIGUSR1));
-	ASSERT_TRUE(wait_demand(s->uffd));
+	t->call.arg = t->page;
+	make_sleeping_call(_metadata, &t->call, c, call_submit_on_page);
+	ASSERT_EQ(0, madvise(t->page, page_size(), MADV_DONTNEED));
+	ASSERT_EQ(0, pthread_kill(t->call.thread, SIGUSR1));
+	ASSERT_TRUE(wait_demand(t->uffd));
 	return true;
 }
 
 /* Supplies the page, and checks what it says. */
-static void end_telling(struct __test_metadata *_metadata, struct telling *s)
+static void end_telling(struct __test_metadata *_metadata, struct telling *t)
 {
-	const struct ferrodma_submit *submit = (void *)s->page;
+	const struct ferrodma_submit *submit = (void *)t->page;
 
-	ASSERT_EQ(0, supply(s->uffd, s->page, (uint8_t *)&s->job));
-	ASSERT_EQ(0, pthread_join(s->thread, NULL));
-	EXPECT_EQ(-EINTR, s->result);
+	ASSERT_EQ(0, supply(t->uffd, t->page, (uint8_t *)&t->call.job));
+	expect_ends(_metadata, &t->call, -EINTR);
 	EXPECT_EQ(FERRODMA_SUBMIT_WAIT | FERRODMA_SUBMIT_SUBMITTED, submit->flags);
 	EXPECT_EQ(1, submit->cookie);
 }
 
 TEST_F(lost, unbind_does_not_wait_until_the_program_can_be_told)
 {
-	static struct telling s;
+	static struct telling t;
 	pid_t pid, ended = 0;
 	int status = -1;
 
-	if (!start_telling(_metadata, &s, &self->c))
+	if (!start_telling(_metadata, &t, &self->c))
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	pid = fork();
 	if (!pid) {
 		/* So that the page comes where the test fails. */
-		close(s.uffd);
+		close(t.uffd);
 		_exit(-device_unbind(&self->device));
 	}
 	for (int ms = 0; ms < SOON_MS && !ended; ms++) {
@@ -430,7 +423,7 @@ TEST_F(lost, unbind_does_not_wait_until_the_program_can_be_told)
 		ended = waitpid(pid, &status, WNOHANG);
 	}
 	EXPECT_EQ(pid, ended) TH_LOG("unbind waits for a page of a program");
-	end_telling(_metadata, &s);
+	end_telling(_metadata, &t);
 	if (!ended)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
@@ -443,9 +436,9 @@ TEST_F(lost, memory_of_a_job_comes_back_before_the_program_can_be_told)
 {
 	bool has_blocks = self->c.info.block_size;
 	long long blocks = has_blocks ? blocks_free(self->function, self->number) : 0;
-	static struct telling s;
+	static struct telling t;
 
-	if (!start_telling(_metadata, &s, &self->c))
+	if (!start_telling(_metadata, &t, &self->c))
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	if (has_blocks)
 		EXPECT_GT(blocks, blocks_free(self->function, self->number));
@@ -454,7 +447,7 @@ TEST_F(lost, memory_of_a_job_comes_back_before_the_program_can_be_told)
 	EXPECT_EQ(0, pinned_kb());
 	if (has_blocks)
 		EXPECT_EQ(blocks, blocks_free(self->function, self->number));
-	end_telling(_metadata, &s);
+	end_telling(_metadata, &t);
 	ASSERT_EQ(0, set_nonblock(&self->c));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(1, record.cookie);
@@ -493,7 +486,6 @@ TEST_F(lost, SIGKILL_ends_a_SUBMIT_that_waits_once_more)
 {
 	uint64_t begin = now_ns();
 	thread_id pid = fork();
-	int status;
 
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -511,8 +503,7 @@ TEST_F(lost, SIGKILL_ends_a_SUBMIT_that_waits_once_more)
 	ASSERT_TRUE(wait_until_asleep(&pid));
 	sleep_ms(100);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	expect_child_killed(_metadata, pid, SIGKILL);
 	expect_goes_on(_metadata, &self->c);
 	EXPECT_GT(LONG_NS, now_ns() - begin);
 }

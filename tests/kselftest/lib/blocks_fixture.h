@@ -7,11 +7,9 @@
 #ifndef FERRODMA_BLOCKS_FIXTURE_H
 #define FERRODMA_BLOCKS_FIXTURE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "channel_checks.h"
 #include "debugfs.h"
+#include "sleeper.h"
 #include "user_memory.h"
 
 /* Source segments, and what hardware does with such a job. */
@@ -40,13 +38,6 @@ FIXTURE_SETUP(blocks)
 	self->total = blocks_in_all("pooltest", 0);
 	ASSERT_EQ(2 * self->most, self->total);
 	ASSERT_EQ(self->total, blocks_free("pooltest", 0));
-}
-
-static inline bool is_dead(const struct channel *c)
-{
-	struct ferrodma_info info;
-
-	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
 }
 
 /* Whatever a test has left when it ended, its end has brought back all blocks. */
@@ -127,67 +118,6 @@ static inline uint32_t take_all_blocks(const struct channel *c)
 		if (!queue_at(c, n++, WORKS, 1))
 			return 0;
 	return n;
-}
-
-/* A call in another thread */
-
-struct sleeper {
-	const struct channel *c;
-	struct job job;
-	int result;
-	thread_id id;
-	atomic_bool done;
-	pthread_t thread;
-};
-
-static inline void *submitting(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = job_submit(s->c, &s->job);
-	s->done = true;
-	return NULL;
-}
-
-static inline void *polling(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = poll_events(s->c, POLLOUT, 4 * SOON_MS);
-	s->done = true;
-	return NULL;
-}
-
-static inline void *reading(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = read_records(s->c, &s->job.submit.completion, 1);
-	s->done = true;
-	return NULL;
-}
-
-/* Has a thread make the call, and returns when it sleeps there. */
-static inline void start(struct __test_metadata *_metadata, struct sleeper *s,
-			 const struct channel *c, void *(*call)(void *))
-{
-	s->c = c;
-	ASSERT_EQ(0, pthread_create(&s->thread, NULL, call, s));
-	ASSERT_TRUE(wait_until_asleep(&s->id));
-	ASSERT_FALSE(s->done);
-}
-
-/* Fails the test unless the call ends before long. */
-static inline void expect_ends(struct __test_metadata *_metadata, struct sleeper *s, int result)
-{
-	for (int ms = 0; ms < SOON_MS && !s->done; ms++)
-		sleep_ms(1);
-	ASSERT_TRUE(s->done) TH_LOG("the call still sleeps");
-	ASSERT_EQ(0, pthread_join(s->thread, NULL));
-	EXPECT_EQ(result, s->result);
 }
 
 #endif /* FERRODMA_BLOCKS_FIXTURE_H */

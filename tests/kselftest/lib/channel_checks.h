@@ -122,6 +122,14 @@ static inline void expect_works(struct __test_metadata *_metadata, const struct 
 	EXPECT_EQ(-1, area_differs(c->mem, c->mem + c->size / 2, 64));
 }
 
+/* Returns whether INFO says that the channel is dead, or says nothing. */
+static inline bool is_dead(const struct channel *c)
+{
+	struct ferrodma_info info;
+
+	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
+}
+
 /* How a sleeping thread is seen from outside: set by the thread itself. */
 typedef _Atomic pid_t thread_id;
 

@@ -235,8 +235,11 @@ static inline void expect_goes_on(struct __test_metadata *_metadata,
 	expect_done(_metadata, self, true);
 }
 
-/* Counts what became of a call; whether there is a further allocation to fail. */
-static inline bool goes_on(struct __test_metadata *_metadata, FIXTURE_DATA(fail) *self,
+/*
+ * Checks and counts what became of the @n-th call, of which an allocation has @failed.
+ * Returns whether another call has a further allocation to fail.
+ */
+static inline bool another(struct __test_metadata *_metadata, FIXTURE_DATA(fail) *self,
 			   int n, int ret, bool failed)
 {
 	EXPECT_TRUE(is_clean(self, ret)) TH_LOG("failure %d: %s", n, strerror(-ret));
@@ -245,6 +248,7 @@ static inline bool goes_on(struct __test_metadata *_metadata, FIXTURE_DATA(fail)
 	EXPECT_GT(MOST, n);
 	self->survived += failed && !ret;
 	self->refused += failed && ret;
+	expect_goes_on(_metadata, self, n);
 	return failed && n < MOST && __test_passed(_metadata);
 }
 

@@ -9,7 +9,8 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 
-#include "ferrodma_test.h"
+#include "channel_checks.h"
+#include "children.h"
 
 static sigjmp_buf bus_error;
 
@@ -24,8 +25,8 @@ static inline void on_bus_error(int sig)
  * told to stop. The device may go at any moment, and then says so; what a job
  * that succeeded has written must be right.
  */
-static inline int load(const char *function, int number, int part, const atomic_int *stop,
-		atomic_int *moved)
+static inline int run_load(const char *function, int number, int part, const atomic_int *stop,
+			   atomic_int *moved)
 {
 	static struct channel c = { .fd = -1 };	/* static for siglongjmp() */
 	struct job j;
@@ -57,6 +58,68 @@ static inline int load(const char *function, int number, int part, const atomic_
 		++*moved;
 	}
 	return 0;
+}
+
+/* Two processes that run jobs, and how many have gone well. */
+struct load {
+	atomic_int stop, moved[2];
+	pid_t pid[2];
+};
+
+static inline struct load *start_load(struct __test_metadata *_metadata, const char *function,
+				      int number)
+{
+	struct load *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_TRUE(l != MAP_FAILED);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(run_load(function, number, i, &l->stop, &l->moved[i]));
+		l->pid[i] = pid;
+	}
+	return l;
+}
+
+/* Ends both, and fails the test if a job of theirs has gone wrong. */
+static inline void stop_load(struct __test_metadata *_metadata, struct load *l)
+{
+	l->stop = 1;
+	for (int i = 0; i < 2; i++)
+		expect_child_ends(_metadata, l->pid[i]);
+}
+
+/* Opens files and fills their queues. */
+static inline void open_full(struct __test_metadata *_metadata, struct channel *files, int n,
+			     const char *function, int number)
+{
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(0, channel_open(&files[i], function, number, 0));
+		ASSERT_TRUE(queue_some(&files[i], files[i].info.queue_depth));
+	}
+}
+
+/*
+ * Closes files that open_full() has opened and whose device has gone since. Fails the
+ * test unless every job has left a record, of its own end or of that of the device.
+ */
+static inline void close_without_device(struct __test_metadata *_metadata, struct channel *files,
+					int n)
+{
+	struct ferrodma_completion record;
+
+	for (int i = 0; i < n; i++) {
+		for (uint32_t k = 1; k <= files[i].info.queue_depth; k++) {
+			ASSERT_EQ(1, read_records(&files[i], &record, 1));
+			EXPECT_EQ(k, record.cookie);
+			EXPECT_TRUE(!record.status || record.status == -ENODEV);
+		}
+		EXPECT_EQ(-ENODEV, read_records(&files[i], &record, 1));
+		channel_close(&files[i]);
+	}
 }
 
 #endif /* FERRODMA_LOAD_H */

@@ -25,13 +25,6 @@ FIXTURE(lost) {
 	int number;
 };
 
-static inline bool is_dead(const struct channel *c)
-{
-	struct ferrodma_info info;
-
-	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
-}
-
 FIXTURE_SETUP(lost)
 {
 	const char *name = getenv("FERRODMA_LOST");

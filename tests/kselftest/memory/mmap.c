@@ -4,9 +4,9 @@
  * fork(), munmap() and mremap() do to it.
  */
 #include <sys/personality.h>
-#include <sys/wait.h>
 
 #include "channel_fixture.h"
+#include "children.h"
 #include "maps.h"
 
 ON_CHANNEL(coherent, 0);
@@ -194,7 +194,6 @@ TEST_F(channel, mapping_outlives_the_closed_file)
 
 TEST_F(channel, child_shares_the_buffer)
 {
-	int status;
 	pid_t pid;
 
 	SKIP_WITHOUT_BUFFER();
@@ -207,8 +206,7 @@ TEST_F(channel, child_shares_the_buffer)
 		job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
 		_exit(!same || job_run(&self->c, &self->job));
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + self->c.size / 2, 64));
 	self->c.mem[100] ^= 0xff;
 	EXPECT_EQ(-1, pattern_differs(self->c.mem, 1024, SEED));
@@ -216,7 +214,6 @@ TEST_F(channel, child_shares_the_buffer)
 
 TEST_F(channel, parent_keeps_the_buffer_when_a_child_unmaps_it)
 {
-	int status;
 	pid_t pid;
 
 	SKIP_WITHOUT_BUFFER();
@@ -226,8 +223,7 @@ TEST_F(channel, parent_keeps_the_buffer_when_a_child_unmaps_it)
 		channel_close(&self->c);
 		_exit(0);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 	expect_untouched(_metadata, &self->c);
 	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
 	expect_runs(_metadata, &self->c, &self->job);

@@ -3,9 +3,8 @@
  * The blocks of a pool come back, however the jobs that have them end: with an error,
  * with the program, with the device, with a channel that dies. Run by pool_ends.sh.
  */
-#include <sys/wait.h>
-
 #include "blocks_fixture.h"
+#include "children.h"
 
 static struct ferrodma_completion record;
 
@@ -104,7 +103,7 @@ static void sleep_with_blocks(int which, int report)
 TEST_F(blocks, SIGKILL_brings_back_those_of_sleeping_calls)
 {
 	for (int which = 0; which < 3; which++) {
-		int report[2], status;
+		int report[2];
 		thread_id pid;
 
 		ASSERT_EQ(0, pipe(report));
@@ -117,8 +116,7 @@ TEST_F(blocks, SIGKILL_brings_back_those_of_sleeping_calls)
 		ASSERT_TRUE(wait_until_asleep(&pid));
 		EXPECT_TAKEN(which ? self->total : HALTS + self->most);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		expect_child_killed(_metadata, pid, SIGKILL);
 		EXPECT_TAKEN(0);
 		close(report[0]);
 	}
@@ -127,7 +125,6 @@ TEST_F(blocks, SIGKILL_brings_back_those_of_sleeping_calls)
 
 TEST_F(blocks, exit_brings_back_all)
 {
-	int status;
 	pid_t pid;
 
 	for (int i = 0; i < 5; i++) {
@@ -138,8 +135,7 @@ TEST_F(blocks, exit_brings_back_all)
 
 			_exit(channel_open(&own, "pooltest", 0, 0) || !take_all_blocks(&own));
 		}
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
+		expect_child_ends(_metadata, pid);
 		EXPECT_TAKEN(0);
 	}
 }
@@ -166,18 +162,18 @@ TEST_F(blocks, close_brings_back_all)
 
 TEST_F(blocks, unbind_brings_back_all)
 {
-	struct sleeper s = { .result = 1 };
+	struct sleeper s = {};
 
 	/* Of jobs that wait for their records, and of one whose submitter does. */
 	job_at(&s.job, &self->other, 0, HALTS, 5);
 	s.job.submit.flags = FERRODMA_SUBMIT_WAIT;
-	start(_metadata, &s, &self->other, submitting);
+	make_sleeping_call(_metadata, &s, &self->other, call_submit);
 	ASSERT_EQ(1, queue_at(&self->c, 0, WORKS, self->most));
 	ASSERT_EQ(2, queue_at(&self->c, 1, HALTS, 2));
 	EXPECT_TAKEN(HALTS + 5 + WORKS + self->most + HALTS + 2);
 	ASSERT_EQ(0, device_unbind(&self->device));
 	expect_ends(_metadata, &s, 0);
-	EXPECT_EQ(-ENODEV, s.job.submit.completion.status);
+	EXPECT_EQ(-ENODEV, s.record.status);
 	ASSERT_EQ(0, device_bind(&self->device));
 	EXPECT_TAKEN(0);
 	/* What is closed now had blocks of the device that is gone. */
@@ -249,7 +245,7 @@ TEST_F(blocks, SUBMIT_that_sleeps_ends_when_the_channel_dies)
 		job_at(&s[i].job, &self->other, i, i / 2 ? self->most : WORKS,
 		       i / 2 ? self->most : 1);
 		s[i].job.submit.flags = i % 2 ? FERRODMA_SUBMIT_WAIT : 0;
-		start(_metadata, &s[i], &self->other, submitting);
+		make_sleeping_call(_metadata, &s[i], &self->other, call_submit);
 	}
 	ASSERT_EQ(-EIO, job_cancel(&self->c, 1));
 	for (int i = 0; i < ARRAY_SIZE(s); i++)

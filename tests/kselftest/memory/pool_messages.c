@@ -2,9 +2,8 @@
 /*
  * Messages of a pool channel: how long each may be, where from and where to, and fills.
  */
-#include <sys/wait.h>
-
 #include "channel_fixture.h"
+#include "children.h"
 #include "pool_checks.h"
 
 ON_CHANNEL(pool, 0);
@@ -257,14 +256,6 @@ TEST_F(channel, memory_of_a_file)
 	EXPECT_EQ(-1, pattern_differs(self->c.mem, len, SEED + 1));
 }
 
-static void expect_good_child(struct __test_metadata *_metadata, pid_t pid)
-{
-	int status;
-
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status) TH_LOG("the child ended with status %#x", status);
-}
-
 TEST_F(channel, shared_memory_is_written_for_all)
 {
 	size_t len = block(&self->c);
@@ -277,7 +268,7 @@ TEST_F(channel, shared_memory_is_written_for_all)
 		ASSERT_EQ(1, queue_and_finish(&self->c, p, self->c.mem, len));
 		_exit(read_records(&self->c, &record, 1) != 1 || record.status);
 	}
-	expect_good_child(_metadata, pid);
+	expect_child_ends(_metadata, pid);
 	EXPECT_EQ(-1, pattern_differs(p, len, SEED));
 	EXPECT_EQ(-1, value_differs(p + len, page_size() - len, 0));
 }

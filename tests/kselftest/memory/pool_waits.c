@@ -12,20 +12,20 @@ static struct ferrodma_completion record;
 TEST_F(blocks, SUBMIT_sleeps_until_blocks_come_back)
 {
 	for (int wait = 0; wait < 2; wait++) {
-		struct sleeper s = { .result = 1 };
+		struct sleeper s = {};
 		uint32_t jobs = take_all_blocks(&self->c);
 
 		ASSERT_NE(0, jobs);
 		job_at(&s.job, &self->other, wait, WORKS, 1);
 		s.job.submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
-		start(_metadata, &s, &self->other, submitting);
+		make_sleeping_call(_metadata, &s, &self->other, call_submit);
 		EXPECT_TAKEN(self->total);
 		ASSERT_EQ(0, job_cancel(&self->c, wait * jobs + 1));
 		expect_ends(_metadata, &s, 0);
 		EXPECT_EQ(wait + 1, s.job.submit.cookie);
 		if (!wait)
-			ASSERT_EQ(0, take(&self->other, 1, &s.job.submit.completion));
-		EXPECT_EQ(0, s.job.submit.completion.status);
+			ASSERT_EQ(0, take(&self->other, 1, &s.record));
+		EXPECT_EQ(0, s.record.status);
 		EXPECT_EQ(-1, places_differ(&self->other, 0, wait + 1));
 		for (uint32_t i = 0; i < jobs; i++)
 			ASSERT_EQ(1, read_records(&self->c, &record, 1));
@@ -35,12 +35,12 @@ TEST_F(blocks, SUBMIT_sleeps_until_blocks_come_back)
 
 TEST_F(blocks, SUBMIT_sleeps_on_while_too_few_come_back)
 {
-	struct sleeper s = { .result = 1 };
+	struct sleeper s = {};
 	uint32_t jobs = take_all_blocks(&self->c);
 
 	ASSERT_NE(0, jobs);
 	job_at(&s.job, &self->other, 0, WORKS, 4);
-	start(_metadata, &s, &self->other, submitting);
+	make_sleeping_call(_metadata, &s, &self->other, call_submit);
 	for (int back = 2; back <= 4; back += 2) {
 		ASSERT_EQ(0, job_cancel(&self->c, jobs));
 		ASSERT_EQ(0, take(&self->c, jobs--, NULL));
@@ -67,26 +67,26 @@ TEST_F(blocks, all_who_sleep_get_their_turn)
 	for (int i = 0; i < ARRAY_SIZE(s); i++) {
 		job_at(&s[i].job, &self->other, i, segments[i][0], segments[i][1]);
 		s[i].job.submit.flags = FERRODMA_SUBMIT_WAIT;
-		start(_metadata, &s[i], &self->other, submitting);
+		make_sleeping_call(_metadata, &s[i], &self->other, call_submit);
 	}
 	EXPECT_TAKEN(self->total);
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	for (int i = 0; i < ARRAY_SIZE(s); i++) {
 		expect_ends(_metadata, &s[i], 0);
-		EXPECT_EQ(0, s[i].job.submit.completion.status);
+		EXPECT_EQ(0, s[i].record.status);
 	}
 	EXPECT_EQ(-1, places_differ(&self->other, 0, ARRAY_SIZE(s)));
 }
 
 TEST_F(blocks, poll_sleeps_until_blocks_come_back)
 {
-	struct sleeper s = { .result = 0 };
+	struct sleeper s = { .events = POLLOUT };
 	uint32_t jobs = take_all_blocks(&self->c);
 
 	ASSERT_NE(0, jobs);
 	ASSERT_EQ(0, set_nonblock(&self->other));
 	ASSERT_EQ(0, queue_at(&self->other, 0, WORKS, 1));
-	start(_metadata, &s, &self->other, polling);
+	make_sleeping_call(_metadata, &s, &self->other, call_poll);
 	ASSERT_EQ(0, job_cancel(&self->c, jobs));
 	expect_ends(_metadata, &s, POLLOUT);
 	EXPECT_EQ(1, queue_at(&self->other, 0, WORKS, 1));
@@ -94,11 +94,11 @@ TEST_F(blocks, poll_sleeps_until_blocks_come_back)
 
 TEST_F(blocks, SUBMIT_goes_on_when_another_file_is_closed)
 {
-	struct sleeper s = { .result = 1 };
+	struct sleeper s = {};
 
 	ASSERT_NE(0, take_all_blocks(&self->c));
 	job_at(&s.job, &self->other, 0, WORKS, 1);
-	start(_metadata, &s, &self->other, submitting);
+	make_sleeping_call(_metadata, &s, &self->other, call_submit);
 	close(self->c.fd);
 	self->c.fd = -1;
 	expect_ends(_metadata, &s, 0);
@@ -139,7 +139,7 @@ TEST_F(blocks, unbind_ends_the_sleep_of_SUBMIT_with_ENODEV)
 	for (int wait = 0; wait < 2; wait++) {
 		job_at(&s[wait].job, &self->other, 0, WORKS, 1);
 		s[wait].job.submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
-		start(_metadata, &s[wait], &self->other, submitting);
+		make_sleeping_call(_metadata, &s[wait], &self->other, call_submit);
 	}
 	ASSERT_EQ(0, device_unbind(&self->device));
 	for (int wait = 0; wait < 2; wait++)
@@ -204,7 +204,7 @@ TEST_F(blocks, destination_is_left_alone_until_the_record_is_taken)
 
 TEST_F(blocks, slow_source_holds_no_block_and_nobody_else)
 {
-	struct sleeper s = { .result = 1 };
+	struct sleeper s = {};
 	int uffd;
 	uint8_t *slow = pages_on_demand(1, &uffd);
 
@@ -212,8 +212,7 @@ TEST_F(blocks, slow_source_holds_no_block_and_nobody_else)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	job_at(&s.job, &self->c, 0, WORKS, 1);
 	s.job.src[0].addr = (uintptr_t)slow;
-	s.c = &self->c;
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_submit);
 	ASSERT_TRUE(wait_demand(uffd));
 	EXPECT_TAKEN(0);
 	job_at(&self->job, &self->other, 0, self->most, self->most);
@@ -230,7 +229,7 @@ TEST_F(blocks, slow_source_holds_no_block_and_nobody_else)
 
 TEST_F(blocks, slow_source_does_not_hold_up_unbind)
 {
-	struct sleeper s = { .result = 1 };
+	struct sleeper s = {};
 	int uffd;
 	uint8_t *slow = pages_on_demand(1, &uffd);
 
@@ -238,8 +237,7 @@ TEST_F(blocks, slow_source_does_not_hold_up_unbind)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	job_at(&s.job, &self->c, 0, WORKS, 1);
 	s.job.src[0].addr = (uintptr_t)slow;
-	s.c = &self->c;
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_submit);
 	ASSERT_TRUE(wait_demand(uffd));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_FALSE(s.done);
@@ -249,7 +247,7 @@ TEST_F(blocks, slow_source_does_not_hold_up_unbind)
 
 TEST_F(blocks, slow_destination_holds_no_block_and_nobody_else)
 {
-	struct sleeper s = { .result = 0 };
+	struct sleeper s = {};
 	int uffd;
 	uint8_t *slow = pages_on_demand(1, &uffd), *zeros = new_pages(1);
 
@@ -259,8 +257,7 @@ TEST_F(blocks, slow_destination_holds_no_block_and_nobody_else)
 	self->job.dst[0].addr = (uintptr_t)slow;
 	ASSERT_EQ(0, job_submit(&self->c, &self->job));
 	ASSERT_TRUE(wait_record(&self->c));
-	s.c = &self->c;
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, reading, &s));
+	make_call(_metadata, &s, &self->c, call_read);
 	ASSERT_TRUE(wait_demand(uffd));
 	EXPECT_TAKEN(0);
 	/* Other records of the file can be taken. */
@@ -278,8 +275,8 @@ TEST_F(blocks, slow_destination_holds_no_block_and_nobody_else)
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(0, supply(uffd, slow, zeros));
 	expect_ends(_metadata, &s, 1);
-	EXPECT_EQ(1, s.job.submit.completion.cookie);
-	EXPECT_EQ(0, s.job.submit.completion.status);
+	EXPECT_EQ(1, s.record.cookie);
+	EXPECT_EQ(0, s.record.status);
 	EXPECT_EQ(-1, pattern_differs(slow, self->c.info.block_size, SEED));
 }
 

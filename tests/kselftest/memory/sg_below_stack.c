@@ -9,9 +9,9 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 #include "channel_checks.h"
+#include "children.h"
 #include "log.h"
 #include "sg_checks.h"
 
@@ -210,14 +210,12 @@ TEST_F_TIMEOUT(below, pages_that_a_process_maps_and_unmaps_leave_no_trace, 120)
 {
 	static uint8_t stack[64 << 10] __attribute__((aligned(16)));
 	struct changer s = { .pages = self->area - CHANGED * page_size() };
-	int status;
 	/* One that shares the memory, and is no thread. */
 	pid_t pid = clone(change, stack + sizeof(stack), CLONE_VM | SIGCHLD, &s);
 
 	ASSERT_LT(0, pid);
 	expect_weathers(_metadata, self, &s);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 	expect_silence(_metadata, self);
 }
 

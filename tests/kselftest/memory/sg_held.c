@@ -5,6 +5,7 @@
  */
 #include <sys/wait.h>
 
+#include "children.h"
 #include "held_fixture.h"
 
 /* Queues the copy of a test, all of src to all of dst. */
@@ -198,7 +199,7 @@ TEST_F(held, destination_in_a_file_that_is_cut_off)
 
 TEST_F(held, fork_leaves_the_destination_to_the_parent)
 {
-	int go[2], status;
+	int go[2];
 	char byte;
 	pid_t pid;
 
@@ -216,13 +217,11 @@ TEST_F(held, fork_leaves_the_destination_to_the_parent)
 	go_on(_metadata, self);
 	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 1));
 	ASSERT_EQ(1, write(go[1], "g", 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 }
 
 TEST_F(held, child_that_writes_the_source_changes_its_own_only)
 {
-	int status;
 	pid_t pid;
 
 	queue_it(_metadata, self);
@@ -233,8 +232,7 @@ TEST_F(held, child_that_writes_the_source_changes_its_own_only)
 		memset(self->dst, 0xee, self->len);
 		_exit(0);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 	go_on(_metadata, self);
 	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 1));
 	EXPECT_EQ(-1, pattern_differs(self->src, self->len, SEED + 1));

@@ -3,9 +3,8 @@
  * Memory that a job of an sg channel may name: every kind of mapping, and memory that
  * processes share until one of them writes to it.
  */
-#include <sys/wait.h>
-
 #include "channel_fixture.h"
+#include "children.h"
 #include "sg_checks.h"
 
 ON_CHANNEL(sg, 0);
@@ -328,7 +327,7 @@ TEST_F(channel, job_after_a_fork_writes_the_parent_s_memory_only)
 {
 	size_t page = page_size();
 	uint8_t *p = new_pages(3);
-	int go[2], status;
+	int go[2];
 	pid_t pid;
 
 	ASSERT_TRUE(p != NULL);
@@ -342,15 +341,13 @@ TEST_F(channel, job_after_a_fork_writes_the_parent_s_memory_only)
 	ASSERT_EQ(1, write(go[1], "g", 1));
 	EXPECT_EQ(-1, pattern_differs(p + 100, 2 * page, SEED));
 	EXPECT_EQ(-1, pattern_differs(p, 96, SEED + 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 }
 
 TEST_F(channel, job_of_a_child_writes_the_child_s_memory_only)
 {
 	size_t page = page_size();
 	uint8_t *p = new_pages(3);
-	int status;
 	pid_t pid;
 
 	ASSERT_TRUE(p != NULL);
@@ -362,8 +359,7 @@ TEST_F(channel, job_of_a_child_writes_the_child_s_memory_only)
 		_exit(job_run(&self->c, &self->job) ||
 		      pattern_differs(p + 100, 2 * page, SEED) != -1);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 	EXPECT_EQ(-1, pattern_differs(p, 3 * page, SEED + 1));
 }
 
@@ -371,7 +367,7 @@ TEST_F(channel, job_after_a_fork_reads_the_parent_s_memory)
 {
 	size_t page = page_size();
 	uint8_t *p = new_pages(1), *to = new_pages(1);
-	int go[2], done[2], status;
+	int go[2], done[2];
 	char byte;
 	pid_t pid;
 
@@ -390,15 +386,14 @@ TEST_F(channel, job_after_a_fork_reads_the_parent_s_memory)
 	job_move(&self->job, to, p, page);
 	expect_runs(_metadata, &self->c, &self->job);
 	EXPECT_EQ(-1, pattern_differs(to, page, SEED + 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 }
 
 TEST_F(channel, job_to_shared_memory_is_seen_by_a_child)
 {
 	size_t page = page_size();
 	uint8_t *p = map_pages(3, RW, MAP_SHARED | MAP_ANONYMOUS, -1);
-	int go[2], status;
+	int go[2];
 	pid_t pid;
 
 	ASSERT_TRUE(p != NULL);
@@ -409,8 +404,7 @@ TEST_F(channel, job_to_shared_memory_is_seen_by_a_child)
 	job_move(&self->job, p + 100, self->c.mem, 2 * page);
 	expect_runs(_metadata, &self->c, &self->job);
 	ASSERT_EQ(1, write(go[1], "g", 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	expect_child_ends(_metadata, pid);
 }
 
 TEST_HARNESS_MAIN

@@ -12,7 +12,9 @@
 
 #include "bind.h"
 #include "channel_checks.h"
+#include "children.h"
 #include "sg_checks.h"
+#include "sleeper.h"
 
 /* Jobs that a storm lasts. */
 #define JOBS	400
@@ -311,7 +313,6 @@ TEST_F(races, SIGKILL_at_any_moment_leaves_nothing_pinned)
 {
 	uint64_t state = now_ns();
 	struct storm neighbour;
-	int status;
 
 	start(_metadata, &neighbour, change_own_memory);
 	for (int i = 0; i < 20; i++) {
@@ -322,8 +323,7 @@ TEST_F(races, SIGKILL_at_any_moment_leaves_nothing_pinned)
 			flood();
 		usleep(random_below(&state, 20000));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("status %#x", status);
+		expect_child_killed(_metadata, pid, SIGKILL);
 		ASSERT_EQ(self->held, pins_held());
 	}
 	stop(_metadata, &neighbour);
@@ -332,25 +332,9 @@ TEST_F(races, SIGKILL_at_any_moment_leaves_nothing_pinned)
 
 /* A SUBMIT that has to wait for a page */
 
-/* A SUBMIT in another thread. */
-struct submitter {
-	const struct channel *c;
-	struct job job;
-	int result;
-	pthread_t thread;
-};
-
-static void *submitting(void *arg)
-{
-	struct submitter *s = arg;
-
-	s->result = job_run(s->c, &s->job);
-	return NULL;
-}
-
 TEST_F(races, submit_waits_for_a_page_and_then_has_it)
 {
-	static struct submitter s;
+	static struct sleeper s;
 	size_t page = page_size();
 	int uffd;
 	uint8_t *p = pages_on_demand(1, &uffd), *dst = new_pages(1);
@@ -358,29 +342,26 @@ TEST_F(races, submit_waits_for_a_page_and_then_has_it)
 	if (!p)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	ASSERT_TRUE(dst != NULL);
-	s.c = &self->c;
 	job_move(&s.job, dst, p, page);
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_run);
 	ASSERT_TRUE(wait_demand(uffd));
 	ASSERT_EQ(0, supply(uffd, p, self->c.mem));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
+	expect_ends(_metadata, &s, 0);
 	EXPECT_EQ(-1, pattern_differs(dst, page, SEED));
 	expect_unpinned(_metadata, self->held);
 }
 
 TEST_F(races, submit_that_waits_for_a_page_holds_up_nobody)
 {
-	static struct submitter s;
+	static struct sleeper s;
 	struct channel other;
 	int uffd;
 	uint8_t *p = pages_on_demand(1, &uffd);
 
 	if (!p)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
-	s.c = &self->c;
 	job_move(&s.job, p, self->c.mem, 16);
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_run);
 	ASSERT_TRUE(wait_demand(uffd));
 	/* Neither another file, nor another thread of the same file. */
 	ASSERT_EQ(0, channel_open(&other, "sg", 0, 0));
@@ -391,46 +372,35 @@ TEST_F(races, submit_that_waits_for_a_page_holds_up_nobody)
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(7, record.user_data);
 	ASSERT_EQ(0, supply(uffd, p, self->c.mem));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(0, s.result);
+	expect_ends(_metadata, &s, 0);
 	expect_unpinned(_metadata, self->held);
 }
 
-/* A structure that can be made unwritable, and its SUBMIT in another thread. */
-struct guarded_submitter {
-	const struct channel *c;
-	struct job *job;
-	int result;
-	pthread_t thread;
-};
-
-static void *submitting_guarded(void *arg)
+/* Submits a job whose structure can be made unwritable. */
+static int call_submit_guarded(struct sleeper *s)
 {
-	struct guarded_submitter *s = arg;
-
-	s->result = job_submit(s->c, s->job);
-	return NULL;
+	return job_submit(s->c, s->arg);
 }
 
 TEST_F(races, job_whose_cookie_cannot_be_told_leaves_nothing)
 {
-	static struct guarded_submitter s;
+	static struct sleeper s;
 	size_t page = page_size();
+	struct job *j;
 	int uffd;
 	uint8_t *p = pages_on_demand(1, &uffd), *dst = new_pages(1);
 
 	if (!p)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
-	s.c = &self->c;
-	s.job = (void *)new_pages((sizeof(*s.job) + page - 1) / page);
-	ASSERT_TRUE(dst && s.job);
-	job_move(s.job, dst, p, page);
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting_guarded, &s));
+	j = (void *)new_pages((sizeof(*j) + page - 1) / page);
+	ASSERT_TRUE(dst && j);
+	job_move(j, dst, p, page);
+	s.arg = j;
+	make_call(_metadata, &s, &self->c, call_submit_guarded);
 	ASSERT_TRUE(wait_demand(uffd));
-	ASSERT_EQ(0, mprotect(s.job, sizeof(*s.job), PROT_READ));
+	ASSERT_EQ(0, mprotect(j, sizeof(*j), PROT_READ));
 	ASSERT_EQ(0, supply(uffd, p, self->c.mem));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(-EFAULT, s.result);
+	expect_ends(_metadata, &s, -EFAULT);
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(-ENOENT, job_cancel(&self->c, 1));
 	expect_unpinned(_metadata, self->held);
@@ -440,27 +410,25 @@ TEST_F(races, job_whose_cookie_cannot_be_told_leaves_nothing)
 
 TEST_F(races, unbind_does_not_wait_for_a_submit_that_waits_for_a_page)
 {
-	static struct submitter s;
+	static struct sleeper s;
 	int uffd;
 	uint8_t *p = pages_on_demand(1, &uffd);
 
 	if (!p)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
-	s.c = &self->c;
 	job_move(&s.job, p, self->c.mem, 16);
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_run);
 	ASSERT_TRUE(wait_demand(uffd));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(0, supply(uffd, p, self->c.mem + 1000));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(-ENODEV, s.result);
+	expect_ends(_metadata, &s, -ENODEV);
 	EXPECT_EQ(-1, area_differs(p, self->c.mem + 1000, page_size()));
 	expect_unpinned(_metadata, self->held);
 }
 
 TEST_F(races, SIGKILL_ends_a_submit_that_waits_for_a_page)
 {
-	int ready[2], status, uffd;
+	int ready[2], uffd;
 	uint8_t *p;
 	char byte;
 	pid_t pid;
@@ -472,16 +440,16 @@ TEST_F(races, SIGKILL_ends_a_submit_that_waits_for_a_page)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		static struct submitter s;
+		static struct sleeper s;
 		struct channel own;
 
 		/* What was registered is the parent's; this is the child's own. */
 		p = pages_on_demand(1, &uffd);
 		if (!p || channel_open(&own, "sg", 0, 0))
 			_exit(1);
-		s.c = &own;
 		job_move(&s.job, own.mem, p, 16);
-		if (pthread_create(&s.thread, NULL, submitting, &s) || !wait_demand(uffd))
+		make_call(_metadata, &s, &own, call_run);
+		if (!wait_demand(uffd))
 			_exit(2);
 		write(ready[1], "r", 1);
 		pthread_join(s.thread, NULL);
@@ -489,8 +457,7 @@ TEST_F(races, SIGKILL_ends_a_submit_that_waits_for_a_page)
 	}
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("status %#x", status);
+	expect_child_killed(_metadata, pid, SIGKILL);
 	expect_works(_metadata, &self->c);
 	expect_unpinned(_metadata, self->held);
 }

@@ -10,6 +10,7 @@
 #include "channel_checks.h"
 #include "fuse.h"
 #include "sg_checks.h"
+#include "sleeper.h"
 
 #define PAGES	2
 
@@ -54,23 +55,6 @@ FIXTURE_TEARDOWN(slow)
 	slow_file_close(&self->file);
 }
 
-/* A thread that submits, and one that maps. */
-
-struct submitter {
-	const struct channel *c;
-	struct job job;
-	int result;
-	pthread_t thread;
-};
-
-static void *submitting(void *arg)
-{
-	struct submitter *s = arg;
-
-	s->result = job_run(s->c, &s->job);
-	return NULL;
-}
-
 static void *mapping(void *arg)
 {
 	atomic_bool *mapped = arg;
@@ -81,15 +65,14 @@ static void *mapping(void *arg)
 
 TEST_F(slow, mmap_does_not_wait_for_a_submit_that_reads_a_file)
 {
-	static struct submitter s;
+	static struct sleeper s;
 	static atomic_bool mapped;
 	size_t page = page_size();
 	uint8_t *dst = self->c.mem + self->c.size / 2;
 	pthread_t mapper;
 
-	s.c = &self->c;
 	job_move(&s.job, dst, self->p, page);
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, submitting, &s));
+	make_call(_metadata, &s, &self->c, call_run);
 	ASSERT_TRUE(slow_file_wait(&self->file));
 	ASSERT_EQ(0, pthread_create(&mapper, NULL, mapping, &mapped));
 	for (int ms = 0; ms < SOON_MS && !mapped; ms++)
@@ -97,9 +80,8 @@ TEST_F(slow, mmap_does_not_wait_for_a_submit_that_reads_a_file)
 	EXPECT_TRUE(mapped);
 	/* More than are needed: to read again what failed is no fault. */
 	slow_file_go(&self->file, 1000);
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	expect_ends(_metadata, &s, variant->readable ? 0 : -EFAULT);
 	ASSERT_EQ(0, pthread_join(mapper, NULL));
-	EXPECT_EQ(variant->readable ? 0 : -EFAULT, s.result);
 	if (variant->readable)
 		EXPECT_EQ(-1, pattern_differs(dst, page, SEED));
 	expect_unpinned(_metadata, self->held);

@@ -6,9 +6,9 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 #include "channel_fixture.h"
+#include "children.h"
 
 ON_CHANNEL(coherent, 0);
 ON_CHANNEL(coherent, 1);
@@ -100,7 +100,6 @@ TEST_F(channel, threads_on_one_file_get_their_own_bytes)
 TEST_F(channel, processes_on_one_channel_get_their_own_bytes)
 {
 	pid_t pid[WORKERS];
-	int status;
 
 	for (int i = 0; i < WORKERS; i++) {
 		pid[i] = fork();
@@ -118,10 +117,8 @@ TEST_F(channel, processes_on_one_channel_get_their_own_bytes)
 			_exit(!!w.failure[0]);
 		}
 	}
-	for (int i = 0; i < WORKERS; i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	for (int i = 0; i < WORKERS; i++)
+		expect_child_ends(_metadata, pid[i]);
 }
 
 /* Producers queue, consumers read: every record comes to exactly one of them. */

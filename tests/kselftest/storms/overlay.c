@@ -3,10 +3,9 @@
  * Channels that come with an overlay on the device tree while the system runs, and go
  * with it while programs use them.
  */
-#include <sys/wait.h>
-
 #include "bind.h"
 #include "channel_checks.h"
+#include "children.h"
 #include "load.h"
 #include "log.h"
 
@@ -133,20 +132,9 @@ TEST_F(overlay, removed_with_jobs_queued_each_leaves_a_record)
 {
 	struct channel many[4];
 
-	for (int i = 0; i < ARRAY_SIZE(many); i++) {
-		ASSERT_EQ(0, channel_open(&many[i], variant->function, self->number, 0));
-		ASSERT_TRUE(queue_some(&many[i], many[i].info.queue_depth));
-	}
+	open_full(_metadata, many, ARRAY_SIZE(many), variant->function, self->number);
 	ASSERT_EQ(0, overlay_remove());
-	for (int i = 0; i < ARRAY_SIZE(many); i++) {
-		for (uint32_t k = 1; k <= many[i].info.queue_depth; k++) {
-			ASSERT_EQ(1, read_records(&many[i], &record, 1));
-			EXPECT_EQ(k, record.cookie);
-			EXPECT_TRUE(!record.status || record.status == -ENODEV);
-		}
-		EXPECT_EQ(-ENODEV, read_records(&many[i], &record, 1));
-		channel_close(&many[i]);
-	}
+	close_without_device(_metadata, many, ARRAY_SIZE(many));
 }
 
 TEST_F(overlay, applied_again_it_works_and_old_files_stay_dead)
@@ -165,38 +153,23 @@ TEST_F(overlay, applied_again_it_works_and_old_files_stay_dead)
 
 TEST_F_TIMEOUT(overlay, removed_and_applied_many_times_under_load, LONG_TIME)
 {
-	struct { atomic_int stop, moved[2]; } *shared;
-	int status, before;
-	pid_t pid[2];
+	struct load *l = start_load(_metadata, variant->function, self->number);
+	int before;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_TRUE(shared != MAP_FAILED);
-	for (int i = 0; i < 2; i++) {
-		pid[i] = fork();
-		ASSERT_LE(0, pid[i]);
-		if (!pid[i])
-			_exit(load(variant->function, self->number, i, &shared->stop,
-				   &shared->moved[i]));
-	}
 	for (int i = 0; i < effort(ROUNDS); i++) {
-		before = shared->moved[0] + shared->moved[1];
+		before = l->moved[0] + l->moved[1];
 		usleep(i % 50 * 200);
-		ASSERT_EQ(0, overlay_remove()) shared->stop = 1;
-		ASSERT_EQ(0, overlay_apply()) shared->stop = 1;
+		ASSERT_EQ(0, overlay_remove()) l->stop = 1;
+		ASSERT_EQ(0, overlay_apply()) l->stop = 1;
 		/* Jobs run when the next one comes. */
 		for (int ms = 0; ms < SOON_MS; ms++) {
-			if (shared->moved[0] + shared->moved[1] > before)
+			if (l->moved[0] + l->moved[1] > before)
 				break;
 			sleep_ms(1);
 		}
-		EXPECT_LT(before, shared->moved[0] + shared->moved[1]) TH_LOG("in round %d", i);
+		EXPECT_LT(before, l->moved[0] + l->moved[1]) TH_LOG("in round %d", i);
 	}
-	shared->stop = 1;
-	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	stop_load(_metadata, l);
 }
 
 /* A device that no driver has, and the driver that should; whether there is one. */

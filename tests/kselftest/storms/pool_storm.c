@@ -5,9 +5,8 @@
  * jobs of few and of many, waited for and queued. Every byte that a message was
  * to change is checked, and every byte around it.
  */
-#include <sys/wait.h>
-
 #include "channel_fixture.h"
+#include "children.h"
 #include "debugfs.h"
 
 ON_CHANNEL(pool, 0);
@@ -227,7 +226,6 @@ TEST_F_TIMEOUT(channel, a_million_messages_from_several_processes, patience(110)
 	uint32_t checked = 0, jobs = 0;
 	uint64_t begin = now_ns();
 	pid_t pid[PROCESSES];
-	int status;
 
 	ASSERT_TRUE(told != MAP_FAILED);
 	for (int i = 0; i < PROCESSES; i++) {
@@ -249,8 +247,7 @@ TEST_F_TIMEOUT(channel, a_million_messages_from_several_processes, patience(110)
 		}
 	}
 	for (int i = 0; i < PROCESSES; i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
+		expect_child_ends(_metadata, pid[i]);
 		EXPECT_STREQ("", told[i].failure);
 		EXPECT_LT(0, told[i].waited);
 		EXPECT_LT(0, told[i].queued);

@@ -6,9 +6,9 @@
  * channels and processes on one.
  */
 #include <pthread.h>
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "children.h"
 #include "sg_checks.h"
 
 /* Half of the jobs are those of threads, half those of processes. */
@@ -373,7 +373,6 @@ TEST_F_TIMEOUT(random, jobs_of_threads_do_what_memcpy_does, LONG_TIME)
 TEST_F_TIMEOUT(random, jobs_of_processes_do_what_memcpy_does, LONG_TIME)
 {
 	pid_t pid[WORKERS];
-	int status;
 
 	for (int i = 0; i < WORKERS; i++) {
 		pid[i] = fork();
@@ -389,10 +388,8 @@ TEST_F_TIMEOUT(random, jobs_of_processes_do_what_memcpy_does, LONG_TIME)
 			_exit(w->failure[0] || pinned_kb());
 		}
 	}
-	for (int i = 0; i < WORKERS; i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	for (int i = 0; i < WORKERS; i++)
+		expect_child_ends(_metadata, pid[i]);
 }
 
 TEST_HARNESS_MAIN

@@ -6,10 +6,10 @@
  */
 #include <stdatomic.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "bind.h"
 #include "channel_checks.h"
+#include "children.h"
 #include "interrupts.h"
 #include "suspend.h"
 
@@ -134,13 +134,9 @@ static void start_load(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *s
 
 static void end_load(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *self)
 {
-	int status;
-
 	self->told->stop = true;
-	for (int i = 0; i < LOADERS; i++) {
-		ASSERT_EQ(self->pid[i], waitpid(self->pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	for (int i = 0; i < LOADERS; i++)
+		expect_child_ends(_metadata, self->pid[i]);
 }
 
 static void put_cpu(int cpu, const char *online)

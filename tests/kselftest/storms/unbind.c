@@ -3,14 +3,13 @@
  * A device that is unbound while programs use it, and bound again. What is in
  * flight at that moment is the matter of in_flight.c.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/wait.h>
 
-#include "channel_checks.h"
 #include "bind.h"
+#include "channel_checks.h"
+#include "children.h"
 #include "load.h"
 #include "log.h"
+#include "sleeper.h"
 
 #define ROUNDS	200
 
@@ -145,7 +144,7 @@ TEST_F(bound, mapping_of_a_closed_file_raises_SIGBUS)
 
 TEST_F(bound, mapping_of_another_process_raises_SIGBUS)
 {
-	int go[2], status;
+	int go[2];
 	char byte;
 	pid_t pid;
 
@@ -163,76 +162,40 @@ TEST_F(bound, mapping_of_another_process_raises_SIGBUS)
 	}
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(1, write(go[1], "g", 1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	expect_child_killed(_metadata, pid, SIGBUS);
 }
 
-/* A call that sleeps in another thread until unbind wakes it. */
-struct sleeper {
-	const struct channel *c;
-	int (*call)(const struct channel *c);
-	int result;
-	thread_id id;
-	atomic_bool done;
-	pthread_t thread;
-};
-
-static void *sleeping(void *arg)
+/* Fails the test unless unbind ends the call, which sleeps in another thread. */
+static void expect_woken(struct __test_metadata *_metadata, struct sleeper *s,
+			 const struct channel *c, const struct bound_device *device,
+			 int (*call)(struct sleeper *s), int result)
 {
-	struct sleeper *s = arg;
-
-	s->id = gettid();
-	s->result = s->call(s->c);
-	s->done = true;
-	return NULL;
-}
-
-static int call_read(const struct channel *c)
-{
-	return read_records(c, &record, 1);
-}
-
-static int call_poll(const struct channel *c)
-{
-	return poll_events(c, 0, 4 * SOON_MS);
-}
-
-static int call_submit(const struct channel *c)
-{
-	struct job j;
-
-	job_copy(&j, c, 0, c->size / 2, unit(c));
-	return job_submit(c, &j);
-}
-
-static void expect_woken(struct __test_metadata *_metadata, const struct channel *c,
-			 const struct bound_device *device,
-			 int (*call)(const struct channel *c), int result)
-{
-	struct sleeper s = { .c = c, .call = call };
-
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, sleeping, &s));
-	EXPECT_TRUE(wait_until_asleep(&s.id));
-	EXPECT_FALSE(s.done);
+	make_sleeping_call(_metadata, s, c, call);
 	ASSERT_EQ(0, device_unbind(device));
-	ASSERT_EQ(0, pthread_join(s.thread, NULL));
-	EXPECT_EQ(result, s.result);
+	expect_ends(_metadata, s, result);
 }
 
 TEST_F(bound, sleeping_read_ends_with_ENODEV)
 {
-	expect_woken(_metadata, &self->c, &self->device, call_read, -ENODEV);
+	struct sleeper s = {};
+
+	expect_woken(_metadata, &s, &self->c, &self->device, call_read, -ENODEV);
 }
 
 TEST_F(bound, sleeping_poll_ends_with_POLLHUP)
 {
-	expect_woken(_metadata, &self->c, &self->device, call_poll, POLLHUP);
+	struct sleeper s = {};
+
+	expect_woken(_metadata, &s, &self->c, &self->device, call_poll, POLLHUP);
 }
 
 TEST_F(bound, submit_that_sleeps_on_a_full_queue_ends_with_ENODEV)
 {
+	struct sleeper s = {};
+
 	ASSERT_TRUE(queue_some(&self->c, self->c.info.queue_depth));
-	expect_woken(_metadata, &self->c, &self->device, call_submit, -ENODEV);
+	job_copy(&s.job, &self->c, 0, self->c.size / 2, unit(&self->c));
+	expect_woken(_metadata, &s, &self->c, &self->device, call_submit, -ENODEV);
 }
 
 TEST_F(bound, bound_again_it_works_under_its_old_name)
@@ -255,7 +218,8 @@ TEST_F(bound, file_and_mapping_of_before_stay_dead_when_bound_again)
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(0, device_bind(&self->device));
 	EXPECT_EQ(-ENODEV, channel_info(self->c.fd, &info));
-	EXPECT_EQ(-ENODEV, call_submit(&self->c));
+	job_copy(&self->job, &self->c, 0, self->c.size / 2, unit(&self->c));
+	EXPECT_EQ(-ENODEV, job_submit(&self->c, &self->job));
 	EXPECT_EQ(POLLHUP, poll_events(&self->c, 0, 0) & POLLHUP);
 	if (self->c.info.buffer_size)
 		EXPECT_EQ(SIGBUS, touch_in_child(self->c.mem));
@@ -293,55 +257,29 @@ TEST_F(bound, unbind_with_jobs_queued_by_many_files)
 {
 	struct channel many[8];
 
-	for (int i = 0; i < ARRAY_SIZE(many); i++) {
-		ASSERT_EQ(0, channel_open(&many[i], variant->function, variant->number, 0));
-		ASSERT_TRUE(queue_some(&many[i], many[i].info.queue_depth));
-	}
+	open_full(_metadata, many, ARRAY_SIZE(many), variant->function, variant->number);
 	ASSERT_EQ(0, device_unbind(&self->device));
-	for (int i = 0; i < ARRAY_SIZE(many); i++) {
-		for (uint32_t k = 1; k <= many[i].info.queue_depth; k++) {
-			ASSERT_EQ(1, read_records(&many[i], &record, 1));
-			EXPECT_EQ(k, record.cookie);
-			EXPECT_TRUE(!record.status || record.status == -ENODEV);
-		}
-		EXPECT_EQ(-ENODEV, read_records(&many[i], &record, 1));
-		channel_close(&many[i]);
-	}
+	close_without_device(_metadata, many, ARRAY_SIZE(many));
 }
 
 TEST_F_TIMEOUT(bound, many_rounds_under_load, LONG_TIME)
 {
-	struct { atomic_int stop, moved[2]; } *shared;
-	int status, before;
-	pid_t pid[2];
+	struct load *l = start_load(_metadata, variant->function, variant->number);
+	int before;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_TRUE(shared != MAP_FAILED);
-	for (int i = 0; i < 2; i++) {
-		pid[i] = fork();
-		ASSERT_LE(0, pid[i]);
-		if (!pid[i])
-			_exit(load(variant->function, variant->number, i, &shared->stop,
-				   &shared->moved[i]));
-	}
 	for (int i = 0; i < effort(ROUNDS); i++) {
 		usleep(i % 50 * 200);
-		ASSERT_EQ(0, device_unbind(&self->device)) shared->stop = 1;
-		ASSERT_EQ(0, device_bind(&self->device)) shared->stop = 1;
+		ASSERT_EQ(0, device_unbind(&self->device)) l->stop = 1;
+		ASSERT_EQ(0, device_bind(&self->device)) l->stop = 1;
 	}
 	/* Both still get work done on the last of the devices. */
 	for (int i = 0; i < 2; i++) {
-		before = shared->moved[i];
-		for (int ms = 0; ms < SOON_MS && shared->moved[i] == before; ms++)
+		before = l->moved[i];
+		for (int ms = 0; ms < SOON_MS && l->moved[i] == before; ms++)
 			sleep_ms(1);
-		EXPECT_LT(before, shared->moved[i]);
+		EXPECT_LT(before, l->moved[i]);
 	}
-	shared->stop = 1;
-	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	stop_load(_metadata, l);
 }
 
 TEST_HARNESS_MAIN
