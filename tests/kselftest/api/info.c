@@ -9,7 +9,7 @@
 #include "channel_fixture.h"
 #include "bind.h"
 
-/* The layout is part of the ABI, whatever the width of a pointer. */
+/* The layout is part of the ABI, and the same for 32-bit and 64-bit programs. */
 _Static_assert(sizeof(struct ferrodma_seg) == 16, "seg");
 _Static_assert(sizeof(struct ferrodma_info) == 72, "info");
 _Static_assert(sizeof(struct ferrodma_completion) == 48, "completion");
@@ -27,7 +27,7 @@ ON_CHANNEL(sg, 0);
 ON_CHANNEL(sg, 1);
 ON_CHANNEL(pool, 0);
 
-/* INFO with room behind the structure for what a later version may add. */
+/* A structure for INFO that is larger, as a later version's may be. */
 struct longer_info {
 	struct ferrodma_info info;
 	uint8_t more[64];
@@ -72,7 +72,7 @@ TEST_F(channel, info_has_limits_that_allow_work)
 	EXPECT_NE(0, info->address_alignment);
 	EXPECT_EQ(0, info->address_alignment & (info->address_alignment - 1));
 	EXPECT_LE(info->address_alignment, info->alignment);
-	/* A job between buffers of the driver may be anywhere in them. */
+	/* Except for sg, addresses in a job need no alignment. */
 	if (info->function != FERRODMA_FUNCTION_SG)
 		EXPECT_EQ(1, info->address_alignment);
 }
@@ -85,7 +85,7 @@ TEST_F(channel, info_has_a_buffer_only_where_the_function_has_one)
 	EXPECT_EQ(info->function == FERRODMA_FUNCTION_POOL, !!info->block_size);
 }
 
-/* 10 s where the device tree says nothing. */
+/* It is 10 s if the device tree has no property for it. */
 TEST_F(channel, info_has_the_longest_time_limit_of_the_device_tree)
 {
 	uint8_t cells[4] = { 0, 0, 10000 >> 8, 10000 & 0xff };

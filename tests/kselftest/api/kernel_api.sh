@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The in-kernel tests: the test module runs them when it is bound, and writes its
-# results to the log.
+# The in-kernel tests: the test module runs them when it is bound, and logs their results.
 
 set -u
 
@@ -13,8 +12,8 @@ load_test_module
 rebind_test_channel ferrodma_test_sg ferrodma_test_pool
 rmmod ferrodma_test || exit 1
 
-# What the module has said since, without the log's prefix: for each channel a plan, then the results, which
-# have no numbers.
+# The lines that the module has logged since, without their prefix: for each channel a plan, and
+# then the results, which have no numbers.
 dmesg | sed -n "1,/$mark/d; s/^.*ferrodma_test: //p" >/tmp/kernel_api
 echo "KTAP version 1"
 awk '

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files that go away while there is work: close(), exit and SIGKILL. What is in
- * flight for longer is the matter of in_flight.c.
+ * Files that end while there is work: by close(), exit and SIGKILL. in_flight.c has the tests
+ * with jobs that stay in flight.
  */
 #include <sys/wait.h>
 
@@ -34,7 +34,10 @@ TEST_F(channel, closed_jobs_write_nothing_later)
 	ASSERT_EQ(0, channel_open(&other, variant->function, variant->number, 0));
 	ASSERT_TRUE(queue_some(&other, other.info.queue_depth));
 	close(other.fd);
-	/* They have written by now, or never will. What they would is what this file maps. */
+	/*
+	 * The jobs have written to their memory by now, or never will. It is the memory that
+	 * this file has mapped.
+	 */
 	make_pattern(&other, SEED + 1);
 	sleep_ms(50);
 	EXPECT_EQ(-1, pattern_lost(&other, SEED + 1));
@@ -60,7 +63,7 @@ TEST_F(channel, exit_with_jobs_queued)
 	expect_works(_metadata, &self->c);
 }
 
-/* Reports on the pipe, then sleeps in the call that it was told to make. */
+/* Reports on the pipe, then sleeps in the call that @which selects. */
 static void sleep_in_call(int which, int report, const char *function, int number)
 {
 	struct channel own;
@@ -77,7 +80,7 @@ static void sleep_in_call(int which, int report, const char *function, int numbe
 		write(report, "s", 1);
 		queue_one(&own, 0);
 	}
-	_exit(2);	/* it should have been killed */
+	_exit(2);	/* unless it was killed */
 }
 
 TEST_F(channel, SIGKILL_ends_sleeping_calls)

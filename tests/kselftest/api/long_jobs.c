@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs of more descriptors than the channel keeps for the next one, beside short
- * ones: the order of their records, and that nothing of them is left.
+ * Jobs that need more descriptors than the channel keeps ready, beside short jobs: the order of
+ * their records, and that their memory is unmapped in the end.
  */
 #include "channel_checks.h"
 #include "debugfs.h"
 
-/* A fill in two halves takes a descriptor a page, of which 512 are kept. */
+/* A fill in two halves takes a descriptor for each page; the channel keeps 512 ready. */
 #define LONG_BYTES	(4UL << 20)
 
 static struct ferrodma_completion record;
@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN(long_jobs)
 	channel_close(&self->c);
 }
 
-/* A fill of the first @len bytes, in two halves. */
+/* Submits a fill of the first @len bytes, in two halves. */
 static int submit_fill(const struct channel *c, struct job *j, uint8_t value, size_t len)
 {
 	job_init(j);
@@ -89,7 +89,7 @@ TEST_F(long_jobs, device_is_unbound_when_one_was_done)
 {
 	ASSERT_EQ(0, submit_fill(&self->c, &self->job, 0x55, LONG_BYTES));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	/* Else unbind waits for ever, with the lock of the device. */
+	/* Otherwise unbind would wait for ever, with the lock of the device. */
 	ASSERT_EQ(0, counter(self->state, "still_mapped"));
 	channel_close(&self->c);
 	ASSERT_EQ(0, device_unbind(&self->device));

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A channel has one name, wherever the kernel shows what belongs to it.
- */
+/* The name of a channel is the same wherever the kernel shows it. */
 #include "channel_fixture.h"
 #include "interrupts.h"
 #include "maps.h"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Drivers that were not built with the helper: one that was built later against the helper that
-# is loaded, and one that was built against another.
+# Drivers that were not built together with the helper: one was built later, against the helper
+# that is loaded, and one was built against another helper.
 
 set -u
 
@@ -27,7 +27,8 @@ report()
 	fi
 }
 
-# Its probe calls all that the helper offers, and there is a device only if all went well.
+# The probe of this driver calls all functions that the helper exports; there is a device only if
+# all succeed.
 loads_and_moves_bytes()
 {
 	insmod "$modules/outside/ferrodma_outside_test.ko" || return
@@ -36,7 +37,7 @@ loads_and_moves_bytes()
 	rmmod ferrodma_outside_test && return $found
 }
 
-# That it is refused is not enough: the kernel has to say that it is for its symbols.
+# The kernel must also log that it refuses the module for its symbols.
 stale_is_refused()
 {
 	mark="ferrodma outside $$"

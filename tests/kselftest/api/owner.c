@@ -16,17 +16,17 @@ ON_CHANNEL(pool, 0);
 static struct ferrodma_completion record;
 
 /*
- * What the program says of its stdin which is executed with VICTIM in the environment, the
- * user that it has to be run by as root: all is well.
+ * The exit code of the program when it is executed with VICTIM in the environment and all is
+ * well. VICTIM is the user that root has to run it as.
  */
 #define VICTIM_IS_WELL	42
 
-/* Where a job of another program would have it, if it went to the wrong memory. */
+/* Memory to which a job of another program would write, if it wrote to the wrong program's. */
 static volatile uint8_t secret[4096] __attribute__((aligned(4096)));
 
 /*
- * This program as another one that is handed the file as its stdin, which it reads as
- * any program that takes its input from there.
+ * Runs this program as a victim: it is handed the file as its stdin, and reads it as any
+ * program reads its input.
  */
 __attribute__((constructor)) static void victim(void)
 {
@@ -54,7 +54,7 @@ __attribute__((constructor)) static void victim(void)
 	_exit(VICTIM_IS_WELL);
 }
 
-/* Runs this program once more, from @path, with the file as its stdin. */
+/* Executes this program again, from @path, with the file as its stdin. */
 static void execute(const struct channel *c, const char *path)
 {
 	char user[16];
@@ -65,7 +65,7 @@ static void execute(const struct channel *c, const char *path)
 	_exit(6);
 }
 
-/* Submits a job that writes to @dst, for a coherent channel to its buffer. */
+/* Submits a job that writes to @dst, or to the buffer of a coherent channel. */
 static int submit_to(const struct channel *c, volatile uint8_t *dst)
 {
 	struct job j;
@@ -87,7 +87,7 @@ static void expect_exit(struct __test_metadata *_metadata, pid_t pid, int code)
 	}
 }
 
-/* All that a process gets which is not the owner, as an exit code. */
+/* Makes all calls as a process that is not the owner; returns an exit code, 0 if all are EPERM. */
 static int calls_of_another(struct channel *c)
 {
 	struct job j;
@@ -180,7 +180,7 @@ TEST_F(channel, child_may_map_the_buffer)
 	expect_exit(_metadata, pid, 0);
 }
 
-/* It came when there was no owner yet. */
+/* The reader begins before the file has an owner. */
 TEST_F(channel, reader_that_sleeps_gets_EPERM_from_another_s_first_SUBMIT)
 {
 	thread_id pid = fork();
@@ -238,10 +238,10 @@ static bool copy_file(const char *from, const char *to)
 	return !n;
 }
 
-/* A channel that all users may open, and this program as one that root is the owner of. */
+/* A channel that all users may open, and a set-user-ID copy of this program, which root owns. */
 FIXTURE(set_user_ID) {
 	char node[64];
-	mode_t mode;	/* of the node, before */
+	mode_t mode;	/* of the node, before the test */
 };
 
 FIXTURE_VARIANT(set_user_ID) {
@@ -266,7 +266,7 @@ FIXTURE_SETUP(set_user_ID)
 	ASSERT_EQ(0, chmod(self->node, 0666));
 }
 
-/* Whatever became of the test. */
+/* Removes the copy, and gives the node its mode back. */
 FIXTURE_TEARDOWN_PARENT(set_user_ID)
 {
 	if (self->mode)
@@ -281,7 +281,7 @@ TEST_F(set_user_ID, program_keeps_its_memory)
 	if (!pid) {
 		struct channel own;
 
-		/* A user who may open the node, and no more. */
+		/* A user that may open the node, and has no other right. */
 		if (setgid(1000) || setuid(1000) ||
 		    channel_open(&own, variant->function, 0, 0))
 			_exit(7);
@@ -293,7 +293,7 @@ TEST_F(set_user_ID, program_keeps_its_memory)
 	expect_exit(_metadata, pid, VICTIM_IS_WELL);
 }
 
-/* Sends the file over the socket, or receives one. */
+/* Sends a file over the socket, or receives one. */
 static int pass(int sock, int fd)
 {
 	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -326,7 +326,7 @@ TEST_F(channel, broker_passes_a_file_on_and_has_no_more_of_it)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		/* Has not had the file before. */
+		/* The child has not had the received file before. */
 		close(self->c.fd);
 		self->c.fd = pass(sock[1], -1);
 		if (self->c.fd < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The parameters of the drivers in sysfs: what was said when they were loaded, and
- * what is changed later.
+ * The parameters of the drivers in sysfs: the values that they were loaded with, and later
+ * changes.
  */
 #include <sys/stat.h>
 
@@ -9,11 +9,11 @@
 #include "bind.h"
 #include "interrupts.h"
 
-/* Jobs of which each would interrupt. */
+/* Number of jobs, each of which interrupts if it is not polled for. */
 #define SOME	8
 
 FIXTURE(driver) {
-	/* What the machine has loaded the driver with. */
+	/* The value that the guest's init has loaded the driver with. */
 	char poll_bytes[32];
 };
 
@@ -30,7 +30,7 @@ static void parameter_path(char path[128], const char *function, const char *nam
 	snprintf(path, 128, "/sys/module/ferrodma_%s/parameters/%s", function, name);
 }
 
-/* Reads the value of a parameter, without the end of its line. */
+/* Reads the value of a parameter, without the newline. */
 static int read_parameter(const char *function, const char *name, char value[32])
 {
 	char path[128];
@@ -74,7 +74,7 @@ FIXTURE_TEARDOWN(driver)
 	EXPECT_EQ(0, write_parameter(variant->function, "poll_bytes", self->poll_bytes));
 }
 
-/* Runs jobs of @len bytes; returns how many interrupts they have brought about, or -1. */
+/* Runs jobs of @len bytes; returns how many interrupts they have raised, or -1. */
 static long interrupts_of_jobs(struct channel *c, const char *name, size_t len)
 {
 	long before = interrupts_named(name);
@@ -132,7 +132,10 @@ TEST_F(driver, poll_bytes_goes_for_the_next_job_of_a_bound_channel)
 	char name[64];
 
 	snprintf(name, sizeof(name), "ferrodma-%s0", variant->function);
-	/* Another CPU could take an interrupt before the job that polls has seen its end. */
+	/*
+	 * On another CPU, an interrupt could come before the polling submitter sees the end of
+	 * the job.
+	 */
 	stay_on_first_cpu();
 	ASSERT_EQ(0, channel_open(&c, variant->function, 0, 0));
 	for (int i = 0; i < 2; i++) {

@@ -9,7 +9,7 @@ ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
 ON_CHANNEL(pool, 0);
 
-/* Jobs that a test queues where the number does not matter. */
+/* Number of jobs to queue where it does not matter. */
 #define SOME	8
 
 static struct ferrodma_completion record;
@@ -91,7 +91,7 @@ TEST_F(channel, one_read_returns_as_many_records_as_fit)
 	struct ferrodma_completion many[SOME + 4];
 
 	ASSERT_TRUE(queue_some(&self->c, SOME));
-	/* Jobs run in order: once the last is over, all are. */
+	/* Jobs run in order: when the last has ended, all have. */
 	ASSERT_EQ(0, take(&self->c, SOME, &record));
 	EXPECT_EQ(3, read_records(&self->c, many, 3));
 	EXPECT_EQ(SOME - 4, read_records(&self->c, many + 3, SOME + 1));
@@ -204,12 +204,12 @@ TEST_F(channel, data_of_each_job_is_in_place_for_the_next)
 	size_t u = unit(&self->c), len = 16 * u;
 	int n = self->c.info.queue_depth < SOME ? self->c.info.queue_depth : SOME;
 
-	/* Its memory is the device's, and nobody else's, until the record is there. */
+	/* Until there is a record, the memory of an sg job belongs to the device. */
 	if (self->c.info.function == FERRODMA_FUNCTION_SG)
 		SKIP(return, "no job of this function may need what another one writes");
 	if (self->c.info.function == FERRODMA_FUNCTION_POOL)
 		SKIP(return, "a job of this function has read its source before it waits");
-	/* Each job copies on what the one before it has copied. */
+	/* Each job copies the result of the one before it. */
 	for (int i = 0; i < n; i++) {
 		job_copy(&self->job, &self->c, i * len, (i + 1) * len, len);
 		ASSERT_EQ(0, job_submit(&self->c, &self->job));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that sleep: a queue that is full, a read and a poll without a record,
- * and what wakes them.
+ * Calls that sleep, and what wakes them: SUBMIT to a full queue, read() and poll() without a
+ * record.
  */
 #include "channel_fixture.h"
 #include "sleeper.h"
@@ -12,7 +12,7 @@ ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record;
 
-/* Queues as many jobs as can be, and waits until the first has its record. */
+/* Fills the queue, and waits until the first job has ended. */
 static bool queue_until_full(const struct channel *c)
 {
 	for (uint32_t i = 0; i < c->info.queue_depth; i++)
@@ -31,7 +31,7 @@ TEST_F(channel, full_queue_is_EAGAIN_when_nonblocking)
 		EXPECT_EQ(-EAGAIN, job_submit(&self->c, &self->job));
 	}
 	EXPECT_NE(0, memcmp(self->c.mem, self->c.mem + self->c.size / 2 + 64, 16));
-	/* A record that is taken makes room for one job, and only one. */
+	/* Taking a record makes room for one job only. */
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_NE(0, queue_one(&self->c, 0));
 	EXPECT_EQ(-EAGAIN, job_submit(&self->c, &self->job));
@@ -88,7 +88,7 @@ static int call_read_to_nowhere(struct sleeper *s)
 	return read_records(s->c, (void *)UNMAPPED_ADDR, 1);
 }
 
-/* Both are woken; the record that the one cannot take is for the other. */
+/* Both readers are woken; the record that the first cannot take is for the second. */
 TEST_F(channel, record_that_one_reader_cannot_take_wakes_the_other)
 {
 	for (int i = 0; i < 10; i++) {
@@ -99,7 +99,7 @@ TEST_F(channel, record_that_one_reader_cannot_take_wakes_the_other)
 		ASSERT_NE(0, queue_one(&self->c, i));
 		expect_ends(_metadata, &good, 1);
 		EXPECT_EQ(i, good.record.user_data);
-		/* The other, if it was the later one, still wants something to fail on. */
+		/* If the other reader came second, it still waits for a record to fail on. */
 		ASSERT_NE(0, queue_one(&self->c, i));
 		expect_ends(_metadata, &bad, -EFAULT);
 		EXPECT_EQ(1, read_records(&self->c, &record, 1));

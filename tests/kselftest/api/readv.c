@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Records read into several buffers, and reads that are told not to wait.
- */
+/* Records that are read into several buffers, and reads that must not wait. */
 #include <pthread.h>
 #include <sys/uio.h>
 
@@ -13,13 +11,16 @@ ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record[4];
 
-/* A part of @record. */
+/* Returns the buffer of @len bytes at @from in @record. */
 static struct iovec part(size_t from, size_t len)
 {
 	return (struct iovec){ (char *)record + from, len };
 }
 
-/* Queues @n jobs, and waits until all have ended. The records of all but the last stay. */
+/*
+ * Leaves @n records in the file. Queues one job more and takes its record, so that all have
+ * ended.
+ */
 static bool leave_records(const struct channel *c, int n)
 {
 	return queue_some(c, n + 1) && !take(c, n + 1, NULL);
@@ -35,7 +36,7 @@ TEST_F(channel, readv_returns_the_record_that_is_there)
 	EXPECT_EQ(1, record[0].cookie);
 }
 
-/* A reader, and who queues a job once the reader sleeps. */
+/* A thread that queues a job once the reader sleeps. */
 struct sleeper {
 	const struct channel *c;
 	thread_id reader;
@@ -66,7 +67,7 @@ TEST_F(channel, readv_waits_for_the_first_record)
 
 TEST_F(channel, readv_returns_as_many_records_as_fit)
 {
-	/* Two and a half. */
+	/* Room for two and a half records. */
 	struct iovec v[] = { part(0, sizeof(*record)), part(sizeof(*record), sizeof(*record)),
 			     part(2 * sizeof(*record), sizeof(*record) / 2) };
 

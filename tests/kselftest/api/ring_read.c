@@ -5,7 +5,7 @@
 #include "channel_checks.h"
 #include "ring.h"
 
-/* Jobs of a test, and buffers for their records. */
+/* Number of jobs, and of buffers for their records. */
 #define SOME	4
 
 FIXTURE(ring) {
@@ -35,7 +35,7 @@ FIXTURE_SETUP(ring)
 
 FIXTURE_TEARDOWN(ring)
 {
-	/* A request that is under way holds the channel's file. */
+	/* A pending request holds the file of the channel. */
 	ring_close(&self->r);
 	channel_close(&self->c);
 }
@@ -47,19 +47,19 @@ static struct io_uring_sqe *queue_read(FIXTURE_DATA(ring) *self, int i)
 
 	sqe->addr = (uintptr_t)&self->record[i];
 	sqe->len = sizeof(self->record[i]);
-	/* The file has no position. */
+	/* Use no file position. */
 	sqe->off = -1;
 	return sqe;
 }
 
-/* Fails the test unless the next completion is that of a whole record. */
+/* Fails the test unless the next completion reports a whole record. */
 static void expect_read(struct __test_metadata *_metadata, FIXTURE_DATA(ring) *self)
 {
 	ASSERT_EQ(0, ring_take(&self->r, &self->cqe));
 	EXPECT_EQ(sizeof(*self->record), self->cqe.res);
 }
 
-/* Gives the kernel all of record[] as buffers of group 0. */
+/* Provides all of record[] to the kernel as buffers of group 0. */
 static int provide_buffers(FIXTURE_DATA(ring) *self)
 {
 	struct io_uring_sqe *sqe = ring_queue(&self->r, IORING_OP_PROVIDE_BUFFERS, SOME, 0);
@@ -80,7 +80,7 @@ static int start_multishot(FIXTURE_DATA(ring) *self)
 	return ring_submit(&self->r);
 }
 
-/* Fails the test unless the multishot read goes on, with the record of job @cookie. */
+/* Fails the test unless the multishot read delivers the record of job @cookie and goes on. */
 static void expect_shot(struct __test_metadata *_metadata, FIXTURE_DATA(ring) *self,
 			uint64_t cookie)
 {
@@ -166,7 +166,7 @@ TEST_F(ring, multishot_read_gives_each_record_as_it_comes)
 TEST_F(ring, multishot_read_gives_the_records_that_are_there)
 {
 	ASSERT_EQ(0, provide_buffers(self));
-	/* Jobs run in order: once the last is over, all are. */
+	/* Jobs run in order: when the last has ended, all have. */
 	ASSERT_TRUE(queue_some(&self->c, SOME));
 	ASSERT_EQ(0, take(&self->c, SOME, NULL));
 	ASSERT_EQ(0, start_multishot(self));

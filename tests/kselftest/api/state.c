@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What a person can see of a channel: the counters in debugfs.
- */
+/* The counters and texts of a channel in debugfs. */
 #include <dirent.h>
 
 #include "channel_fixture.h"
@@ -15,7 +13,7 @@ ON_CHANNEL(pool, 0);
 
 static struct ferrodma_completion record;
 
-/* What a file of the channel says. */
+/* Reads a file of the channel in debugfs. */
 static bool read_text(const char *directory, const char *name, char *text, size_t size)
 {
 	char path[PATH_MAX];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * SUBMIT: the structure, its flags, and every error that does not need a
- * particular place in memory. A refused job leaves no trace.
+ * SUBMIT: its structure, its flags, and every error that does not depend on places in memory. A
+ * refused job has no effect.
  */
 #include <stddef.h>
 
@@ -11,13 +11,13 @@ ON_CHANNEL(coherent, 0);
 ON_CHANNEL(sg, 0);
 ON_CHANNEL(pool, 0);
 
-/* SUBMIT with room behind the structure for what a later version may add. */
+/* A structure for SUBMIT that is larger, as a later version's may be. */
 struct longer_submit {
 	struct ferrodma_submit submit;
 	uint8_t more[64];
 };
 
-/* A job that would run, from the start of memory to its middle. */
+/* Makes a valid job, from the start of memory to its middle. */
 static void good_job(struct job *j, const struct channel *c)
 {
 	job_copy(j, c, 0, c->size / 2, 4 * unit(c));
@@ -111,7 +111,7 @@ TEST_F(channel, a_bad_pointer_to_the_structure_is_refused)
 	EXPECT_FALSE(has_record(&self->c));
 }
 
-/* The cookie could not be returned, so the job must not run. */
+/* The kernel cannot return the cookie, so the job must not run. */
 TEST_F(channel, a_structure_that_cannot_be_written_is_refused)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -169,7 +169,7 @@ TEST_F(channel, an_address_that_wraps_is_refused)
 	};
 
 	for (int i = 0; i < ARRAY_SIZE(wraps); i++) {
-		/* 2^64 is one too many; so is anything beyond. */
+		/* A segment may not end at 2^64 or beyond. */
 		good_job(&self->job, &self->c);
 		self->job.src[0] = self->job.dst[0] = wraps[i];
 		expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
@@ -296,7 +296,7 @@ TEST_F(channel, a_misaligned_length_is_refused)
 		}
 		if (self->c.info.max_segments < 2)
 			continue;
-		/* Also where what is odd adds up to whole units, on either side or both. */
+		/* Also if two unaligned lengths add up to an aligned one, on one side or both. */
 		for (int side = 1; side < 4; side++) {
 			good_job(j, &self->c);
 			if (side & 1) {
@@ -335,7 +335,7 @@ TEST_F(channel, a_misaligned_address_is_refused)
 	}
 }
 
-/* Lengths may have to be aligned where addresses need not be. */
+/* On some channels lengths must be aligned, but addresses need not be. */
 TEST_F(channel, every_address_that_is_aligned_is_accepted)
 {
 	size_t a = address_unit(&self->c), u = unit(&self->c);

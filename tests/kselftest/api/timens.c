@@ -9,7 +9,7 @@
 #define CLONE_NEWTIME	0x80
 #endif
 
-/* How far the clock of the namespace is ahead, in seconds. */
+/* Seconds by which the clock of the namespace is ahead. */
 #define AHEAD	500000
 
 ON_CHANNEL(coherent, 0);
@@ -38,7 +38,7 @@ TEST_F(channel, times_are_those_of_the_caller_s_time_namespace)
 	ASSERT_EQ(len, write(fd, text, len));
 	close(fd);
 	ASSERT_GT(AHEAD * NSEC_PER_SEC, now_ns());
-	/* Children are in the new one. */
+	/* Only children are in the new namespace. */
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {

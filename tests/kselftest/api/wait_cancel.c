@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WAIT and CANCEL: their structures, and their errors for jobs that have ended
- * or never were. Jobs that are still running are the matter of in_flight.c.
+ * WAIT and CANCEL: their structures, and their errors for jobs that have ended or never
+ * existed. in_flight.c has the tests with running jobs.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,7 +34,7 @@ static bool finish_one(const struct channel *c)
 	return !job_submit(c, &j) && wait_record(c);
 }
 
-/* Fails the test unless the one record is still there to be taken. */
+/* Fails the test unless the record can still be taken. */
 static void expect_record_kept(struct __test_metadata *_metadata, const struct channel *c)
 {
 	EXPECT_TRUE(has_record(c));

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shows each channel at work, with a payload that is new on every run: of a
- * coherent one, maps its buffer, and has the engine copy the payload there and
- * fill a region beside it; of an sg one, has the engine gather the payload from
- * pieces of this program's memory, and scatter it to others; of a pool one, the
- * same with many small messages. Checks every byte, those that nobody should have
- * changed included.
+ * Shows each channel at work, with a payload that is new on every run. On a coherent channel it
+ * maps the buffer, and has the engine copy the payload there and fill a region beside it. On an
+ * sg channel the engine gathers the payload from pieces of this program's memory and scatters
+ * it to others. On a pool channel it does the same with many small messages. Checks every byte,
+ * also those that must not change.
  *
- * Exits with 0 only if there are channels of all kinds and all of them did all of
- * this.
+ * Exits with 0 only if there are channels of all kinds and all of this went well.
  */
-#define _GNU_SOURCE	/* as the kselftests' rules have it */
+#define _GNU_SOURCE	/* as the build rules of kselftests define it */
 #include <libgen.h>
 #include <limits.h>
 #include <sys/random.h>
@@ -19,7 +17,7 @@
 
 #define MOST_CHANNELS	64
 
-/* Most pieces of a payload, and fewest where they are messages. */
+/* The most pieces of a payload, and the fewest messages. */
 #define PIECES		9
 #define MESSAGES	40
 
@@ -39,7 +37,7 @@ static uint64_t fresh_seed(void)
 {
 	uint64_t seed;
 
-	/* Early after boot there may be no entropy; the time does as well. */
+	/* Soon after boot there may be no entropy; use the time instead. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
 		seed = now_ns();
 	return seed;
@@ -53,7 +51,7 @@ static void device_name(const char *function, int number, char *name, size_t siz
 	snprintf(name, size, "%s", realpath(path, target) ? basename(target) : "?");
 }
 
-/* Whether a comparison found no difference; says what is wrong where it did. */
+/* Returns whether a comparison has found no difference, and prints @else_what otherwise. */
 static bool holds(ssize_t differs_at, const char *else_what)
 {
 	if (differs_at < 0)
@@ -62,13 +60,13 @@ static bool holds(ssize_t differs_at, const char *else_what)
 	return false;
 }
 
-/* Runs the job and says how long it took. */
+/* Runs the job and prints how long it took. */
 static bool run(const struct channel *c, struct job *j, const char *what, uint64_t len)
 {
 	const struct ferrodma_completion *record = &j->submit.completion;
 	int ret;
 
-	/* More than enough where hardware is slow. */
+	/* More than enough for slow hardware. */
 	j->submit.timeout_ns = c->info.max_timeout_ns;
 	ret = job_run(c, j);
 	if (ret || record->bytes != len) {
@@ -82,8 +80,8 @@ static bool run(const struct channel *c, struct job *j, const char *what, uint64
 }
 
 /*
- * The buffer is cut in four: payload, room for its copy, room for the fill, and
- * a rest. Around the rooms are margins that must stay as they are.
+ * Shows a coherent channel. The buffer has four parts: payload, room for its copy, room for the
+ * fill, and a rest. Around the rooms are margins that must not change.
  */
 static bool show_buffer(const struct channel *c)
 {
@@ -130,9 +128,8 @@ static bool show_buffer(const struct channel *c)
 }
 
 /*
- * Cuts @len bytes into a few pieces, or many messages, and gives each a place
- * between @off and the end of @room, in no order, with at least a unit between
- * any two.
+ * Cuts @len bytes into a few pieces or many messages, and places them between @off and the end
+ * of @room in random order, with gaps of at least a unit.
  */
 static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr, size_t off,
 		size_t room, size_t len, uint64_t *state)
@@ -152,7 +149,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 
 		if (c->info.block_size && c->info.block_size < most)
 			most = c->info.block_size;
-		/* What is left must fit the pieces that are to come. */
+		/* The rest must fit the pieces that follow. */
 		if (len > rest * most + least)
 			least = len - rest * most;
 		if (most > len - rest * unit)
@@ -164,7 +161,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 	}
 }
 
-/* Puts the payload into the places that a list names, where @mem is the memory. */
+/* Copies the payload to the places in @mem that a list names. */
 static void put(const struct channel *c, uint8_t *mem, const struct ferrodma_seg *list,
 		uint32_t nr, const uint8_t *payload)
 {
@@ -174,7 +171,10 @@ static void put(const struct channel *c, uint8_t *mem, const struct ferrodma_seg
 	}
 }
 
-/* Memory is cut in two: pieces of the payload, and where they are to go. */
+/*
+ * Shows a channel on program memory, which has two parts: pieces of the payload, and the places
+ * that they go to.
+ */
 static bool show_memory(const struct channel *c)
 {
 	size_t half = c->size / 2, unit = c->info.alignment;
@@ -240,7 +240,7 @@ static bool show_channel(const char *function, int number, struct channel *c)
 	return info->buffer_size ? show_buffer(c) : show_memory(c);
 }
 
-/* Shows all channels of a function; how many there are, and how many were good. */
+/* Shows all channels of a function; returns their number and counts those that worked. */
 static int show_function(const char *function, int *good)
 {
 	int found = 0;

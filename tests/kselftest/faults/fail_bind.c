@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Every allocation fails once while a device is unbound and bound, and while its driver
- * is loaded.
- */
+/* Binding, unbinding and loading a driver while an allocation fails. */
 #include <sys/stat.h>
 
 #include "fail_fixture.h"
 
 static struct ferrodma_completion record;
 
-/* As write() to the driver's file in sysfs, which is open already. */
+/*
+ * Writes the name of the device to an open file of its driver in sysfs; returns 0 or a negative
+ * errno.
+ */
 static int tell_driver(const FIXTURE_DATA(fail) *self, int fd)
 {
 	return pwrite(fd, self->device.device, strlen(self->device.device), 0) < 0 ? -errno : 0;
@@ -35,7 +35,7 @@ TEST_F_TIMEOUT(fail, unbind_with_records, LONG_TIME)
 		arm(self->nth, n);
 		ret = tell_driver(self, fd);
 		failed = has_failed(self->nth);
-		/* Then it was not told at all. */
+		/* The write itself has failed, before the driver saw it. */
 		if (ret)
 			ASSERT_EQ(0, device_unbind(&self->device));
 		EXPECT_EQ(1, read_records(&self->c, &record, 1));
@@ -49,7 +49,7 @@ TEST_F_TIMEOUT(fail, unbind_with_records, LONG_TIME)
 	close(fd);
 }
 
-/* Whether the channel is there as it should be: with its node, and its files in debugfs. */
+/* Returns whether the channel is complete: its node and its files in debugfs. */
 static bool is_whole(const FIXTURE_DATA(fail) *self)
 {
 	char node[64];
@@ -59,9 +59,9 @@ static bool is_whole(const FIXTURE_DATA(fail) *self)
 }
 
 /*
- * One of a percent of all allocations: there are some hundreds, each for a probe and
- * its proof. A driver that is bound all the same may lack what the kernel does not
- * insist on, such as files in debugfs, and is then bound again.
+ * Fails each of the allocations of a probe and its self-test in turn, or FERRODMA_EFFORT percent
+ * of them: there are some hundreds. A driver that is bound all the same may lack optional
+ * things, such as files in debugfs, and is then bound again.
  */
 TEST_F_TIMEOUT(fail, bind, LONG_TIME)
 {
@@ -92,10 +92,11 @@ TEST_F_TIMEOUT(fail, bind, LONG_TIME)
 }
 
 /*
- * One of ten of a percent of all allocations: there are thousands. What fails may be
- * the kernel's own preparations for the module, or a probe, which the module survives
- * without that channel. The proof of each is the matter of the test above. The call
- * takes the module from memory, since reading a file would warn of it in the log.
+ * Fails each tenth of the allocations while the module is loaded in turn, or FERRODMA_EFFORT
+ * percent of those: there are thousands. What fails may be the kernel's own preparations for the
+ * module, or a probe, in which case the module stays without that channel. The self-tests are
+ * skipped, since the test above covers them. The module is loaded from memory, because reading
+ * its file would log a warning.
  */
 TEST_F_TIMEOUT(fail, insert_of_the_driver, LONG_TIME)
 {
@@ -120,21 +121,22 @@ TEST_F_TIMEOUT(fail, insert_of_the_driver, LONG_TIME)
 		arm(self->nth, n);
 		ret = syscall(SYS_init_module, image, st.st_size, "selftest=0") ? -errno : 0;
 		failed = has_failed(self->nth);
-		/* Where it finds no memory for the driver's folder, module_add_driver() says this. */
+		/* module_add_driver() returns this if it has no memory for the driver's folder. */
 		if (failed && ret == -EINVAL)
 			ret = -ENOMEM;
-		/* Either it is there or nothing of it. */
+		/* Either the whole driver is there, or nothing of it. */
 		EXPECT_EQ(!ret, !access(self->device.driver, F_OK));
 		if (!ret && failed && !is_whole(self))
 			ASSERT_EQ(0, module_remove(name));
 		if (ret || (failed && access(self->device.driver, F_OK)))
-			ASSERT_EQ(0, module_insert(name, "selftest=0")) TH_LOG("after failure %d", n);
+			ASSERT_EQ(0, module_insert(name, "selftest=0"))
+				TH_LOG("after failure %d", n);
 		ASSERT_TRUE(is_whole(self));
 		ASSERT_TRUE(open_afresh(self));
 		failed = another(_metadata, self, n, ret, failed);
 	}
 	EXPECT_LT(0, self->refused);
-	/* As it was: with the proof. */
+	/* Load the driver as it was before, with the self-test. */
 	channel_close(&self->c);
 	ASSERT_EQ(0, module_remove(name));
 	ASSERT_EQ(0, module_insert(name, ""));

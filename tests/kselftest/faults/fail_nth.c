@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Every allocation of the calls on a file fails once; and memory is out for all that a
- * SUBMIT asks for from some byte on.
- */
+/* Calls on a file in which an allocation fails, or in which memory runs out. */
 #include "fail_fixture.h"
 
 #define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 
-/* Allocations that fail where memory runs out; more of them than there are. */
+/* Number of failures when memory runs out; more than a call has allocations. */
 #define RUNS_OUT	1000000
 
-/* Bytes more that there are each time. */
+/* Bytes by which the memory that is left grows from call to call. */
 #define STEP		128
 
 static struct ferrodma_completion record;
@@ -31,7 +28,10 @@ TEST_F_TIMEOUT(fail, open, LONG_TIME)
 	EXPECT_LT(0, self->refused);
 }
 
-/* Copies back to the program what fails there: the job has run, but nobody is told. */
+/*
+ * Returns whether the job may have run although the call has failed, since its copy to user
+ * space failed.
+ */
 static bool may_have_run(const FIXTURE_DATA(fail) *self, int ret)
 {
 	return ret == -EFAULT && self->copies;
@@ -56,8 +56,8 @@ TEST_F_TIMEOUT(fail, waiting_submit, LONG_TIME)
 }
 
 /*
- * Where memory runs out for good, once the call has had as many bytes: what is tried
- * in another way when it has failed then fails again.
+ * Makes all allocations fail once the call has allocated this many bytes: unlike a single
+ * failure, this also hits the fallbacks.
  */
 static bool run_out(int make_it_fail, int bytes)
 {
@@ -70,7 +70,7 @@ static bool run_out(int make_it_fail, int bytes)
 	       pwrite(make_it_fail, "1", 1, 0) == 1;
 }
 
-/* Ends it; whether memory has run out. */
+/* Lets allocations succeed again; returns whether memory has run out. */
 static bool has_run_out(int make_it_fail)
 {
 	int fd;
@@ -119,7 +119,7 @@ TEST_F_TIMEOUT(fail, queued_submit, LONG_TIME)
 			EXPECT_EQ(0, take(&self->c, self->job.submit.cookie, &record));
 			EXPECT_EQ(0, record.status);
 		}
-		/* It may be queued, and only its cookie is not told. */
+		/* The job may be queued although the cookie could not be returned. */
 		if (!may_have_run(self, ret))
 			expect_done(_metadata, self, !ret);
 		while (poll_events(&self->c, POLLIN, 20) & POLLIN)
@@ -128,7 +128,10 @@ TEST_F_TIMEOUT(fail, queued_submit, LONG_TIME)
 	}
 }
 
-/* A record that could not be given can be taken later, unless it was given without the message. */
+/*
+ * Fails the test unless the record was taken or can be taken now. Of a pool, the record may be
+ * EFAULT because the message could not be copied.
+ */
 static void expect_taken(struct __test_metadata *_metadata, FIXTURE_DATA(fail) *self, int ret)
 {
 	if (ret)
@@ -188,7 +191,7 @@ TEST_F_TIMEOUT(fail, mmap_and_first_touch, LONG_TIME)
 		arm(self->nth, n);
 		p = mmap(NULL, self->c.size, RW, MAP_SHARED, self->c.fd, 0);
 		ret = p == MAP_FAILED ? -errno : 0;
-		/* It is tried again where there is no memory for page tables. */
+		/* The fault is repeated if there was no memory for page tables. */
 		if (!ret)
 			EXPECT_EQ((uint8_t)n, *(volatile uint8_t *)p);
 		failed = has_failed(self->nth);

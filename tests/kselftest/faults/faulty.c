@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hardware that goes wrong: it pauses in the middle of a job, meets a bus error,
- * does not stop. On the channels of the in-kernel test module, which says how many
- * source segments make it do what. Run by faulty.sh and faulty_pool.sh.
+ * Hardware that goes wrong: it pauses in the middle of a job, meets a bus error, or does not
+ * stop. On the channels of the in-kernel test module, where the number of source segments
+ * selects what happens. Run by faulty.sh and faulty_pool.sh.
  */
 #include <pthread.h>
 
@@ -17,7 +17,10 @@
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
 #define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
-/* Time to do something else before it is over, on a busy machine too. */
+/*
+ * A time limit that does not pass before the test has done something else, even on a busy
+ * machine.
+ */
 #define SOME_NS		(2 * NSEC_PER_SEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
 
@@ -40,7 +43,7 @@ FIXTURE_VARIANT_ADD(faulty, sgtest) {
 	.function = "sgtest",
 };
 
-/* On the hardware of the one before, which is bound otherwise then. */
+/* The hardware of sgtest, bound to another driver. */
 FIXTURE_VARIANT_ADD(faulty, pooltest) {
 	.function = "pooltest",
 };
@@ -56,7 +59,7 @@ FIXTURE_SETUP(faulty)
 	make_pattern(&self->c, SEED);
 }
 
-/* Whatever became of the test, the next finds a channel that is alive. */
+/* Revives the channel if the test has killed or unbound it. */
 FIXTURE_TEARDOWN_PARENT(faulty)
 {
 	if (!self->device.driver[0])
@@ -66,19 +69,19 @@ FIXTURE_TEARDOWN_PARENT(faulty)
 }
 
 /*
- * Bytes of each source segment. They are twice that apart, so that no two of them
- * can be joined, in a buffer or in a program's memory, and all fit the one segment
- * of the destination.
+ * Returns the length of each source segment. The segments are twice that apart, so that no two
+ * of them can be joined, neither in a buffer nor in a program's memory, and all fit the one
+ * segment of the destination.
  */
 static size_t part(const struct channel *c)
 {
 	return c->info.block_size ? c->info.block_size / STICKS : 512;
 }
 
-/* Where the destination is, in parts. */
+/* Offset of the destination, in parts. */
 #define TO	16
 
-/* A copy of @segments parts to one place. */
+/* Makes a copy of @segments parts to one place. */
 static void job_parts(struct job *j, const struct channel *c, int segments, uint64_t limit_ns)
 {
 	size_t len = part(c);
@@ -90,7 +93,7 @@ static void job_parts(struct job *j, const struct channel *c, int segments, uint
 	j->submit.timeout_ns = limit_ns;
 }
 
-/* Queues one; its cookie, or 0. */
+/* Queues such a copy; returns its cookie, or 0. */
 static uint64_t queue_parts(const struct channel *c, int segments, uint64_t limit_ns)
 {
 	struct job j;
@@ -100,8 +103,8 @@ static uint64_t queue_parts(const struct channel *c, int segments, uint64_t limi
 }
 
 /*
- * Queues one that hardware does not let go of, so that its memory is never given
- * back: of a program's, the page of each of its segments.
+ * Queues a job that the hardware does not let go of. Its memory is never given back: of a
+ * program's memory, one page for each segment.
  */
 static uint64_t queue_stuck(const struct channel *c, uint64_t limit_ns)
 {
@@ -130,7 +133,7 @@ TEST_F(faulty, paused_job_times_out_with_the_bytes_that_it_moved)
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
 	EXPECT_EQ(len, j.submit.completion.bytes);
 	EXPECT_LE(SHORT_NS, j.submit.completion.complete_ns - j.submit.completion.submit_ns);
-	/* A message does not arrive in part. */
+	/* A message of a pool arrives as a whole or not at all. */
 	EXPECT_EQ(self->c.info.function != FERRODMA_FUNCTION_POOL,
 		  area_differs(self->c.mem, to, len) == -1);
 	EXPECT_NE(-1, area_differs(self->c.mem + 2 * len, to + len, len));
@@ -180,7 +183,7 @@ TEST_F(faulty, short_limit_behind_a_long_one_is_kept)
 {
 	uint64_t start = now_ns();
 
-	/* Its time is never up, but the watchdog is set to when it would be. */
+	/* The job ends in time, but the watchdog is set to its limit. */
 	ASSERT_EQ(1, queue_parts(&self->c, WORKS, LONG_NS));
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	ASSERT_EQ(2, queue_parts(&self->c, HALTS, SHORT_NS));
@@ -195,7 +198,7 @@ TEST_F(faulty, limit_of_the_device_tree_holds_where_the_job_has_none)
 
 	job_parts(&j, &self->c, HALTS, 0);
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &j));
-	/* ferrodma,timeout-ms is 250. */
+	/* ferrodma,timeout-ms is 250 in the device tree. */
 	EXPECT_LE(250 * NSEC_PER_MSEC,
 		  j.submit.completion.complete_ns - j.submit.completion.submit_ns);
 }
@@ -278,7 +281,7 @@ TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
 	EXPECT_EQ(0, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 }
 
-/* Of a line that stays raised, they come for as long as nobody stops the engine. */
+/* A line that stays raised interrupts until the engine is stopped. */
 TEST_F(faulty, bus_error_interrupts_a_few_times_at_most)
 {
 	static unsigned long before[MOST_IRQS], after[MOST_IRQS];
@@ -313,7 +316,7 @@ TEST_F(faulty, engine_that_does_not_stop_leaves_the_channel_dead)
 	channel_close(&other);
 	EXPECT_EQ(POLLERR, poll_events(&self->c, POLLIN | POLLOUT, 0));
 	EXPECT_EQ(-EIO, read_records(&self->c, &record, 1));
-	/* What user space has mapped stays. */
+	/* The mapping in user space stays valid. */
 	EXPECT_EQ(0, touch_in_child(self->c.mem));
 }
 
@@ -391,7 +394,7 @@ TEST_F(faulty, job_that_does_not_stop_does_not_keep_the_system_from_suspend)
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 	ASSERT_EQ(0, take(&self->c, 1, &record));
 	EXPECT_EQ(-EIO, record.status);
-	/* Nor does a channel that is dead already. */
+	/* A channel that is dead already does not prevent suspend either. */
 	EXPECT_EQ(0, suspend_and_resume("devices", 0));
 	EXPECT_EQ(FERRODMA_INFO_DEAD, info_flags(&self->c) & FERRODMA_INFO_DEAD);
 }
@@ -406,7 +409,7 @@ TEST_F(faulty, unbind_ends_a_job_that_does_not_stop)
 	ASSERT_EQ(0, device_bind(&self->device));
 }
 
-/* Each of these is told by one line of the log. */
+/* Each of these events logs one line */
 
 TEST_F(faulty, time_limit_that_passes_is_one_line_of_the_log)
 {
@@ -439,7 +442,7 @@ TEST_F(faulty, death_of_the_channel_is_one_line_of_the_log)
 	int log = log_open();
 
 	ASSERT_LE(0, log);
-	/* However many jobs end with it. */
+	/* One line, however many jobs end. */
 	ASSERT_EQ(1, queue_stuck(&self->c, SOME_NS));
 	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
 	ASSERT_EQ(3, queue_parts(&self->c, WORKS, 0));
@@ -474,7 +477,10 @@ TEST_F(faulty, many_time_limits_do_not_flood_the_log)
 	}
 	lines = log_wait(log, self->device.device, "was stopped at the time limit");
 	EXPECT_LE(1, lines);
-	/* Ten in five seconds, some of them for what was before; and others may begin meanwhile. */
+	/*
+	 * The limit is ten lines in five seconds. Some may be for events before this test, and
+	 * a new period may begin meanwhile.
+	 */
 	if (now_ns() - begin < 5 * NSEC_PER_SEC)
 		EXPECT_GE(20, lines);
 	close(log);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CANCEL, signals, close() and unbind while the hardware has the job, on a
- * channel whose interrupt never comes. Run by in_flight.sh.
+ * CANCEL, signals, close() and unbind while the hardware has the job, on a channel whose
+ * interrupt never comes. Run by in_flight.sh.
  */
 #include <sys/wait.h>
 
@@ -43,7 +43,7 @@ TEST_F(lost, cancel_of_a_job_that_has_not_started_leaves_memory_alone)
 	EXPECT_EQ(-ECANCELED, record.status);
 	EXPECT_EQ(0, record.bytes);
 	EXPECT_EQ(-EAGAIN, set_nonblock(&self->c) ?: take_within(&self->c, 1, 0, NULL));
-	/* The others are as if it had never been there. */
+	/* The other jobs run as if the cancelled one had not existed. */
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	EXPECT_EQ(POLLIN, poll_events(&self->c, POLLIN, SOON_MS));
 	ASSERT_EQ(0, fcntl(self->c.fd, F_SETFL, O_RDWR));
@@ -52,7 +52,7 @@ TEST_F(lost, cancel_of_a_job_that_has_not_started_leaves_memory_alone)
 	EXPECT_NE(0, memcmp(self->c.mem + 256, self->c.mem + to, 64));
 }
 
-/* Each file counts its own, so two of them have a job of the same number. */
+/* Each file has its own sequence of cookies, so that two files have jobs with the same cookie. */
 TEST_F(lost, cancel_of_a_queued_job_leaves_that_of_another_file_with_the_same_cookie)
 {
 	struct channel other;
@@ -97,7 +97,7 @@ TEST_F(lost, full_queue_has_room_again_when_a_cancelled_record_is_taken)
 		SKIP(return, "the kernel cannot suspend, or lacks CONFIG_PM_DEBUG to come back"); \
 } while (0)
 
-/* How long suspend lets a job go on. */
+/* Time for which suspend waits for the running job. */
 #define SUSPEND_NS	(500 * NSEC_PER_MSEC)
 
 TEST_F(lost, suspend_cancels_the_running_job_and_keeps_the_queued_ones)
@@ -119,12 +119,12 @@ TEST_F(lost, suspend_cancels_the_running_job_and_keeps_the_queued_ones)
 
 		ASSERT_EQ(0, take(&self->c, i, &record));
 		EXPECT_EQ(-ETIMEDOUT, record.status);
-		/* It was started after the resume: the system was away for a second. */
+		/* The job was started after the resume, a second later. */
 		EXPECT_LE(i == 2 ? NSEC_PER_SEC / 2 : SHORT_NS, record.complete_ns - stopped);
 	}
 }
 
-/* In some tries, as its time may be over where the machine is busy. */
+/* Try several times: on a busy machine, the time may be over before the job has ended. */
 TEST_F(lost, suspend_lets_a_job_come_to_its_own_end)
 {
 	bool ended = false;
@@ -189,7 +189,7 @@ TEST_F(lost, submit_to_a_full_queue_goes_on_when_a_waiting_one_returns)
 	start_submit(_metadata, &sleeps, &self->c);
 	ASSERT_EQ(0, job_cancel(&self->c, depth));
 	expect_ends(_metadata, &waits, 0);
-	/* The other has a job as soon as it has found the room. */
+	/* The other SUBMIT has a job as soon as it has found the room. */
 	for (int ms = 0; ms < SOON_MS && ret == -ENOENT; ms++) {
 		sleep_ms(1);
 		ret = job_cancel(&self->c, depth + 1);
@@ -240,7 +240,7 @@ TEST_F(lost, signal_that_ends_a_wait_leaves_the_job_running)
 TEST_F(lost, SIGKILL_ends_a_waiting_submit)
 {
 	uint64_t begin = now_ns();
-	thread_id pid = fork();
+	_Atomic pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -268,7 +268,7 @@ TEST_F(lost, close_stops_the_running_job_and_the_queued_ones)
 	for (int i = 1; i <= 3; i++)
 		ASSERT_EQ(i, queue_job(&other, LONG_NS));
 	ASSERT_EQ(1, queue_job(&self->c, SHORT_NS));
-	/* What is still mapped does not keep them. */
+	/* A mapping of the buffer does not keep the jobs. */
 	close(other.fd);
 	other.fd = -1;
 	ASSERT_EQ(0, take(&self->c, 1, &record));
@@ -309,7 +309,7 @@ TEST_F(lost, unbind_ends_running_and_queued_jobs_with_ENODEV)
 TEST_F(lost, SIGKILL_with_the_device_unbound_in_flight_leaves_nothing)
 {
 	int status;
-	thread_id pid = fork();
+	_Atomic pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid) {

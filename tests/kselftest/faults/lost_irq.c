@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A lost interrupt: time limits, and what is left of the channel, its memory and
- * the other channels. Run by lost_irq.sh, which finds the channel.
+ * Lost interrupts: time limits, and the state of the channel, its memory and the other channels
+ * afterwards. Run by lost_irq.sh, which finds the channel.
  */
 #include "lost_fixture.h"
 #include "registers.h"
@@ -51,7 +51,7 @@ TEST_F(lost, default_time_limit_is_the_device_tree_s)
 	EXPECT_GT(limit + SLACK_NS, took);
 }
 
-/* By 100 ms for each MiB. */
+/* The limit grows by 100 ms for each MiB. */
 TEST_F(lost, default_time_limit_grows_with_the_bytes)
 {
 	size_t len = 4 << 20;
@@ -62,7 +62,8 @@ TEST_F(lost, default_time_limit_grows_with_the_bytes)
 	mem = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_TRUE(mem != MAP_FAILED);
 	job_init(&self->job);
-	self->job.submit.nr_src = self->job.submit.nr_dst = 1;
+	self->job.submit.nr_src = 1;
+	self->job.submit.nr_dst = 1;
 	self->job.src[0] = (struct ferrodma_seg){ (uintptr_t)mem, len };
 	self->job.dst[0] = (struct ferrodma_seg){ (uintptr_t)mem + len, len };
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
@@ -71,10 +72,10 @@ TEST_F(lost, default_time_limit_grows_with_the_bytes)
 		  self->job.submit.completion.submit_ns);
 }
 
-/* Until one takes less than a tick of the kernel's, as the machine may be busy. */
+/* Tries until one takes less than a tick; the machine may be busy. */
 #define MANY_TRIES	50
 
-/* How long a tick is: the time of this clock changes with it. */
+/* Returns the length of a tick, by which this clock advances. */
 static uint64_t tick_ns(void)
 {
 	struct timespec ts;
@@ -100,7 +101,7 @@ TEST_F(lost, time_limit_of_a_job_is_kept_by_the_clock)
 
 TEST_F(lost, time_limit_of_a_wait_is_kept_by_the_clock)
 {
-	/* Longer than it takes to go to sleep: one that has passed by then needs no timer. */
+	/* Longer than it takes to go to sleep: otherwise no timer is needed. */
 	uint64_t limit = tick_ns() / 2, begin, took, shortest = UINT64_MAX;
 
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
@@ -122,7 +123,7 @@ TEST_F(lost, timed_out_job_writes_nowhere_else_and_nothing_later)
 	job_copy(&self->job, &self->c, 0, to, 64);
 	self->job.submit.timeout_ns = SHORT_NS;
 	EXPECT_EQ(-ETIMEDOUT, job_run(&self->c, &self->job));
-	/* The destination may hold anything of old and new, its neighbours not. */
+	/* The destination may hold old and new bytes; its neighbours must not change. */
 	for (size_t i = 0; i < 64; i++)
 		self->c.mem[to + i] = (uint8_t)(pattern_word(SEED, (to + i) / 8) >> i % 8 * 8);
 	expect_untouched(_metadata, &self->c);

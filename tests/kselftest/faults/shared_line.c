@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two devices on one interrupt line: a channel of the in-kernel test module, which
- * raises the line, and one whose own interrupts are lost, which only listens to it.
- * Run by shared_line.sh, which names the latter in FERRODMA_LOST.
+ * Two devices on one interrupt line: a channel of the in-kernel test module, which raises the
+ * line, and a channel whose own interrupts are lost, which only hears it. Run by
+ * shared_line.sh, which names the second channel in FERRODMA_LOST.
  */
 #include <sys/wait.h>
 
@@ -10,10 +10,10 @@
 #include "channel_checks.h"
 #include "interrupts.h"
 
-/* Source segments of a job that pauses, and of one that ends in a storm. */
+/* Numbers of source segments of a job that pauses, and of a job that raises the line many times. */
 enum { HALTS = 2, FLOODS = 7 };
 
-/* No job may end because the machine is busy. */
+/* A time limit that no job reaches, however busy the machine is. */
 #define LONG_NS		(300 * NSEC_PER_SEC)
 
 static struct ferrodma_completion record;
@@ -24,7 +24,7 @@ FIXTURE(shared) {
 	int irq;
 };
 
-/* How many devices the line of an interrupt has. */
+/* Returns how many devices share the line of an interrupt. */
 static int count_devices(int irq)
 {
 	char line[1024];
@@ -59,7 +59,7 @@ FIXTURE_SETUP(shared)
 	ASSERT_LE(2, count_devices(self->irq));
 }
 
-/* Whatever became of the test, the next finds both channels as at first. */
+/* Binds both devices anew. */
 FIXTURE_TEARDOWN_PARENT(shared)
 {
 	if (!self->irq)
@@ -70,7 +70,7 @@ FIXTURE_TEARDOWN_PARENT(shared)
 	EXPECT_EQ(0, device_bind(&self->raising));
 }
 
-/* Queues a copy of @segments pieces that cannot be joined; its cookie, or 0. */
+/* Queues a copy of @segments pieces that cannot be joined; returns its cookie, or 0. */
 static uint64_t queue_pieces(const struct channel *c, int segments)
 {
 	struct job j;
@@ -84,7 +84,7 @@ static uint64_t queue_pieces(const struct channel *c, int segments)
 	return job_submit(c, &j) ? 0 : j.submit.cookie;
 }
 
-/* Fails the test unless the job ends well, with what it was to move. */
+/* Fails the test unless the job succeeds and has moved its bytes. */
 static void expect_moved(struct __test_metadata *_metadata, const struct channel *c,
 			 uint64_t cookie, int segments)
 {
@@ -97,7 +97,7 @@ static void expect_moved(struct __test_metadata *_metadata, const struct channel
 		EXPECT_EQ(0, memcmp(c->mem + c->size / 2 + i * len, c->mem + 2 * i * len, len));
 }
 
-/* One job on each channel: that of the listener ends with the interrupt of the other. */
+/* Runs a job on each channel: the job of the listener ends with the interrupt of the other. */
 static void expect_both_work(struct __test_metadata *_metadata, FIXTURE_DATA(shared) *self)
 {
 	uint64_t heard, raised;
@@ -120,7 +120,10 @@ TEST_F(shared, each_device_takes_its_own_from_one_interrupt)
 		expect_both_work(_metadata, self);
 }
 
-/* What the kernel says of interrupts that nobody wanted: how many in the last storm, and when. */
+/*
+ * Returns how many interrupts of a line no driver has claimed in its last series, and when the
+ * last one was.
+ */
 static int unwanted(int irq, unsigned long *last)
 {
 	char path[64];
@@ -146,7 +149,7 @@ TEST_F(shared, interrupts_of_another_device_are_not_claimed)
 	cookie = queue_pieces(&self->raiser, FLOODS);
 	ASSERT_NE(0, cookie);
 	expect_moved(_metadata, &self->raiser, cookie, FLOODS);
-	/* Where one was late, the kernel counts from there. */
+	/* If an interrupt was late, the kernel starts counting again. */
 	EXPECT_LE(100, unwanted(self->irq, &after));
 	EXPECT_NE(before, after);
 }
@@ -176,7 +179,7 @@ TEST_F(shared, storm_that_a_cancel_ends_leaves_both_working)
 	uint64_t raised = queue_pieces(&self->raiser, FLOODS);
 
 	ASSERT_NE(0, raised);
-	/* It may have ended in time. */
+	/* The job may have ended already. */
 	job_cancel(&self->raiser, raised);
 	ASSERT_EQ(0, take_within(&self->raiser, raised, LONG_NS, &record));
 	EXPECT_TRUE(!record.status || record.status == -ECANCELED);
@@ -194,7 +197,7 @@ TEST_F(shared, line_stays_with_one_device_when_the_other_is_unbound)
 	ASSERT_EQ(0, device_bind(&self->listening));
 }
 
-/* On a line that hardware has given two channels to raise. */
+/* Only on a line that two channels of the test module can raise. */
 TEST_F(shared, paused_job_is_not_ended_by_a_neighbour_s_interrupts)
 {
 	struct channel other;

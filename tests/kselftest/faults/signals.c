@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What stops, freezes or interrupts a program that waits does not stop its job, which
- * the same call goes on to wait for. On a channel whose interrupt never comes, so that
- * a job lasts as long as its limit. Run by signals.sh.
+ * Programs that are stopped, frozen or interrupted while they wait for a job: the job goes on, and
+ * the same call goes on waiting for it. On a channel whose interrupt never comes, so that a job
+ * lasts as long as its limit. Run by signals.sh.
  */
 #include <pthread.h>
 #include <sys/mount.h>
@@ -20,16 +20,16 @@
 
 static struct ferrodma_completion record;
 
-/* Long enough for some signals, which come every SIGNAL_MS. */
+/* Long enough for several signals, which come every SIGNAL_MS. */
 #define SOME_NS		(patience(300) * NSEC_PER_MSEC)
 #define SIGNAL_MS	20
 
-/* A thread that cancels the first job of its file, when it may. */
+/* A thread that cancels the first job of its file. */
 struct canceller {
 	const struct channel *c;
-	/* The end of a pipe, which says when; or -1: as soon as @sleeper sleeps. */
+	/* A pipe whose end starts the cancel, or -1: cancel as soon as @sleeper sleeps. */
 	int ready;
-	thread_id sleeper;
+	_Atomic pid_t sleeper;
 	pthread_t thread;
 };
 
@@ -53,8 +53,8 @@ static const char * const call_names[] = {
 };
 
 /*
- * A program that waits for a job in one of the calls, whose end it takes for its own. The
- * job does not end before the pipe at @ready says so.
+ * Starts a program that waits for a job in one of the calls, and exits with 0 if the call
+ * reports the cancelled job. The job does not end before the pipe @ready does.
  */
 static pid_t start_program(const char *function, int number, enum call call, int ready[2])
 {
@@ -86,13 +86,13 @@ static pid_t start_program(const char *function, int number, enum call call, int
 	_exit(ret == -ECANCELED ? 0 : 3);
 }
 
-/* Fails the test unless a program in each call gets its record when @disturb has been at it. */
+/* Fails the test unless a program in each call gets its record after @disturb. */
 static void expect_undisturbed(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self,
 			       void (*disturb)(struct __test_metadata *_metadata, pid_t pid))
 {
 	for (enum call call = 0; call < CALLS; call++) {
 		int ready[2], status;
-		thread_id pid;
+		_Atomic pid_t pid;
 
 		ASSERT_EQ(0, pipe(ready));
 		pid = start_program(self->function, self->number, call, ready);
@@ -137,7 +137,7 @@ TEST_F(lost, program_that_a_debugger_looks_at_gets_its_record)
 	expect_undisturbed(_metadata, self, be_a_debugger);
 }
 
-/* Signals that do nothing to a program without a handler. */
+/* Sends signals that are ignored by default. */
 static void send_ignored_signals(struct __test_metadata *_metadata, pid_t pid)
 {
 	ASSERT_EQ(0, kill(pid, SIGWINCH));
@@ -189,7 +189,7 @@ TEST_F(lost, program_that_suspend_freezes_gets_its_record)
 	expect_undisturbed(_metadata, self, suspend_as_far_as_the_freezer);
 }
 
-/* A signal every @ms, whose handler lets calls start again, or ends them. */
+/* Sends a signal every @ms. @flags say whether calls start again afterwards. */
 static void alarm_with(int flags, unsigned int ms)
 {
 	struct sigaction sa = { .sa_handler = alarm_handler, .sa_flags = flags };
@@ -221,11 +221,11 @@ TEST_F(lost, SUBMIT_that_signals_let_start_again_ends_with_its_job)
 	EXPECT_LE(SOME_NS, r->complete_ns - r->submit_ns);
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(-ENOENT, take_within(&self->c, 1, SHORT_NS, NULL));
-	/* It was submitted once. */
+	/* The job was submitted once only. */
 	EXPECT_EQ(2, queue_job(&self->c, SHORT_NS));
 }
 
-/* Interrupts a SUBMIT that waits, and checks what it says of its job. */
+/* Interrupts a SUBMIT that waits, and checks what it returns about its job. */
 static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(lost) *self)
 {
 	prepare_waiting(self, LONG_NS);
@@ -237,7 +237,7 @@ static void interrupt_submit(struct __test_metadata *_metadata, FIXTURE_DATA(los
 	EXPECT_EQ(-EINPROGRESS, self->job.submit.completion.status);
 }
 
-/* Has the first job cancelled when this thread sleeps. */
+/* Has another thread cancel the first job when this thread sleeps. */
 static void cancel_when_asleep(struct __test_metadata *_metadata, const struct channel *c)
 {
 	static struct canceller s;
@@ -315,10 +315,10 @@ TEST_F(lost, close_ends_a_job_whose_call_a_signal_has_ended)
 	EXPECT_GT(LONG_NS, now_ns() - begin);
 }
 
-/* Takes the right to write the structure when the job is submitted. */
+/* A thread that makes the structure read-only once the job is submitted. */
 struct spoiler {
 	struct job *page;
-	thread_id id;
+	_Atomic pid_t id;
 	pthread_t thread;
 };
 
@@ -355,12 +355,12 @@ TEST_F(lost, job_that_the_program_cannot_be_told_of_is_cancelled)
 }
 
 /*
- * A SUBMIT in another thread which a signal has interrupted, and which waits for the page
- * of its structure where it tells the program so.
+ * A SUBMIT in another thread which a signal has interrupted, and which waits for the page of
+ * its structure to write its result there.
  */
 struct telling {
 	struct sleeper call;
-	/* The page. */
+	/* The page of the structure. */
 	uint8_t *page;
 	int uffd;
 };
@@ -370,7 +370,7 @@ static int call_submit_on_page(struct sleeper *s)
 	return fdma_ioctl(s->c->fd, FERRODMA_IOC_SUBMIT, s->arg);
 }
 
-/* Starts it; returns whether there is userfaultfd. */
+/* Starts such a call; returns whether the system has userfaultfd. */
 static bool start_telling(struct __test_metadata *_metadata, struct telling *t,
 			  const struct channel *c)
 {
@@ -393,7 +393,7 @@ static bool start_telling(struct __test_metadata *_metadata, struct telling *t,
 	return true;
 }
 
-/* Supplies the page, and checks what it says. */
+/* Supplies the page, and checks what the call has written there. */
 static void end_telling(struct __test_metadata *_metadata, struct telling *t)
 {
 	const struct ferrodma_submit *submit = (void *)t->page;
@@ -414,7 +414,7 @@ TEST_F(lost, unbind_does_not_wait_until_the_program_can_be_told)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	pid = fork();
 	if (!pid) {
-		/* So that the page comes where the test fails. */
+		/* Only the parent keeps it: if the test fails, its end ends the fault. */
 		close(t.uffd);
 		_exit(-device_unbind(&self->device));
 	}
@@ -485,7 +485,7 @@ TEST_F(lost, WAIT_that_a_signal_has_ended_says_what_is_left_of_its_limit)
 TEST_F(lost, SIGKILL_ends_a_SUBMIT_that_waits_once_more)
 {
 	uint64_t begin = now_ns();
-	thread_id pid = fork();
+	_Atomic pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid) {

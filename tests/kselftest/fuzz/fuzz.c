@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Seeded random calls on all channels at once: right ones, nearly right ones and
- * garbage, from the threads of several processes, while processes are killed and
- * devices unbound and bound beneath them. What must be true is checked call by
- * call; see fuzz.h.
+ * Seeded random calls on all channels at once: valid calls, almost valid ones and garbage, from
+ * the threads of several processes, while processes are killed and devices are unbound and
+ * bound. Each call is checked; see fuzz.h.
  *
- * FERRODMA_SEED gives each thread the same sequence of calls again, and
- * FERRODMA_CALLS says how many there are in all.
+ * With the same FERRODMA_SEED each thread makes the same sequence of calls. FERRODMA_CALLS is
+ * the number of all calls.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,17 +15,17 @@
 #include "fuzz.h"
 #include "sg_checks.h"
 
-/* Calls on a usual kernel; one for debugging is asked for many more. */
+/* Number of calls on a usual kernel; make check-debug asks for more. */
 #define CALLS		30000
 
-/* Calls of one process, and between two rounds of unbinding. */
+/* Calls of one process, and calls between two rounds of unbinding. */
 #define LIFE		6000
 #define UNBIND_EVERY	1500
 
-/* A call that takes longer hangs, however slow the machine is. */
+/* The time after which a call counts as hanging, however slow the machine is. */
 #define HANG_NS		(60 * NSEC_PER_SEC)
 
-/* The harness's own limit; the watchdog comes before it. */
+/* The time limit of the harness, which the watchdog comes before. */
 #define NEVER		86400
 
 static __thread struct worker *self_worker;
@@ -71,7 +70,7 @@ static const struct {
 	{ 4, do_shared_submit }, { 4, do_shared_read }, { 1, do_flood },
 };
 
-/* Closes the file with all that is in flight, or takes all records first. */
+/* Closes the file with all jobs in flight, or takes all records first. */
 static bool file_ends(struct worker *w, struct file *f)
 {
 	if (one_in(w, 2) && !file_drain(w, f))
@@ -129,7 +128,7 @@ static void *work(void *arg)
 		w->world->lost_buffers++;
 		file_abandon(w, w->current);
 	}
-	/* Each call's choices are its own, whatever became of those before. */
+	/* The choices of a call do not depend on the results of earlier calls. */
 	while (!p->stop && !w->world->stop && d->calls < p->budget) {
 		w->state = pattern_word(d->seed, ++d->op);
 		if (!one_op(w))
@@ -145,7 +144,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* A file that all threads use, where there is a channel now. */
+/* Opens a file for all threads to use, on a channel that is bound at the time. */
 static void open_shared(struct process *p)
 {
 	struct shared_file *s = &p->shared;
@@ -160,7 +159,7 @@ static void open_shared(struct process *p)
 		s->rough_addr = (uintptr_t)(page_before_a_hole() + page_size() - ROUGH_BYTES);
 }
 
-/* A process of threads; ends with them, or when it is killed. */
+/* Runs a process of threads until they have ended or it is killed. */
 static int process(struct fuzz_world *world, int id, uint64_t seed, uint64_t budget)
 {
 	static struct worker worker[THREADS];
@@ -194,13 +193,16 @@ static int process(struct fuzz_world *world, int id, uint64_t seed, uint64_t bud
 	return 0;
 }
 
-/* Unbinds and binds one device after the other, in step with the calls. */
+/* Unbinds and binds one device after another, in step with the calls. */
 static int unbinder(struct fuzz_world *world, pid_t parent)
 {
 	uint64_t state = world->seed ^ 0xb19d, next = UNBIND_EVERY;
 	int ret;
 
-	/* It is not killed when the test is: the device would stay unbound. */
+	/*
+	 * This process ends by itself and is not killed with the test: a device would stay
+	 * unbound.
+	 */
 	while (!world->stop && getppid() == parent) {
 		struct fuzz_channel *c = &world->channel[random_below(&state, world->channels)];
 
@@ -222,10 +224,13 @@ static int unbinder(struct fuzz_world *world, pid_t parent)
 
 FIXTURE(fuzz) {
 	struct fuzz_world *world;
-	/* As in there, for when the test has ended. */
+	/* A copy of those in @world, for use after the test has ended. */
 	struct fuzz_channel channel[CHANNELS];
 	pid_t pid[PROCESSES], unbinder;
-	/* The next process of each number, and when it is killed; never if that is 0. */
+	/*
+	 * The number of the next process in each place, and the call at which it is killed, or
+	 * 0.
+	 */
 	uint64_t generation[PROCESSES], kill_at[PROCESSES];
 	long pins;
 };
@@ -262,7 +267,7 @@ FIXTURE_SETUP(fuzz)
 	memcpy(self->channel, self->world->channel, sizeof(self->channel));
 	if (all_is_bounced())
 		setenv("FERRODMA_BOUNCED", "1", 1);
-	/* Orphans are waited for as well: their files are open until they are gone. */
+	/* Wait for orphans too: their files stay open until they are gone. */
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
 	self->pins = pins_held();
 }
@@ -279,11 +284,11 @@ static void start_process(FIXTURE_DATA(fuzz) *self, int i)
 	pid = fork();
 	if (!pid)
 		_exit(process(world, i, seed, budget));
-	/* Not by the child as well, which shares it. */
+	/* Set by the parent only: the child shares the structure. */
 	self->pid[i] = pid;
 }
 
-/* The calls of a process; and whether one of them takes too long. */
+/* Returns the number of calls of a process, and whether one of them hangs. */
 static uint64_t calls_of(struct fuzz_world *world, int i, bool *hangs)
 {
 	uint64_t calls = 0, now = now_ns();
@@ -307,11 +312,11 @@ static void say_what_all_do(struct __test_metadata *_metadata, struct fuzz_world
 			TH_LOG("process %d, thread %d: call %llu, %s \"%s\" (%lld), %llu ms", i, k,
 			       (unsigned long long)d->op, since ? "in" : "after",
 			       d->what ?: "nothing", d->detail,
-			       since ? (unsigned long long)((now_ns() - since) / NSEC_PER_MSEC) : 0);
+			       since ? (now_ns() - since) / NSEC_PER_MSEC : 0ULL);
 		}
 }
 
-/* Ends what is left of a process, and of its children. */
+/* Kills what is left of a process and its children. */
 static void end_process(FIXTURE_DATA(fuzz) *self, int i)
 {
 	kill(-self->pid[i], SIGKILL);
@@ -319,7 +324,7 @@ static void end_process(FIXTURE_DATA(fuzz) *self, int i)
 		;
 }
 
-/* Whatever became of the test, the next finds all devices bound. */
+/* Binds all devices again. */
 FIXTURE_TEARDOWN_PARENT(fuzz)
 {
 	for (int i = 0; i < CHANNELS && self->channel[i].function[0]; i++) {
@@ -411,16 +416,17 @@ TEST_F_TIMEOUT(fuzz, random_calls_do_what_they_must_and_no_more, NEVER)
 		ASSERT_TRUE(state_directory(state, sizeof(state), f->function, f->number));
 		EXPECT_EQ(0, counter(state, "jobs_out"));
 		EXPECT_EQ(0, counter(state, "still_mapped"));
-		EXPECT_EQ(blocks_in_all(f->function, f->number), blocks_free(f->function, f->number));
+		EXPECT_EQ(blocks_in_all(f->function, f->number),
+			  blocks_free(f->function, f->number));
 	}
 	EXPECT_EQ(self->pins, pins_held());
 	EXPECT_LE(calls, world->calls);
-	TH_LOG("%llu calls, %llu jobs moved, %llu refused, %llu processes killed, %llu ended, %llu rounds of unbinding, %llu buffers lost, %llu s",
+	TH_LOG("%llu calls, %llu jobs moved, %llu refused, in %llu s",
 	       (unsigned long long)world->calls, (unsigned long long)world->moved,
-	       (unsigned long long)world->refused, (unsigned long long)world->killed,
-	       (unsigned long long)world->ended, (unsigned long long)world->rounds,
-	       (unsigned long long)world->lost_buffers,
-	       (unsigned long long)((now_ns() - begin) / NSEC_PER_SEC));
+	       (unsigned long long)world->refused, (now_ns() - begin) / NSEC_PER_SEC);
+	TH_LOG("%llu processes killed, %llu ended, %llu rounds of unbinding, %llu buffers lost",
+	       (unsigned long long)world->killed, (unsigned long long)world->ended,
+	       (unsigned long long)world->rounds, (unsigned long long)world->lost_buffers);
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Random calls on all channels, and what must be true of them. Processes of
- * threads make the calls (fuzz.c); a thread has files, and memory whose every byte
- * it knows (fuzz_jobs.c); calls that are to fail, and those around jobs, are in
- * fuzz_calls.c.
+ * Random calls on all channels, and their checks. Processes of threads make the calls (fuzz.c).
+ * A thread has files, and memory of which it knows every byte (fuzz_jobs.c). fuzz_calls.c has
+ * calls that must fail, and fuzz_files.c has calls on files and memory beside jobs.
  */
 #ifndef FERRODMA_FUZZ_H
 #define FERRODMA_FUZZ_H
@@ -22,32 +21,35 @@
 #define PROCESSES	2
 #define THREADS		3
 
-/* Files of a thread, and jobs in flight on each whose memory is watched. */
+/* Files of a thread, and jobs in flight on each whose memory is checked. */
 #define FILES		2
 #define SLOTS		3
 
-/* Most bytes of a job, segments in one of its lists, and bytes of each of its two areas. */
+/*
+ * The most bytes of a job, the most segments in one of its lists, and the bytes of each of its
+ * two areas.
+ */
 #define MOST_BYTES	4096
 #define MOST_SEGS	12
 #define AREA		6144
 
-/* Jobs that a file may have in all: as deep as any queue is. */
+/* The most jobs of a file: no queue is deeper. */
 #define MOST_JOBS	512
 
-/* No job may fail because the machine is busy with others. */
+/* A time limit that no job reaches, however busy the machine is. */
 #define LIMIT_NS	(600 * NSEC_PER_SEC)
 
-/* A channel, as all processes know it. */
+/* A channel, as all processes share it. */
 struct fuzz_channel {
 	char function[16];
 	int number;
 	struct bound_device device;
 	struct ferrodma_info info;
-	/* Odd while it is, or may be, unbound; a file of an earlier generation is dead. */
+	/* Odd while the device is, or may be, unbound. A file of an earlier generation is dead. */
 	_Atomic uint32_t generation;
 };
 
-/* What a thread does, for the others to see. */
+/* The current call of a thread, for the watchdog. */
 struct fuzz_doing {
 	_Atomic uint64_t calls, since_ns, op;
 	const char *_Atomic what;
@@ -56,14 +58,14 @@ struct fuzz_doing {
 	char failure[192];
 };
 
-/* What all processes share. */
+/* Memory that all processes share. */
 struct fuzz_world {
 	struct fuzz_channel channel[CHANNELS];
 	int channels;
 	uint64_t seed;
 	atomic_bool stop;
 	_Atomic uint64_t calls;
-	/* What became of them, to see that there was something of each kind. */
+	/* Numbers of events, to check that each kind has happened. */
 	_Atomic uint64_t moved, refused, rounds, killed, ended, lost_buffers;
 	struct fuzz_doing doing[PROCESSES][THREADS];
 };
@@ -72,9 +74,9 @@ struct fuzz_world {
 struct slot {
 	bool busy, cancelled, may_time_out;
 	uint64_t cookie, user_data, bytes;
-	/* What the destination and its surroundings hold, and will when the job is done. */
+	/* Contents of the destination and its surroundings, now and after the job. */
 	uint8_t *src, *dst, *before, *after;
-	/* The address that a job gives to src[0] and dst[0]. */
+	/* The addresses in a job of src[0] and dst[0]. */
 	uint64_t src_addr, dst_addr;
 };
 
@@ -84,12 +86,12 @@ struct file {
 	uint32_t generation;
 	bool nonblock;
 	uint64_t next_cookie;
-	/* Memory of the slots, and behind it some whose bytes nobody minds. */
+	/* Memory of the slots, and behind it bytes that may hold anything. */
 	uint8_t *mem;
 	size_t mapped, area;
 	uint64_t rough_addr;
 	struct slot slot[SLOTS];
-	/* Jobs beside those of the slots: by cookie, those whose record is still to come. */
+	/* Jobs other than those of the slots: the cookies whose records are still to come. */
 	uint64_t extra_first;
 	uint32_t extras;
 	bool extra[MOST_JOBS];
@@ -105,15 +107,18 @@ struct shared_file {
 	atomic_uchar seen[1 << 16];
 };
 
-/* What the threads of a process share. */
+/* Memory that the threads of a process share. */
 struct process {
 	struct fuzz_world *world;
 	int id;
 	uint64_t budget, seed;
 	struct shared_file shared;
-	/* Pages that change all the time, as many that they are moved to, and one that is not there. */
+	/*
+	 * Pages that change all the time, as many places that they are moved to, and an
+	 * unmapped page.
+	 */
 	uint8_t *changing;
-	/* Held to write while a child has all files, so that a close may not be the last. */
+	/* Write-locked while a child has copies of all files: a close would not be the last. */
 	pthread_rwlock_t children;
 	pthread_t thread[THREADS];
 	_Atomic pid_t tid[THREADS];
@@ -129,27 +134,27 @@ struct worker {
 	int id;
 	uint64_t state;
 	struct file file[FILES];
-	/* The file that the current call is about, and where its SIGBUS goes. */
+	/* The file of the current call, and where a SIGBUS goes. */
 	struct file *current;
 	sigjmp_buf bus_error;
-	/* A second mapping that it looks at. */
+	/* A second mapping that the current call reads. */
 	uint8_t *view;
 	size_t view_len;
 	struct job job;
 	uint8_t bytes[MOST_BYTES];
 	/*
-	 * A page that may not be touched, after one that may. One that may be read only, and
-	 * the same for writing: READONLY_BYTES of it stay as they are.
+	 * A page before one without access rights. A read-only page, and a writable mapping of
+	 * it: its first READONLY_BYTES never change.
 	 */
 	uint8_t *hole, *readonly, *alias;
 };
 
 /* fuzz.c */
 
-/* Notes what is wrong; the thread makes no more calls. */
+/* Reports what is wrong; the thread then makes no more calls. */
 bool fail(struct worker *w, const char *what, long long detail);
 
-/* Around each call on a device: says what it is to the watchdog. */
+/* Called around each call on a device: tells the watchdog what it is. */
 void call_begins(struct worker *w, const char *what, long long detail);
 void call_ends(struct worker *w);
 
@@ -174,19 +179,19 @@ static inline int call_ioctl(struct worker *w, int fd, const char *what, unsigne
 	return ret;
 }
 
-/* Whether the device that the file was opened on is not bound, or was not all the time. */
+/* Returns whether the device of the file is unbound, or was since the file was opened. */
 static inline bool is_gone(const struct file *f)
 {
 	return f->channel->generation != f->generation;
 }
 
-/* Whether @ret is one of those that any call may return that sleeps, and so changes nothing. */
+/* Returns whether @ret is a result that any sleeping call may have, without effect. */
 static inline bool is_excused(const struct file *f, int ret)
 {
 	return (ret == -ENODEV && is_gone(f)) || ret == -EINTR;
 }
 
-/* All addresses and lengths of a channel's jobs are multiples of this. */
+/* Returns the number of which all addresses and lengths on a channel are multiples. */
 static inline size_t grain(const struct fuzz_channel *c)
 {
 	size_t len = c->info.alignment ?: 1, addr = c->info.address_alignment ?: 1;
@@ -194,7 +199,7 @@ static inline size_t grain(const struct fuzz_channel *c)
 	return len > addr ? len : addr;
 }
 
-/* The longest segment that a job of the channel may have here. */
+/* Returns the length of the longest segment on a channel here. */
 static inline size_t most_segment(const struct fuzz_channel *c)
 {
 	return c->info.block_size ?: MOST_BYTES;
@@ -221,28 +226,28 @@ static inline uint32_t in_flight(const struct file *f)
 
 /* fuzz_jobs.c */
 
-/* Bytes that nobody minds, as a place in the buffer of a coherent channel. */
+/* Returns the offset in a coherent buffer of bytes that may hold anything. */
 uint64_t rough_offset(const struct fuzz_channel *c, int process, int thread, int file);
 #define ROUGH_BYTES	64
 
 bool file_open(struct worker *w, struct file *f);
-/* Takes all records that are to come, and sees that there are no others. */
+/* Takes all records that are due, and checks that there are no others. */
 bool file_drain(struct worker *w, struct file *f);
-/* Closes it, whatever is in flight. */
+/* Closes the file with all its jobs in flight. */
 bool file_close(struct worker *w, struct file *f);
-/* After a SIGBUS: nothing is known of its memory any more. */
+/* Forgets the memory of the file after a SIGBUS. */
 void file_abandon(struct worker *w, struct file *f);
 
-/* A job of known effect, in w->job; NULL if all slots are busy or memory is wrong. */
+/* Makes a job of known effect in w->job; returns NULL if all slots are busy or memory is wrong. */
 struct slot *make_job(struct worker *w, struct file *f);
-/* A time limit of the channel's jobs that none is to reach. */
+/* Returns a time limit that no job reaches. */
 static inline uint64_t long_limit(const struct fuzz_channel *c)
 {
 	return c->info.max_timeout_ns < LIMIT_NS ? c->info.max_timeout_ns : LIMIT_NS;
 }
 
 bool record_arrives(struct worker *w, struct file *f, const struct ferrodma_completion *r);
-/* Whether memory is as the last job of the slot left it. */
+/* Returns whether memory is as the last job of the slot left it. */
 bool slot_is_intact(struct worker *w, struct slot *s, size_t area);
 
 bool do_waiting_job(struct worker *w, struct file *f);
@@ -274,7 +279,7 @@ bool do_signal(struct worker *w, struct file *f);
 bool do_change_memory(struct worker *w, struct file *f);
 bool do_shared_submit(struct worker *w, struct file *f);
 bool do_shared_read(struct worker *w, struct file *f);
-/* At the end of a process: no record was lost. */
+/* Checks at the end of a process that no record was lost. */
 bool shared_drain(struct worker *w);
 
 #endif /* FERRODMA_FUZZ_H */

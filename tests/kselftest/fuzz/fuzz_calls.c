@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that must fail, and how; calls of which only that they do no harm is known;
- * and all that can be done with a file beside jobs.
+ * Calls that must fail with a known error, calls that must only do no harm, and other calls on
+ * a file beside jobs.
  */
 #include "fuzz.h"
 
-/* How a call may end that has one defect or more: with the error of any of them. */
+/* A call with one defect or more, and the errors that it may return: that of any defect. */
 struct defects {
 	int error[8];
 	int n;
-	/* Where the structure is. */
+	/* The address of the structure. */
 	void *arg;
 };
 
@@ -26,7 +26,7 @@ static bool is_allowed(const struct defects *d, int ret)
 	return false;
 }
 
-/* An address where nothing may be read, of a kind or other. */
+/* Returns an address of some kind that cannot be read. */
 static uint64_t bad_address(struct worker *w)
 {
 	static const uint64_t far[] = {
@@ -37,7 +37,7 @@ static uint64_t bad_address(struct worker *w)
 	return which < ARRAY_SIZE(far) ? far[which] : (uintptr_t)w->hole;
 }
 
-/* A copy of a structure that goes on where there is no memory. */
+/* Copies a structure so that it crosses into unmapped memory. */
 static void *at_the_edge(struct worker *w, const void *from, size_t size)
 {
 	size_t there = pick(w, size);
@@ -45,7 +45,7 @@ static void *at_the_edge(struct worker *w, const void *from, size_t size)
 	return memcpy(w->hole - there, from, there);
 }
 
-/* Makes the structure of a call one that is too small, too large, or not there. */
+/* Makes the structure of a call too small, too large, or unmapped. */
 static void spoil_structure(struct worker *w, struct defects *d, uint32_t *size, uint32_t right)
 {
 	switch (pick(w, 5)) {
@@ -56,7 +56,7 @@ static void spoil_structure(struct worker *w, struct defects *d, uint32_t *size,
 		*size = page_size() + 1 + pick(w, UINT32_MAX - page_size());
 		return allow(d, E2BIG);
 	case 2:
-		/* Not zero where the kernel knows nothing. */
+		/* Set bytes that the kernel does not know. */
 		*size = right + 1 + pick(w, 64);
 		memset(w->hole - page_size(), 0xff, page_size() - 8);
 		d->arg = memcpy(w->hole - page_size(), size, sizeof(*size));
@@ -71,7 +71,7 @@ static void spoil_structure(struct worker *w, struct defects *d, uint32_t *size,
 	}
 }
 
-/* One defect of a job's lists; none where it has no such list. */
+/* Adds one defect to a list of a job, if it has that list. */
 static void spoil_segment(struct worker *w, struct file *f, struct defects *d, bool in_dst)
 {
 	struct job *j = &w->job;
@@ -98,7 +98,7 @@ static void spoil_segment(struct worker *w, struct file *f, struct defects *d, b
 		allow(d, ERANGE);
 		return allow(d, EMSGSIZE);
 	case 3:
-		/* With others more than 64 bits have, or less than all that was asked. */
+		/* The sum of the lengths exceeds 64 bits, or all that may be asked for. */
 		seg->len = (1ULL << 63) + (pick(w, 1ULL << 62) & ~63ULL);
 		allow(d, EINVAL);
 		allow(d, EMSGSIZE);
@@ -115,7 +115,7 @@ static void spoil_segment(struct worker *w, struct file *f, struct defects *d, b
 		seg->len += info->alignment > 1;
 		return allow(d, EINVAL);
 	default:
-		/* For pools a destination is looked at too late; see bad_destination(). */
+		/* A pool finds a bad destination too late; see bad_destination(). */
 		if (in_dst && is_pool(f->channel))
 			return;
 		seg->addr = bad_address(w) & ~63ULL;
@@ -123,7 +123,7 @@ static void spoil_segment(struct worker *w, struct file *f, struct defects *d, b
 			seg->addr = (info->buffer_size + pick(w, 1 << 20)) & ~63ULL;
 		else if (in_dst && one_in(w, 2))
 			seg->addr = (uintptr_t)w->readonly;
-		/* Two of them may lie in one place. */
+		/* Two segments of the list may overlap. */
 		allow(d, EINVAL);
 		return allow(d, is_coherent(f->channel) ? ERANGE : EFAULT);
 	}
@@ -161,7 +161,7 @@ static void spoil_job(struct worker *w, struct file *f, struct defects *d)
 		submit->dst = (uintptr_t)at_the_edge(w, w->job.dst, sizeof(*w->job.dst));
 		return allow(d, EFAULT);
 	case 8:
-		/* It can be read, but the answer cannot be written. */
+		/* The structure can be read but not written. */
 		d->arg = w->readonly + READONLY_BYTES;
 		memcpy(w->alias + READONLY_BYTES, submit, sizeof(*submit));
 		return allow(d, EFAULT);
@@ -170,7 +170,7 @@ static void spoil_job(struct worker *w, struct file *f, struct defects *d)
 	}
 }
 
-/* A message that cannot be delivered: the job runs, and the record says so. */
+/* Runs a job whose message cannot be delivered, which its record must say. */
 static bool bad_destination(struct worker *w, struct file *f, struct slot *s)
 {
 	struct ferrodma_submit *submit = &w->job.submit;
@@ -211,17 +211,21 @@ bool do_defective_submit(struct worker *w, struct file *f)
 
 		spoil_job(w, f, &d);
 		n -= d.n > before;
-		/* What a second defect would make of it is not known then. */
+		/* The error of a second defect is not known then. */
 		if (d.arg != &w->job.submit)
 			break;
 	}
 	ret = call_ioctl(w, f->fd, "SUBMIT that is wrong", FERRODMA_IOC_SUBMIT, d.arg);
 	w->world->refused++;
 	return is_allowed(&d, ret) || is_excused(f, ret) ||
-	       fail(w, ret ? "wrong job refused with" : "wrong job accepted; not", ret ?: d.error[0]);
+	       fail(w, ret ? "wrong job refused with" : "wrong job accepted; not",
+		    ret ?: d.error[0]);
 }
 
-/* An address that is likely to be trouble, and at most spoils what nobody minds. */
+/*
+ * Returns an address that is likely to cause trouble, but at most spoils bytes that may hold
+ * anything.
+ */
 static uint64_t garbage_address(struct worker *w, struct file *f)
 {
 	uint64_t at = f->rough_addr + pick(w, ROUGH_BYTES);
@@ -251,7 +255,10 @@ static void garbage_list(struct worker *w, struct file *f, struct ferrodma_seg *
 	for (; n--; seg++) {
 		seg->addr = garbage_address(w, f);
 		seg->len = lengths[pick(w, one_in(w, 2) ? 7 : ARRAY_SIZE(lengths))];
-		/* In a buffer that others use too, it stays where nobody minds, or leaves the buffer. */
+		/*
+		 * In a shared buffer, the segment stays where bytes may hold anything, or
+		 * leaves the buffer.
+		 */
 		if (is_coherent(f->channel) && seg->len &&
 		    (seg->addr < f->rough_addr ||
 		     seg->addr + seg->len > f->rough_addr + ROUGH_BYTES) &&
@@ -276,7 +283,7 @@ bool do_garbage_submit(struct worker *w, struct file *f)
 	submit->nr_dst = one_in(w, 2) ? 1 : pick(w, 8);
 	garbage_list(w, f, w->job.src, 8);
 	garbage_list(w, f, w->job.dst, 8);
-	/* Not the other way round: destinations are where they do no harm. */
+	/* Only this way round: destinations are where they do no harm. */
 	if (one_in(w, 2))
 		w->job.src[0].len = w->job.dst[0].len;
 	submit->flags = pick(w, one_in(w, 4) ? 8 : 4);
@@ -331,7 +338,7 @@ bool do_defective_take(struct worker *w, struct file *f)
 	       fail(w, waits ? "wrong WAIT" : "wrong CANCEL", ret);
 }
 
-/* A record that cannot be given stays. */
+/* Takes a record to a bad address; the record must stay. */
 bool do_take_to_nowhere(struct worker *w, struct file *f)
 {
 	struct ferrodma_wait *wait = (void *)(w->alias + READONLY_BYTES);
@@ -396,14 +403,14 @@ bool do_poll(struct worker *w, struct file *f)
 	if (p.revents & ~(POLLIN | POLLOUT | POLLHUP))
 		return fail(w, "poll says", p.revents);
 	if (p.revents & POLLIN && !expected)
-		return fail(w, "poll says that there is a record, but jobs in flight are", expected);
+		return fail(w, "poll reports a record, but jobs in flight are", expected);
 	if (p.revents & POLLHUP && !is_gone(f))
 		return fail(w, "POLLHUP of a bound device", p.revents);
 	return p.revents & POLLOUT || is_gone(f) || is_pool(f->channel) ||
 	       expected == f->channel->info.queue_depth || fail(w, "no POLLOUT", p.revents);
 }
 
-/* Reads that must not take a record. */
+/* Makes reads that must not take a record. */
 bool do_odd_read(struct worker *w, struct file *f)
 {
 	size_t size = sizeof(struct ferrodma_completion);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What can be done with a file and with memory while jobs are in flight: mappings,
- * flags, children, signals; and a file that several threads use.
+ * Calls on files and memory while jobs are in flight: mappings, flags, children, signals, and a
+ * file that several threads use.
  */
 #include <sys/prctl.h>
 
 #include "fuzz.h"
 
-/* As mmap(), but returns the error; what was mapped goes to @p. */
-static int try_mmap(struct worker *w, size_t len, int prot, int flags, int fd, off_t at, uint8_t **p)
+/* Maps as mmap() does, to @p, but returns the error. */
+static int try_mmap(struct worker *w, size_t len, int prot, int flags, int fd, off_t at,
+		    uint8_t **p)
 {
 	call_begins(w, "mmap", at);
 	*p = mmap(NULL, len, prot, flags, fd, at);
@@ -16,7 +17,7 @@ static int try_mmap(struct worker *w, size_t len, int prot, int flags, int fd, o
 	return *p == MAP_FAILED ? -errno : 0;
 }
 
-/* A mapping that must not come about. */
+/* Tries a mapping that must fail. */
 static bool bad_mmap(struct worker *w, struct file *f)
 {
 	size_t page = page_size(), size = f->channel->info.buffer_size;
@@ -48,7 +49,7 @@ static bool bad_mmap(struct worker *w, struct file *f)
 	       fail(w, "mmap that is wrong", ret);
 }
 
-/* A second mapping of the buffer, which shows what the first one does. */
+/* Makes a second mapping of the buffer, which must show the same as the first. */
 static bool good_mmap(struct worker *w, struct file *f)
 {
 	size_t page = page_size(), pages = f->channel->info.buffer_size / page;
@@ -62,7 +63,7 @@ static bool good_mmap(struct worker *w, struct file *f)
 	if (ret)
 		return (ret == -ENODEV && is_gone(f)) || fail(w, "mmap", ret);
 	call_begins(w, "mprotect, mremap", len);
-	/* Before anything that touches the buffer, which may not be there any more. */
+	/* Do this before touching the buffer, which may be gone. */
 	if (!mprotect(p, page, PROT_READ | PROT_EXEC))
 		good = fail(w, "the buffer was made executable", 0);
 	q = mremap(p, len, len + page, MREMAP_MAYMOVE);
@@ -83,7 +84,7 @@ static bool good_mmap(struct worker *w, struct file *f)
 		madvise(p, len, one_in(w, 2) ? MADV_DONTNEED : MADV_WILLNEED);
 	call_ends(w);
 	mprotect(p, len, PROT_READ);
-	/* Nobody else writes just before the rough part of this file's slice. */
+	/* No other job writes just before the rough part of this file's slice. */
 	w->view = p;
 	w->view_len = len;
 	if (!in_flight(f) && at >= first * page && at + 16 <= first * page + len &&
@@ -102,7 +103,7 @@ bool do_mmap(struct worker *w, struct file *f)
 	if (is_coherent(f->channel))
 		return one_in(w, 2) ? bad_mmap(w, f) : good_mmap(w, f);
 	ret = try_mmap(w, page_size(), PROT_READ, MAP_SHARED, f->fd, 0, &p);
-	return ret == -ENODEV || fail(w, "mmap of what has no buffer", ret);
+	return ret == -ENODEV || fail(w, "mmap without a buffer", ret);
 }
 
 bool do_flags(struct worker *w, struct file *f)
@@ -129,7 +130,7 @@ bool do_dup(struct worker *w, struct file *f)
 	return true;
 }
 
-/* A file that may only be read starts and stops no jobs. */
+/* Checks that a read-only file cannot start or stop jobs. */
 bool do_readonly_file(struct worker *w, struct file *f)
 {
 	struct fuzz_channel *c = f->channel;
@@ -144,14 +145,14 @@ bool do_readonly_file(struct worker *w, struct file *f)
 		return generation & 1 || c->generation != generation ||
 		       fail(w, "open for reading", fd);
 	job_init(&w->job);
-	ret = call_ioctl(w, fd, "SUBMIT without leave", FERRODMA_IOC_SUBMIT, &w->job.submit);
+	ret = call_ioctl(w, fd, "SUBMIT on a read-only file", FERRODMA_IOC_SUBMIT, &w->job.submit);
 	if (ret == -EBADF)
-		ret = call_ioctl(w, fd, "CANCEL without leave", FERRODMA_IOC_CANCEL, &cancel);
+		ret = call_ioctl(w, fd, "CANCEL on a read-only file", FERRODMA_IOC_CANCEL, &cancel);
 	close(fd);
 	return ret == -EBADF || fail(w, "call on a file for reading", ret);
 }
 
-/* What a child does with the files of all threads, of which it has copies. */
+/* Runs a child, which has copies of the files of all threads. */
 static void child(struct worker *w, struct file *f)
 {
 	struct ferrodma_info info = { .size = sizeof(info) };
@@ -167,7 +168,7 @@ static void child(struct worker *w, struct file *f)
 			*(volatile uint8_t *)(f->mem + f->rough_addr);
 		if (one_in(w, 4))
 			_exit(0);
-		/* Until it is killed. */
+		/* Wait to be killed. */
 		if (one_in(w, 4))
 			poll(NULL, 0, -1);
 	}
@@ -178,7 +179,7 @@ bool do_fork(struct worker *w, struct file *f)
 	int status, ms = 1 + pick(w, 2);
 	pid_t pid;
 
-	/* Seldom: it costs as much as a hundred calls. */
+	/* Do this seldom: it costs as much as a hundred calls. */
 	if (pick(w, 8))
 		return true;
 	pthread_rwlock_wrlock(&w->process->children);
@@ -200,7 +201,7 @@ bool do_fork(struct worker *w, struct file *f)
 	return pid > 0 || fail(w, "fork", -errno);
 }
 
-/* Wakes another thread from wherever it sleeps. */
+/* Sends a signal to another thread. */
 bool do_signal(struct worker *w, struct file *f)
 {
 	pid_t tid = w->process->tid[pick(w, THREADS)];
@@ -211,7 +212,7 @@ bool do_signal(struct worker *w, struct file *f)
 	return true;
 }
 
-/* The pages that garbage jobs use come, go and change their kind beneath them. */
+/* Changes the pages that garbage jobs use. */
 bool do_change_memory(struct worker *w, struct file *f)
 {
 	size_t page = page_size(), len = (1 + pick(w, 3)) * page;
@@ -234,7 +235,7 @@ bool do_change_memory(struct worker *w, struct file *f)
 		mmap(p, len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		break;
 	case 4:
-		/* The file may end before the mapping, which is a SIGBUS for those who go there. */
+		/* The file may be shorter than the mapping, and touching the rest raises SIGBUS. */
 		fd = new_file(1);
 		if (fd >= 0) {
 			mmap(p, len, RW, MAP_SHARED | MAP_FIXED, fd, 0);

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The files of a thread, and its jobs: what each must do to memory, and when its
- * record must come, is known.
+ * The files of a thread, and its jobs, of which it knows what they do to memory and when their
+ * records are due.
  */
 #include "fuzz.h"
 
-/* Parts of a coherent buffer, and its end, which no job reaches that nobody minds. */
+/*
+ * Parts of a coherent buffer, and bytes at its end that may hold anything and that no checked
+ * job reaches.
+ */
 #define SLICES		(PROCESSES * THREADS * FILES)
-#define NOBODYS		64
+#define ROUGH_END	64
 #define GRAIN		16
 
 static size_t slice_bytes(const struct fuzz_channel *c)
 {
-	return (c->info.buffer_size - NOBODYS) / SLICES / GRAIN * GRAIN;
+	return (c->info.buffer_size - ROUGH_END) / SLICES / GRAIN * GRAIN;
 }
 
 uint64_t rough_offset(const struct fuzz_channel *c, int process, int thread, int file)
@@ -22,7 +25,7 @@ uint64_t rough_offset(const struct fuzz_channel *c, int process, int thread, int
 	return (slice + 1) * slice_bytes(c) - ROUGH_BYTES;
 }
 
-/* What a job of the channel can have at most here. */
+/* Returns the most bytes of a job on the channel here. */
 static size_t most_bytes(const struct file *f)
 {
 	const struct ferrodma_info *info = &f->channel->info;
@@ -34,7 +37,10 @@ static size_t most_bytes(const struct file *f)
 	return most < info->max_job_bytes ? most : info->max_job_bytes;
 }
 
-/* Private memory: areas, then a page of which the end is rough, and one that nobody may touch. */
+/*
+ * Maps private memory: areas, then a page whose end may hold anything, and a page without
+ * access rights.
+ */
 static bool map_own(struct file *f)
 {
 	size_t areas = 2 * SLOTS * AREA, end = areas + page_size();
@@ -56,7 +62,7 @@ static bool map_own(struct file *f)
 	return true;
 }
 
-/* This file's part of the buffer that all share. */
+/* Maps this file's slice of the buffer that all files share. */
 static int map_buffer(struct worker *w, struct file *f)
 {
 	const struct fuzz_channel *c = f->channel;
@@ -126,7 +132,7 @@ bool file_open(struct worker *w, struct file *f)
 
 void file_abandon(struct worker *w, struct file *f)
 {
-	call_begins(w, "close of what was unbound", f->fd);
+	call_begins(w, "close of an unbound device", f->fd);
 	close(f->fd);
 	call_ends(w);
 	f->fd = -1;
@@ -169,7 +175,7 @@ bool file_drain(struct worker *w, struct file *f)
 	return true;
 }
 
-/* Whether each byte is either as before the job or as after it; what is there is taken over. */
+/* Returns whether each byte is as before the job or as after it, and takes over what is there. */
 static bool settle_partly(struct worker *w, struct slot *s, size_t area)
 {
 	for (size_t i = 0; i < area; i++) {
@@ -186,7 +192,7 @@ bool file_close(struct worker *w, struct file *f)
 {
 	bool good = true;
 
-	/* Only the last close ends the jobs: no child may have the file. */
+	/* Only the last close ends the jobs, so no child may have the file. */
 	pthread_rwlock_rdlock(&w->process->children);
 	call_begins(w, "close", in_flight(f));
 	close(f->fd);
@@ -213,7 +219,10 @@ bool slot_is_intact(struct worker *w, struct slot *s, size_t area)
 	return at < 0 || fail(w, "a byte has changed at", at);
 }
 
-/* Cuts @len bytes into a list, with gaps, somewhere in the area at @addr; how many pieces. */
+/*
+ * Cuts @len bytes into a list with gaps, somewhere in the area at @addr; returns its number of
+ * segments.
+ */
 static uint32_t random_list(struct worker *w, const struct file *f, struct ferrodma_seg *seg,
 			    uint64_t addr, size_t len)
 {
@@ -246,7 +255,7 @@ static uint32_t random_list(struct worker *w, const struct file *f, struct ferro
 	return n;
 }
 
-/* What the job in w->job does to the destination of the slot. */
+/* Does to the model of the slot what the job in w->job does to its destination. */
 static void model_job(struct worker *w, struct slot *s, size_t area)
 {
 	const struct job *j = &w->job;
@@ -266,7 +275,7 @@ static void model_job(struct worker *w, struct slot *s, size_t area)
 	}
 }
 
-/* Its memory may raise SIGBUS now, and what is in it is not looked at. */
+/* Returns whether the memory of the file may raise SIGBUS, and is not checked. */
 static bool buffer_is_gone(const struct file *f)
 {
 	return is_coherent(f->channel) && is_gone(f);
@@ -308,7 +317,7 @@ struct slot *make_job(struct worker *w, struct file *f)
 	return s;
 }
 
-/* Checks the record of the job that the slot has, and its memory. */
+/* Checks the record and the memory of the job in the slot. */
 static bool slot_settles(struct worker *w, struct file *f, struct slot *s,
 			 const struct ferrodma_completion *r)
 {
@@ -318,7 +327,7 @@ static bool slot_settles(struct worker *w, struct file *f, struct slot *s,
 	if (r->user_data != s->user_data || r->flags)
 		return fail(w, "record with other user data or flags", r->user_data);
 	if (!r->submit_ns || r->complete_ns < r->submit_ns || r->complete_ns > now_ns())
-		return fail(w, "record with times that cannot be", r->complete_ns - r->submit_ns);
+		return fail(w, "record with impossible times", r->complete_ns - r->submit_ns);
 	if (r->bytes > s->bytes || (!r->status && r->bytes != s->bytes))
 		return fail(w, "record with bytes", r->bytes);
 	if (s->cancelled != (r->status == -ECANCELED))
@@ -354,7 +363,7 @@ bool record_arrives(struct worker *w, struct file *f, const struct ferrodma_comp
 	return true;
 }
 
-/* Whether the file gave the job the number that comes next. */
+/* Returns whether the cookie is the next one of the file. */
 static bool cookie_is_next(struct worker *w, struct file *f, uint64_t cookie)
 {
 	uint64_t expected = f->next_cookie;
@@ -363,19 +372,22 @@ static bool cookie_is_next(struct worker *w, struct file *f, uint64_t cookie)
 	return cookie == expected || fail(w, "cookie is not the next but", cookie - expected);
 }
 
-/* Whether a valid job may be refused like this. */
+/* Returns whether a valid job may be refused with this error. */
 static bool may_refuse(const struct file *f, int ret)
 {
 	if (is_excused(f, ret))
 		return true;
 	if (ret == -EAGAIN)
 		return f->nonblock && is_pool(f->channel);
-	/* Bounce buffers may be short. */
+	/* There may be no free bounce buffers. */
 	return ret == -ENOMEM && f->channel->info.function == FERRODMA_FUNCTION_SG &&
 	       getenv("FERRODMA_BOUNCED");
 }
 
-/* The job of a SUBMIT that a signal has ended: an ordinary one, which the same call waits for. */
+/*
+ * Goes on with a SUBMIT that a signal has ended. Its job is an ordinary one, for which the same
+ * call waits.
+ */
 static bool job_goes_on(struct worker *w, struct file *f, struct slot *s)
 {
 	struct ferrodma_submit *submit = &w->job.submit;
@@ -444,7 +456,7 @@ bool do_queued_job(struct worker *w, struct file *f)
 	return true;
 }
 
-/* Any slot with a job in flight, or NULL. */
+/* Returns a slot with a job in flight, or NULL. */
 static struct slot *busy_slot(struct worker *w, struct file *f)
 {
 	for (int i = 0, first = pick(w, SLOTS); i < SLOTS; i++)
@@ -453,7 +465,7 @@ static struct slot *busy_slot(struct worker *w, struct file *f)
 	return NULL;
 }
 
-/* A number that names no job of the file whose record is still to come. */
+/* Returns a cookie of which no record is still to come. */
 static uint64_t no_cookie(struct worker *w)
 {
 	switch (pick(w, 3)) {
@@ -483,7 +495,7 @@ bool do_wait(struct worker *w, struct file *f)
 		return fail(w, "WAIT gave cookie", wait.completion.cookie);
 	if (!ret)
 		return record_arrives(w, f, &wait.completion);
-	/* The record is there or comes, so ENODEV would be wrong. */
+	/* The record is due, so ENODEV would be wrong. */
 	return ret == -EINTR || (ret == -EAGAIN && f->nonblock) ||
 	       (ret == -ETIMEDOUT && (wait.timeout_ns == 1 || wait.timeout_ns == NSEC_PER_MSEC)) ||
 	       fail(w, "WAIT", ret);
@@ -496,7 +508,7 @@ bool do_read(struct worker *w, struct file *f)
 	uint32_t expected = in_flight(f);
 	ssize_t ret;
 
-	/* It would sleep for ever. */
+	/* The call would sleep for ever. */
 	if (!expected && !f->nonblock)
 		return do_poll(w, f);
 	call_begins(w, "read", len);
@@ -526,7 +538,7 @@ bool do_cancel(struct worker *w, struct file *f)
 		return true;
 	if (!s)
 		return ret == -ENOENT || fail(w, "CANCEL of no job", ret);
-	/* Once is enough: it is over then. */
+	/* The job ends with the first CANCEL. */
 	if (!ret && s->cancelled)
 		return fail(w, "CANCEL of what is cancelled", ret);
 	s->cancelled |= !ret;

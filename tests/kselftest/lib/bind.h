@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The platform device behind a channel, found through sysfs: its name, its
- * driver, and how to take the one from the other and give it back. And the modules
- * with the drivers.
+ * The platform device behind a channel, found through sysfs: its name, its driver, and how to
+ * unbind and bind it. Also how to load and remove the modules that hold the drivers.
  */
 #ifndef FERRODMA_BIND_H
 #define FERRODMA_BIND_H
@@ -15,13 +14,13 @@
 
 #include "ferrodma_test.h"
 
-/* A bound channel, as text: what survives its unbinding. */
+/* The names of a bound device and of its driver, which stay valid while it is unbound. */
 struct bound_device {
 	char device[128];	/* name of the platform device */
 	char driver[PATH_MAX];	/* directory of its driver */
 };
 
-/* The last part of what the link at @path leads to. */
+/* Copies the last part of the target of the link at @path to @name. */
 static inline int link_name(const char *path, char *name, size_t size)
 {
 	char target[PATH_MAX];
@@ -72,7 +71,7 @@ static inline int device_bind(const struct bound_device *b)
 	return bound_device_write(b, "bind");
 }
 
-/* The number of the channel that the device is now, or a negative errno. */
+/* Returns the number of the channel that the device has now, or a negative errno. */
 static inline int bound_device_number(const struct bound_device *b,
 				      const char *function)
 {
@@ -98,13 +97,16 @@ static inline int bound_device_number(const struct bound_device *b,
 	return number;
 }
 
-/* Like rmmod: does not wait for users to go. */
+/* Removes a module, as rmmod does; does not wait until its users are gone. */
 static inline int module_remove(const char *name)
 {
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
-/* The file of a module, from the directory that FERRODMA_MODULES names; or a negative errno. */
+/*
+ * Opens the file of a module in the directory FERRODMA_MODULES; returns a negative errno on
+ * failure.
+ */
 static inline int module_open(const char *name)
 {
 	const char *dir = getenv("FERRODMA_MODULES") ?: "/lib/modules/ferrodma";
@@ -116,7 +118,7 @@ static inline int module_open(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Like insmod. */
+/* Loads a module, as insmod does. */
 static inline int module_insert(const char *name, const char *params)
 {
 	int fd = module_open(name), ret;
@@ -128,7 +130,7 @@ static inline int module_insert(const char *name, const char *params)
 	return ret;
 }
 
-/* What becomes of a program that touches @p: 0, or the signal that kills it. */
+/* Touches @p in a child. Returns 0, or the signal that has killed the child. */
 static inline int touch_in_child(const uint8_t *p)
 {
 	int status;

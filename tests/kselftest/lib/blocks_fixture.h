@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The pool channel of the in-kernel test module, and jobs that take its blocks. It
- * has few blocks. A job of two source segments pauses for ever, so that it keeps its
- * own blocks and those of all jobs behind it.
+ * The pool channel of the in-kernel test module, and jobs that take its blocks. The channel has
+ * few blocks. A job with two source segments pauses until it is stopped: it keeps its own
+ * blocks and those of all jobs behind it.
  */
 #ifndef FERRODMA_BLOCKS_FIXTURE_H
 #define FERRODMA_BLOCKS_FIXTURE_H
@@ -12,19 +12,19 @@
 #include "sleeper.h"
 #include "user_memory.h"
 
-/* Source segments, and what hardware does with such a job. */
+/* Numbers of source segments, by what the hardware does with such a job. */
 enum { WORKS = 1, HALTS = 2, FAULTS = 3, STICKS = 4 };
 
 #define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
 
-/* A channel whose memory is cut in places for jobs, each as long as a block. */
+/* A channel whose memory is cut into places for jobs; a place is as long as a block. */
 FIXTURE(blocks) {
 	struct channel c, other;
 	struct job job;
 	struct bound_device device;
 	long long total;
-	uint32_t most;	/* segments of a list */
+	uint32_t most;	/* the most segments of a list */
 };
 
 FIXTURE_SETUP(blocks)
@@ -40,7 +40,10 @@ FIXTURE_SETUP(blocks)
 	ASSERT_EQ(self->total, blocks_free("pooltest", 0));
 }
 
-/* Whatever a test has left when it ended, its end has brought back all blocks. */
+/*
+ * Checks that no block is left taken when the test has ended, and revives the channel if the
+ * test has killed or unbound it.
+ */
 FIXTURE_TEARDOWN_PARENT(blocks)
 {
 	struct channel again;
@@ -57,7 +60,7 @@ FIXTURE_TEARDOWN_PARENT(blocks)
 	EXPECT_EQ(blocks_in_all("pooltest", 0), blocks_free("pooltest", 0));
 }
 
-/* Fails the test unless this many blocks are taken. */
+/* Fails the test unless exactly @n_ blocks are taken. */
 #define EXPECT_TAKEN(n_)	EXPECT_EQ(self->total - (n_), blocks_free("pooltest", 0))
 
 /* Cuts the bytes of a block into @n segments, of which the last is the longest. */
@@ -70,7 +73,7 @@ static inline void cut(const struct channel *c, struct ferrodma_seg *list, uint3
 		job_add(c, list, nr, off, *nr + 1 < n ? piece : left);
 }
 
-/* A copy of place @at in the first half of memory to the same in the second. */
+/* Makes a copy from place @at in the first half of memory to place @at in the second. */
 static inline void job_at(struct job *j, const struct channel *c, uint32_t at, uint32_t nr_src,
 			  uint32_t nr_dst)
 {
@@ -82,7 +85,7 @@ static inline void job_at(struct job *j, const struct channel *c, uint32_t at, u
 	j->submit.timeout_ns = LONG_NS;
 }
 
-/* Queues one; its cookie, or 0. */
+/* Queues such a copy; returns its cookie, or 0. */
 static inline uint64_t queue_at(const struct channel *c, uint32_t at, uint32_t nr_src,
 				uint32_t nr_dst)
 {
@@ -92,7 +95,10 @@ static inline uint64_t queue_at(const struct channel *c, uint32_t at, uint32_t n
 	return job_submit(c, &j) ? 0 : j.submit.cookie;
 }
 
-/* Where memory is not as the jobs for places @first to before @end have left it, or -1. */
+/*
+ * Returns where memory differs from what the jobs for places @first up to @end must leave, or
+ * -1.
+ */
 static inline ssize_t places_differ(const struct channel *c, uint32_t first, uint32_t end)
 {
 	size_t len = c->info.block_size, half = c->size / 2;
@@ -105,8 +111,8 @@ static inline ssize_t places_differ(const struct channel *c, uint32_t first, uin
 }
 
 /*
- * Takes all blocks: with a job that pauses, and as many behind it as there is
- * room for. Returns how many jobs that are.
+ * Takes all blocks, with a job that pauses and as many behind it as there is room for. Returns
+ * the number of jobs.
  */
 static inline uint32_t take_all_blocks(const struct channel *c)
 {

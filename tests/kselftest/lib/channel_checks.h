@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What tests expect of a channel, in the harness's words: that a job runs, that
- * it is refused without a trace, that memory is as it was.
+ * What tests expect of a channel, as checks of the kselftest harness: that a job runs, that
+ * SUBMIT refuses it without side effects, that memory has not changed.
  */
 #ifndef FERRODMA_CHANNEL_CHECKS_H
 #define FERRODMA_CHANNEL_CHECKS_H
@@ -9,13 +9,13 @@
 #include "kselftest_harness.h"
 #include "ferrodma_test.h"
 
-/* For tests that name no other limit; in seconds, as the harness has it. */
+/* The time limit of tests that set no other, in seconds. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	patience(30)
 
 #define SEED	0x5eedULL
 
-/* How much of each end of memory holds the pattern; a test has a second. */
+/* Bytes at the start of memory that hold the pattern, and as many at the end if there is room. */
 #define WITNESS	(64UL << 10)
 
 static inline void make_pattern(const struct channel *c, uint64_t seed)
@@ -25,7 +25,7 @@ static inline void make_pattern(const struct channel *c, uint64_t seed)
 		pattern_fill(c->mem + c->size - WITNESS, WITNESS, ~seed);
 }
 
-/* Where memory is not as make_pattern() left it, or -1. */
+/* Returns where memory differs from what make_pattern() wrote, or -1. */
 static inline ssize_t pattern_lost(const struct channel *c, uint64_t seed)
 {
 	ssize_t at = pattern_differs(c->mem, c->size < WITNESS ? c->size : WITNESS, seed);
@@ -36,25 +36,25 @@ static inline ssize_t pattern_lost(const struct channel *c, uint64_t seed)
 	return at < 0 ? at : (ssize_t)(c->size - WITNESS) + at;
 }
 
-/* The smallest piece that a job of this channel can move. */
+/* Returns the number of bytes of which all lengths in a job are multiples. */
 static inline size_t unit(const struct channel *c)
 {
 	return c->info.alignment ?: 1;
 }
 
-/* What an address of a job of this channel is a multiple of. */
+/* Returns the number of which all addresses in a job are multiples. */
 static inline size_t address_unit(const struct channel *c)
 {
 	return c->info.address_alignment ?: 1;
 }
 
-/* The most segments to test with; lists of struct job hold no more. */
+/* Returns the most segments to test with: no more than the lists of struct job hold. */
 static inline uint32_t most_segments(const struct channel *c)
 {
 	return c->info.max_segments < JOB_SEGS ? c->info.max_segments : JOB_SEGS;
 }
 
-/* Fails the test unless the memory is as the fixture made it. */
+/* Fails the test unless memory holds what the fixture wrote. */
 static inline void expect_untouched(struct __test_metadata *_metadata,
 				    const struct channel *c)
 {
@@ -62,8 +62,8 @@ static inline void expect_untouched(struct __test_metadata *_metadata,
 }
 
 /*
- * Fails the test unless SUBMIT refuses the job with @error, waiting and queued,
- * without a trace: memory is as before, and there is no record.
+ * Fails the test unless SUBMIT refuses the job with @error, both waiting and queued, and
+ * without side effects: memory has not changed, and there is no record.
  */
 static inline void expect_refused(struct __test_metadata *_metadata,
 				  const struct channel *c, struct job *j, int error)
@@ -76,7 +76,7 @@ static inline void expect_refused(struct __test_metadata *_metadata,
 	expect_untouched(_metadata, c);
 }
 
-/* Fails the test unless the job runs to a good end. */
+/* Fails the test unless the job runs and succeeds. */
 static inline void expect_runs(struct __test_metadata *_metadata,
 			       const struct channel *c, struct job *j)
 {
@@ -111,7 +111,7 @@ static inline int set_nonblock(const struct channel *c)
 	return fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 }
 
-/* Fails the test unless the channel moves bytes, rightly. */
+/* Fails the test unless the channel runs a copy and all its bytes are right. */
 static inline void expect_works(struct __test_metadata *_metadata, const struct channel *c)
 {
 	struct job j;
@@ -122,7 +122,7 @@ static inline void expect_works(struct __test_metadata *_metadata, const struct 
 	EXPECT_EQ(-1, area_differs(c->mem, c->mem + c->size / 2, 64));
 }
 
-/* Returns whether INFO says that the channel is dead, or says nothing. */
+/* Returns whether INFO fails or says that the channel is dead. */
 static inline bool is_dead(const struct channel *c)
 {
 	struct ferrodma_info info;
@@ -130,12 +130,12 @@ static inline bool is_dead(const struct channel *c)
 	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
 }
 
-/* How a sleeping thread is seen from outside: set by the thread itself. */
+/* The ID of a thread that other threads watch; the thread itself sets it. */
 typedef _Atomic pid_t thread_id;
 
 /*
- * Whether the thread, or process, sleeps in a call before long; so that a test
- * can go on as soon as it does, however slow the machine is.
+ * Waits until the thread or process sleeps in a call; returns whether it does in time. With
+ * this a test goes on as soon as possible, however slow the machine is.
  */
 static inline bool wait_until_asleep(const thread_id *id)
 {
@@ -150,7 +150,10 @@ static inline bool wait_until_asleep(const thread_id *id)
 		f = *id ? fopen(path, "re") : NULL;
 		if (!f)
 			continue;
-		/* A moment's sleep on the way there is not it. */
+		/*
+		 * A thread that sleeps only for a moment, on its way to the call, does not
+		 * count.
+		 */
 		asleep = fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state == 'S' ?
 			 asleep + 1 : 0;
 		fclose(f);
@@ -158,7 +161,7 @@ static inline bool wait_until_asleep(const thread_id *id)
 	return asleep == 3;
 }
 
-/* Two pages, of which the second cannot be touched; NULL when out of memory. */
+/* Maps two pages, of which the second is not accessible; returns NULL on failure. */
 static inline uint8_t *page_before_a_hole(void)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

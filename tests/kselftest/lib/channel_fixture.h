@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The fixture of most tests: a freshly opened channel whose memory holds a
- * known pattern, once for each channel that the file names with ON_CHANNEL().
- * A function that the machine lacks altogether fails the test; only further
- * channels of a function may be missing, which is said.
+ * The fixture of most tests: a freshly opened channel whose memory holds a known pattern. The
+ * tests run once for each channel that the file names with ON_CHANNEL(). The test fails if the
+ * machine has no channel of the function at all; it is skipped, with a reason, if only a
+ * further channel of the function is missing.
  */
 #ifndef FERRODMA_CHANNEL_FIXTURE_H
 #define FERRODMA_CHANNEL_FIXTURE_H
@@ -63,7 +63,7 @@ FIXTURE_TEARDOWN(channel)
 	channel_close(&self->c);
 }
 
-/* For tests of what only a device with a buffer has. */
+/* Skips a test that needs the buffer of a coherent channel. */
 #define SKIP_WITHOUT_BUFFER() do {					\
 	if (self->c.info.function != FERRODMA_FUNCTION_COHERENT)	\
 		SKIP(return, "the function has no buffer");		\

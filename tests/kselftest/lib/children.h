@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * How the children of a test end.
- */
+/* Checks of how the children of a test end. */
 #ifndef FERRODMA_CHILDREN_H
 #define FERRODMA_CHILDREN_H
 

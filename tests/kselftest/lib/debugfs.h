@@ -11,12 +11,12 @@
 
 #define DEBUGFS	"/sys/kernel/debug"
 
-/* The directory of the channel, named after its device. */
+/* Finds the debugfs directory of the channel, which has the name of its device. */
 static inline bool state_directory(char *path, size_t size, const char *function, int number)
 {
 	struct bound_device b;
 
-	/* Already mounted is as good. */
+	/* This fails if debugfs is mounted already, which is fine. */
 	mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
 	if (bound_device_find(&b, function, number))
 		return false;
@@ -24,7 +24,7 @@ static inline bool state_directory(char *path, size_t size, const char *function
 	return !access(path, F_OK);
 }
 
-/* The number in a counter's file, or -1. */
+/* Returns the number in the file of a counter, or -1. */
 static inline long long counter(const char *directory, const char *name)
 {
 	char path[PATH_MAX + 16], text[64] = "";
@@ -40,7 +40,7 @@ static inline long long counter(const char *directory, const char *name)
 	return value;
 }
 
-/* How many blocks of a pool channel nobody has, or -1. */
+/* Returns the number of free blocks of a pool channel, or -1. */
 static inline long long blocks_free(const char *function, int number)
 {
 	char directory[PATH_MAX];
@@ -49,7 +49,7 @@ static inline long long blocks_free(const char *function, int number)
 	       counter(directory, "blocks_free") : -1;
 }
 
-/* How many there are, or -1. */
+/* Returns the number of all blocks of a pool channel, or -1. */
 static inline long long blocks_in_all(const char *function, int number)
 {
 	char directory[PATH_MAX];

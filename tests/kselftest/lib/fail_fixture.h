@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every allocation fails once. The kernel is told to fail the n-th one of a call,
- * for n = 1, 2, ... until the call makes no n-th allocation: each time the call must
- * succeed all the same, or return an error that is documented, leave memory as it
- * was and nothing behind, and the channel must go on working.
+ * Calls in which an allocation fails. The kernel is told to fail the n-th allocation of a call,
+ * for n = 1, 2, ... until the call makes no n-th allocation. Each time the call must either
+ * succeed or return a documented error and leave memory and the channel as they were. The
+ * channel must go on working.
  *
  * Documentation/fault-injection/fault-injection.rst, "/proc/self/fail-nth".
  */
@@ -18,10 +18,10 @@
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 
-/* More allocations than any of the calls makes. */
+/* A number of allocations that no call reaches. */
 #define MOST		5000
 
-/* The longest of these loops: a few hundred times to unbind and bind. */
+/* The time limit of a test: the longest unbinds and binds a few hundred times. */
 #define LONG_TIME	1200
 
 FIXTURE(fail) {
@@ -31,12 +31,12 @@ FIXTURE(fail) {
 	struct job job;
 	struct bound_device device;
 	int nth;
-	/* Copies from and to programs fail too. */
+	/* Set if copies from and to user space fail too. */
 	bool copies;
 	long pins;
 	long long blocks;
 	uint8_t *before, *after;
-	/* What became of the calls. */
+	/* Numbers of calls in which an allocation failed, by how they ended. */
 	int survived, refused;
 };
 
@@ -70,8 +70,8 @@ static inline bool set_knob(const char *fault, const char *knob, const char *val
 }
 
 /*
- * By default allocations that may sleep do not fail. Nothing fails but for tasks
- * that ask for it, so this may stay. Without a word: each would be a stack trace.
+ * Lets allocations that may sleep fail as well, which they do not by default. Only tasks that
+ * ask for it see failures, so this needs no undoing. Turns off the stack trace of each failure.
  */
 static inline bool let_all_fail(bool *copies)
 {
@@ -85,7 +85,10 @@ static inline bool let_all_fail(bool *copies)
 	       set_knob("fail_page_alloc", "verbose", "0");
 }
 
-/* Where the function called @name is in the kernel; if that is null, the first behind @after. */
+/*
+ * Returns the address of the kernel function @name; if that is NULL, of the first function
+ * behind the address @after.
+ */
 static inline unsigned long address_of(const char *name, unsigned long after)
 {
 	unsigned long address, found = 0;
@@ -100,7 +103,7 @@ static inline unsigned long address_of(const char *name, unsigned long after)
 	return found;
 }
 
-/* DMA_API_DEBUG turns itself off where it has no memory for what it remembers. */
+/* Excludes the allocations of DMA_API_DEBUG, which turns itself off if one of them fails. */
 static inline bool let_dma_debug_be(void)
 {
 	unsigned long start = address_of("add_dma_entry", 0);
@@ -118,12 +121,12 @@ static inline void arm(int nth, int n)
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", n);
 
-	/* To take it back is a copy from the program, which may be the one that fails. */
+	/* Disarming is itself a copy from user space, which may be the one that fails. */
 	while (pwrite(nth, text, len, 0) != len)
 		;
 }
 
-/* Ends it; whether something was made to fail. */
+/* Disarms the failure; returns whether an allocation has failed. */
 static inline bool has_failed(int nth)
 {
 	char text[16] = "";
@@ -141,7 +144,7 @@ static inline long long blocks_now(const FIXTURE_DATA(fail) *self)
 	return counter(path, "blocks_free");
 }
 
-/* Whether a call may end like this because of a failed allocation, or copy. */
+/* Returns whether a call may return this because an allocation or a copy has failed. */
 static inline bool is_clean(const FIXTURE_DATA(fail) *self, int ret)
 {
 	return !ret || ret == -ENOMEM || (ret == -EFAULT && self->copies);
@@ -164,7 +167,7 @@ FIXTURE_SETUP(fail)
 	self->blocks = blocks_now(self);
 }
 
-/* When the test has ended nothing is left of it, whatever became of it. */
+/* Checks that the test has left no page pinned, and binds the device again if it is unbound. */
 FIXTURE_TEARDOWN_PARENT(fail)
 {
 	if (self->device.device[0] && bound_device_number(&self->device, variant->function) < 0)
@@ -174,7 +177,7 @@ FIXTURE_TEARDOWN_PARENT(fail)
 	       self->survived + self->refused, self->survived, self->refused);
 }
 
-/* Opens a new file: its first job makes all allocations that there are. */
+/* Opens the channel anew: the first job of a file makes all allocations that there are. */
 static inline bool open_afresh(FIXTURE_DATA(fail) *self)
 {
 	channel_close(&self->c);
@@ -182,8 +185,8 @@ static inline bool open_afresh(FIXTURE_DATA(fail) *self)
 }
 
 /*
- * A job of several segments, cut differently on the two sides, from the first
- * quarter of memory to the third; what it must do is known.
+ * Makes a job whose two lists are cut differently, from the first quarter of memory to the
+ * third, and computes what memory must hold before and after it.
  */
 static inline void make_job(FIXTURE_DATA(fail) *self, uint64_t seed)
 {
@@ -205,7 +208,7 @@ static inline void make_job(FIXTURE_DATA(fail) *self, uint64_t seed)
 		job_add(c, j->src, &j->submit.nr_src, from, piece);
 		memcpy(self->after + 2 * quarter + i * piece, c->mem + from, piece);
 	}
-	/* The other way about: half a piece more at one end, and less at the other. */
+	/* Shift half a piece from the second segment to the first. */
 	for (uint32_t i = 0; i < n; i++)
 		job_add(c, j->dst, &j->submit.nr_dst, 2 * quarter + i * piece, piece);
 	if (n > 1 && !c->info.block_size) {
@@ -216,14 +219,17 @@ static inline void make_job(FIXTURE_DATA(fail) *self, uint64_t seed)
 	j->submit.timeout_ns = 10 * NSEC_PER_SEC;
 }
 
-/* Fails the test unless the job just now did all, or nothing. */
+/*
+ * Fails the test unless the last job has changed exactly what it should: all of it if @done,
+ * else nothing.
+ */
 static inline void expect_done(struct __test_metadata *_metadata,
 			       FIXTURE_DATA(fail) *self, bool done)
 {
 	EXPECT_EQ(-1, area_differs(self->c.mem, done ? self->after : self->before, self->c.size));
 }
 
-/* Fails the test unless nothing is left behind, and the next job runs. */
+/* Fails the test unless no page is pinned, no block is taken, and the next job runs. */
 static inline void expect_goes_on(struct __test_metadata *_metadata,
 				  FIXTURE_DATA(fail) *self, int n)
 {
@@ -236,8 +242,8 @@ static inline void expect_goes_on(struct __test_metadata *_metadata,
 }
 
 /*
- * Checks and counts what became of the @n-th call, of which an allocation has @failed.
- * Returns whether another call has a further allocation to fail.
+ * Checks and counts the result of the @n-th call, in which an allocation has @failed. Returns
+ * whether a further call would have another allocation to fail.
  */
 static inline bool another(struct __test_metadata *_metadata, FIXTURE_DATA(fail) *self,
 			   int n, int ret, bool failed)
@@ -252,7 +258,7 @@ static inline bool another(struct __test_metadata *_metadata, FIXTURE_DATA(fail)
 	return failed && n < MOST && __test_passed(_metadata);
 }
 
-/* Runs all tests of a program, where the kernel can make allocations fail. */
+/* Runs all tests of a program, or skips them if the kernel has no fault injection. */
 static inline int run_fail_tests(int argc, char **argv)
 {
 	bool copies;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of ferrodma share: a channel with memory that its jobs can
- * name, calls that return 0 or a negative errno, and patterns whose every byte
- * is known from a seed and a position.
+ * What the tests of ferrodma share: a channel with memory for its jobs, calls that return 0 or
+ * a negative errno, and patterns whose every byte follows from a seed and a position.
  *
- * Nothing here knows an engine or a board. What differs between the functions
- * of the drivers (what an address is, how long a segment may be) is asked
- * through INFO and hidden in struct channel and the job_*() calls.
+ * Nothing here knows an engine or a board. INFO tells how the functions of the drivers differ
+ * (what an address is, how long a segment may be); struct channel and the job_*() calls hide
+ * the differences from the tests.
  */
 #ifndef FERRODMA_TEST_H
 #define FERRODMA_TEST_H
@@ -32,13 +31,13 @@
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 
-/* No test waits longer than this for what should be there at once. */
+/* The longest time that a test waits for what should happen at once. */
 #define SOON_MS		5000
 
-/* Most segments of the jobs that the job_*() calls make. */
+/* The most segments in a list of the jobs that the job_*() calls make. */
 #define JOB_SEGS	256
 
-/* An address that no program has mapped, and one of the kernel's half. */
+/* An address that no program has mapped, and one in the kernel's half. */
 #define UNMAPPED_ADDR	0x1000ULL
 #define KERNEL_ADDR	0xffff800000000000ULL
 
@@ -80,7 +79,7 @@ static inline uint64_t now_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* A positive number of the environment; @standard if it is not there. */
+/* Returns a positive number from the environment, or @standard if there is none. */
 static inline int env_number(const char *name, int standard)
 {
 	const char *text = getenv(name);
@@ -90,8 +89,8 @@ static inline int env_number(const char *name, int standard)
 }
 
 /*
- * How many of @count things to do, for tests that do so many of them to meet what is
- * rare: FERRODMA_EFFORT is a percentage.
+ * Returns how often to do what a test does @count times to meet rare cases: FERRODMA_EFFORT
+ * percent of that.
  */
 static inline int effort(int count)
 {
@@ -101,7 +100,7 @@ static inline int effort(int count)
 }
 
 /*
- * How long to wait for what takes no more than @time on a machine of usual speed:
+ * Returns how long to wait for what takes at most @time on a machine of usual speed:
  * FERRODMA_SLOWNESS times as long.
  */
 static inline int patience(int time)
@@ -117,7 +116,7 @@ static inline void sleep_ms(unsigned int ms)
 		;
 }
 
-/* Patterns: splitmix64 of the position, so any part can be made or checked. */
+/* Patterns: splitmix64 of the position, so that any part can be made or checked alone. */
 
 static inline uint64_t pattern_word(uint64_t seed, uint64_t index)
 {
@@ -128,7 +127,7 @@ static inline uint64_t pattern_word(uint64_t seed, uint64_t index)
 	return z ^ (z >> 31);
 }
 
-/* The next number of a reproducible sequence, below @limit. */
+/* Returns the next number of a reproducible sequence, below @limit. */
 static inline uint64_t random_below(uint64_t *state, uint64_t limit)
 {
 	return pattern_word(0, (*state)++) % limit;
@@ -144,7 +143,7 @@ static inline void pattern_fill(uint8_t *p, size_t len, uint64_t seed)
 	}
 }
 
-/* Where @p first differs from the pattern, or -1. */
+/* Returns where @p first differs from the pattern, or -1. */
 static inline ssize_t pattern_differs(const uint8_t *p, size_t len, uint64_t seed)
 {
 	uint64_t word;
@@ -162,7 +161,7 @@ static inline ssize_t pattern_differs(const uint8_t *p, size_t len, uint64_t see
 	return -1;
 }
 
-/* Where two areas first differ, or -1. */
+/* Returns where two areas first differ, or -1. */
 static inline ssize_t area_differs(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	if (!memcmp(a, b, len))
@@ -173,7 +172,7 @@ static inline ssize_t area_differs(const uint8_t *a, const uint8_t *b, size_t le
 	return -1;
 }
 
-/* Where an area first holds another byte than @value, or -1. */
+/* Returns where an area first holds another byte than @value, or -1. */
 static inline ssize_t value_differs(const uint8_t *p, size_t len, uint8_t value)
 {
 	for (size_t i = 0; i < len; i++)
@@ -184,7 +183,7 @@ static inline ssize_t value_differs(const uint8_t *p, size_t len, uint8_t value)
 
 /* Channels */
 
-/* A time limit of @ns, or the longest that the channel takes. */
+/* Returns @ns, but at most the longest time limit that the channel takes. */
 static inline uint64_t limit_within(const struct channel *c, uint64_t ns)
 {
 	return ns < c->info.max_timeout_ns ? ns : c->info.max_timeout_ns;
@@ -206,7 +205,7 @@ static inline int channel_info(int fd, struct ferrodma_info *info)
 	return fdma_ioctl(fd, FERRODMA_IOC_INFO, info);
 }
 
-/* Opens for reading and writing, with @flags, and finds memory for the jobs. */
+/* Opens a channel for reading and writing, with @flags, and finds memory for its jobs. */
 static inline int channel_open(struct channel *c, const char *function, int number,
 			       int flags)
 {
@@ -224,7 +223,7 @@ static inline int channel_open(struct channel *c, const char *function, int numb
 		c->mem = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      c->fd, 0);
 	} else {
-		/* Either half of it fits a job, whose every segment may be short. */
+		/* Each half has room for a job, even if its segments must be short. */
 		c->size = 64 << 10;
 		if (c->info.block_size && c->size / 2 > c->info.max_job_bytes)
 			c->size = 2 * c->info.max_job_bytes;
@@ -253,7 +252,7 @@ static inline void channel_close(struct channel *c)
 
 /* Jobs */
 
-/* Describes @len bytes at @off; returns how many segments that takes. */
+/* Makes a list of @len bytes at @off; returns its number of segments. */
 static inline uint32_t job_list(const struct channel *c, struct ferrodma_seg *seg,
 				uint64_t off, uint64_t len)
 {
@@ -319,7 +318,7 @@ static inline int job_run(const struct channel *c, struct job *j)
 	return ret ?: j->submit.completion.status;
 }
 
-/* WAIT for one cookie; @timeout_ns as in the call, 0 for no limit. */
+/* Waits for the job with this cookie and takes its record; 0 means no time limit. */
 static inline int take_within(const struct channel *c, uint64_t cookie,
 			      uint64_t timeout_ns, struct ferrodma_completion *record)
 {
@@ -346,7 +345,7 @@ static inline int job_cancel(const struct channel *c, uint64_t cookie)
 	return fdma_ioctl(c->fd, FERRODMA_IOC_CANCEL, &arg);
 }
 
-/* read() of up to @n records; returns how many, or a negative errno. */
+/* Reads up to @n records; returns their number, or a negative errno. */
 static inline int read_records(const struct channel *c,
 			       struct ferrodma_completion *record, int n)
 {
@@ -357,7 +356,7 @@ static inline int read_records(const struct channel *c,
 	return ret % sizeof(*record) ? -EBADMSG : (int)(ret / sizeof(*record));
 }
 
-/* What poll() says of @events within @ms. */
+/* Polls for @events for up to @ms; returns what poll() reports. */
 static inline int poll_events(const struct channel *c, short events, int ms)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
@@ -375,15 +374,15 @@ static inline bool wait_record(const struct channel *c)
 	return poll_events(c, POLLIN, SOON_MS) & POLLIN;
 }
 
-/*
- * A signal every @ms until ms is 0. It comes again and again, because the
- * first may come before the call that it is meant to interrupt.
- */
 static inline void alarm_handler(int sig)
 {
 	(void)sig;
 }
 
+/*
+ * Sends this program a signal every @ms, until it is called with 0. One signal is not enough: it
+ * may come before the call that it is meant to interrupt.
+ */
 static inline void alarm_every(unsigned int ms)
 {
 	struct sigaction sa = { .sa_handler = alarm_handler };
@@ -396,9 +395,9 @@ static inline void alarm_every(unsigned int ms)
 }
 
 /*
- * Keeps this thread on the CPU that interrupts come to, as far as that can be had.
- * For tests of many jobs: on an emulator, waking another CPU takes as long as the
- * host is busy, and so one of the workers wanders and does a small part of them.
+ * Keeps this thread on the CPU that takes the interrupts, if possible. For tests of many jobs:
+ * on an emulator, waking another CPU can take long when the host is busy. Therefore only one
+ * worker runs on other CPUs too, and does a small part of the jobs.
  */
 static inline void stay_on_first_cpu(void)
 {

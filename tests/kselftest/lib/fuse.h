@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A file whose pages come from this program, through FUSE, when the test says so.
- */
+/* A file whose pages this program serves through FUSE, at the moment that the test chooses. */
 #ifndef FERRODMA_FUSE_H
 #define FERRODMA_FUSE_H
 
@@ -21,7 +19,7 @@
 #define SLOW_FILE	"/tmp/ferrodma-slow"
 
 struct slow_file {
-	/* The file, and the server's end. */
+	/* The file, and the descriptor of its server. */
 	int fd, server;
 	size_t size;
 	/* What is read: @size bytes, or where there is none an error. */
@@ -32,7 +30,7 @@ struct slow_file {
 	char request[FUSE_MIN_READ_BUFFER + 4096];
 };
 
-/* Sends the answer to @in: @error, or @len bytes at @data. */
+/* Answers the request @in with @error, or with @len bytes at @data. */
 static inline void slow_answer(struct slow_file *f, const struct fuse_in_header *in, int error,
 			       const void *data, size_t len)
 {
@@ -98,8 +96,8 @@ static inline void *slow_serve(void *arg)
 }
 
 /*
- * Serves a file of @size bytes that are @data, or that cannot be read if it is
- * NULL. An error leaves nothing.
+ * Opens a file of @size bytes whose contents are @data; reading it fails if @data is NULL.
+ * Leaves nothing behind on failure.
  */
 static inline int slow_file_open(struct slow_file *f, const uint8_t *data, size_t size)
 {
@@ -115,7 +113,7 @@ static inline int slow_file_open(struct slow_file *f, const uint8_t *data, size_
 	f->server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (f->server < 0)
 		return -errno;
-	/* The root of this file system is a file, and so is what it is mounted on. */
+	/* The root of the file system is a file, and is mounted on a file. */
 	snprintf(options, sizeof(options), "fd=%d,rootmode=100000,user_id=%d,group_id=%d",
 		 f->server, getuid(), getgid());
 	place = open(SLOW_FILE, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
@@ -128,7 +126,7 @@ static inline int slow_file_open(struct slow_file *f, const uint8_t *data, size_
 	if (ret)
 		goto unmount;
 	f->fd = open(SLOW_FILE, O_RDONLY | O_CLOEXEC);
-	/* Only now the kernel asks how long it is. */
+	/* The kernel asks for the size of the file only now. */
 	if (f->fd >= 0 && !fstat(f->fd, &st) && st.st_size == size)
 		return 0;
 	ret = -EIO;
@@ -144,18 +142,18 @@ close:
 	return ret;
 }
 
-/* Nothing may be mapped of it any more. */
+/* Closes the file, of which nothing may be mapped any more. */
 static inline void slow_file_close(struct slow_file *f)
 {
 	close(f->fd);
 	umount2(SLOW_FILE, MNT_DETACH);
-	/* Without a file system, the server has nothing more to read. */
+	/* The server ends when the file system is unmounted. */
 	pthread_join(f->thread, NULL);
 	close(f->server);
 	unlink(SLOW_FILE);
 }
 
-/* Whether the file is read, before long. */
+/* Waits until the kernel reads the file; returns whether it does in time. */
 static inline bool slow_file_wait(struct slow_file *f)
 {
 	struct timespec end;
@@ -165,7 +163,7 @@ static inline bool slow_file_wait(struct slow_file *f)
 	return !sem_timedwait(&f->asked, &end);
 }
 
-/* Lets @n reads have their answers. */
+/* Answers @n reads. */
 static inline void slow_file_go(struct slow_file *f, int n)
 {
 	while (n--)

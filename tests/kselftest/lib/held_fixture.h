@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sg channel of the in-kernel test module, where a job with two source
- * segments pauses until it is cancelled: what is queued behind it waits for as
- * long as a test likes. sg_held.sh and sg_memlock.sh load the module.
+ * The sg channel of the in-kernel test module, on which a job with two source segments pauses
+ * until it is cancelled. Jobs that are queued behind it wait for as long as a test likes.
+ * sg_held.sh and sg_memlock.sh load the module.
  */
 #ifndef FERRODMA_HELD_FIXTURE_H
 #define FERRODMA_HELD_FIXTURE_H
@@ -16,25 +16,25 @@
 #define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 
 /*
- * Pages of the jobs that wait. They are pieces of several pages or of one: with
- * the short spans of this channel neither is taken for a job that goes wrong.
+ * Pages of the jobs that wait. A job is one segment or several; since the spans of this channel
+ * are short, the engine sees neither kind as a job that is to pause.
  */
 #define PAGES	3
 
 static struct ferrodma_completion record;
 
 FIXTURE(held) {
-	/* The file whose job pauses, and the one with the jobs behind it. */
+	/* The file whose job pauses, and the file with the jobs behind it. */
 	struct channel blocker, c;
 	struct bound_device device;
 	struct job job;
 	uint8_t *src, *dst;
 	size_t len;
-	/* Pinned before all, and charged with the paused job in place. */
+	/* Pages that were pinned before the test, and kilobytes charged for the paused job. */
 	long held, kb;
 };
 
-/* Queues a copy that pauses: of two pieces that cannot be joined; its cookie, or 0. */
+/* Queues a copy that pauses, from two pieces that cannot be joined; returns its cookie, or 0. */
 static inline uint64_t queue_pause(const struct channel *c, uint64_t limit_ns)
 {
 	struct job j;
@@ -66,14 +66,14 @@ FIXTURE_SETUP(held)
 	ASSERT_LT(0, self->kb);
 }
 
-/* Whatever became of the test, the next finds the device bound. */
+/* Binds the device again if the test has left it unbound. */
 FIXTURE_TEARDOWN_PARENT(held)
 {
 	if (bound_device_number(&self->device, FUNCTION) < 0)
 		EXPECT_EQ(0, device_bind(&self->device));
 }
 
-/* Queues a copy behind the paused job. */
+/* Queues a copy behind the paused job; returns its cookie, or 0. */
 static inline uint64_t queue_copy(const struct channel *c, void *to, const void *from, size_t len)
 {
 	struct job j;
@@ -82,7 +82,7 @@ static inline uint64_t queue_copy(const struct channel *c, void *to, const void 
 	return job_submit(c, &j) ? 0 : j.submit.cookie;
 }
 
-/* Ends the paused job; when its record is there, its memory is its program's again. */
+/* Ends the paused job and takes its record, after which its memory is the program's again. */
 static inline void end_pause(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	ASSERT_EQ(0, job_cancel(&self->blocker, 1));

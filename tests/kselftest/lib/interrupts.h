@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Which interrupt is whose, as /proc/interrupts tells.
- */
+/* The interrupts of the drivers, as /proc/interrupts shows them. */
 #ifndef FERRODMA_INTERRUPTS_H
 #define FERRODMA_INTERRUPTS_H
 
@@ -9,10 +7,10 @@
 
 #include "channel_checks.h"
 
-/* Interrupts have lower numbers. */
+/* A bound of the numbers of interrupts. */
 #define MOST_IRQS	4096
 
-/* How often each interrupt of the drivers has come, on all CPUs. */
+/* Counts the interrupts of the drivers on all CPUs, by number. */
 static inline void count_interrupts(unsigned long count[MOST_IRQS])
 {
 	char line[1024], *at, *end;
@@ -34,8 +32,8 @@ static inline void count_interrupts(unsigned long count[MOST_IRQS])
 }
 
 /*
- * How often the interrupts of the channel called @name have come, on all CPUs;
- * or -1 if no interrupt is its. Of a line that is shared, each device is named.
+ * Returns how many interrupts of the channel @name have come on all CPUs, or -1 if it has none.
+ * A shared line shows the names of all its devices.
  */
 static inline long interrupts_named(const char *name)
 {
@@ -47,7 +45,7 @@ static inline long interrupts_named(const char *name)
 	while (f && fgets(line, sizeof(line), f)) {
 		char *at = strchr(line, ':'), *found = strstr(line, name);
 
-		/* Not one whose name only begins so. */
+		/* Skip longer names that begin with this one. */
 		while (found && isalnum(found[len]))
 			found = strstr(found + len, name);
 		if (!at++ || !found)
@@ -63,7 +61,7 @@ static inline long interrupts_named(const char *name)
 	return count;
 }
 
-/* The number of the channel's interrupt: that which its jobs bring about; or -1. */
+/* Returns the number of the interrupt that jobs on the channel raise, or -1. */
 static inline int interrupt_of(const struct channel *c)
 {
 	static unsigned long before[MOST_IRQS], after[MOST_IRQS];

@@ -21,9 +21,9 @@ static inline void on_bus_error(int sig)
 }
 
 /*
- * Runs jobs on whatever device bears the name, in one half of its memory, until
- * told to stop. The device may go at any moment, and then says so; what a job
- * that succeeded has written must be right.
+ * Runs jobs on the device that has this name at the time, in one half of its memory, until
+ * @stop is set. The device may go at any moment, and calls then return ENODEV; a job that
+ * succeeds must have written the right bytes.
  */
 static inline int run_load(const char *function, int number, int part, const atomic_int *stop,
 			   atomic_int *moved)
@@ -46,7 +46,7 @@ static inline int run_load(const char *function, int number, int part, const ato
 		off = part * 2 * len;
 		pattern_fill(c.mem + off, len, now_ns() / 64);
 		job_copy(&j, &c, off, off + len, len);
-		/* Hardware may be slow, and the machine busy with others. */
+		/* The hardware may be slow and the machine busy. */
 		j.submit.timeout_ns = 10 * NSEC_PER_SEC;
 		ret = job_run(&c, &j);
 		if (ret == -ENODEV) {
@@ -60,7 +60,7 @@ static inline int run_load(const char *function, int number, int part, const ato
 	return 0;
 }
 
-/* Two processes that run jobs, and how many have gone well. */
+/* Two processes that run jobs, and their numbers of successful jobs. */
 struct load {
 	atomic_int stop, moved[2];
 	pid_t pid[2];
@@ -84,7 +84,7 @@ static inline struct load *start_load(struct __test_metadata *_metadata, const c
 	return l;
 }
 
-/* Ends both, and fails the test if a job of theirs has gone wrong. */
+/* Ends both processes, and fails the test if one of their jobs has gone wrong. */
 static inline void stop_load(struct __test_metadata *_metadata, struct load *l)
 {
 	l->stop = 1;
@@ -92,7 +92,7 @@ static inline void stop_load(struct __test_metadata *_metadata, struct load *l)
 		expect_child_ends(_metadata, l->pid[i]);
 }
 
-/* Opens files and fills their queues. */
+/* Opens @n files and fills their queues. */
 static inline void open_full(struct __test_metadata *_metadata, struct channel *files, int n,
 			     const char *function, int number)
 {
@@ -103,8 +103,8 @@ static inline void open_full(struct __test_metadata *_metadata, struct channel *
 }
 
 /*
- * Closes files that open_full() has opened and whose device has gone since. Fails the
- * test unless every job has left a record, of its own end or of that of the device.
+ * Closes files that open_full() has opened and whose device is gone. Fails the test unless each
+ * job has left a record that says success or ENODEV.
  */
 static inline void close_without_device(struct __test_metadata *_metadata, struct channel *files,
 					int n)

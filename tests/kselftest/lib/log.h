@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the kernel's log has been told since a certain moment.
- */
+/* Lines that the kernel logs from a certain moment on. */
 #ifndef FERRODMA_LOG_H
 #define FERRODMA_LOG_H
 
 #include "ferrodma_test.h"
 
-/* The log from now on, or a negative errno. */
+/* Opens the log at its end; returns a negative errno on failure. */
 static inline int log_open(void)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -17,14 +15,14 @@ static inline int log_open(void)
 	return log;
 }
 
-/* How many lines since the last call name @device and say @what. */
+/* Counts the new lines that contain @device and @what. */
 static inline int log_count(int log, const char *device, const char *what)
 {
 	char line[1024];
 	int lines = 0;
 	ssize_t n;
 
-	/* Lines that were overwritten before they were read are an error of one read. */
+	/* If lines were overwritten before they were read, one read fails with EPIPE. */
 	while ((n = read(log, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
 		if (n < 0)
 			continue;
@@ -34,7 +32,10 @@ static inline int log_count(int log, const char *device, const char *what)
 	return lines;
 }
 
-/* The same; waits until there is one, and then for a second that should not be. */
+/*
+ * Counts as log_count() does, but waits until there is a line, and then one more second for
+ * lines that should not be there.
+ */
 static inline int log_wait(int log, const char *device, const char *what)
 {
 	int lines = 0;

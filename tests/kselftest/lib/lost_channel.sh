@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Runs a test program on a channel whose interrupt number in the device tree is
-# wrong. Such a channel fails its probe-time proof, so the driver is loaded
-# without the proof here; the channel that only then appears is the one. Nor may it
-# poll for what the interrupt should tell. A coherent one is there from the start,
-# others come with an overlay. Read by the scripts of the tests.
+# Runs a test program on a channel whose interrupt number in the device tree is wrong. Such a
+# channel fails its self-test, so that the driver is loaded without self-test here; the channel
+# that appears only then is the one to test. The driver is also told not to poll. A coherent channel
+# of this kind is in the device tree, the others come with an overlay. The scripts of the tests
+# source this file.
+#
+# One function at a time: a coherent channel of this kind listens to the interrupt line that the
+# hardware of the others raises.
 
 modules=${FERRODMA_MODULES:-/lib/modules/ferrodma}
 overlays=/proc/device-tree/ferrodma-overlays
@@ -16,7 +19,7 @@ fail()
 	exit 1
 }
 
-# All nodes of the function, each between spaces.
+# Prints all nodes of the function, each between spaces.
 channels()
 {
 	printf ' '
@@ -26,7 +29,7 @@ channels()
 	return 0
 }
 
-# Devices that the driver would take, and has not.
+# Prints the devices that match the driver and are not bound.
 unbound()
 {
 	grep -l "^OF_COMPATIBLE_.*=ferrodma,.*-$function\$" /sys/bus/platform/devices/*/uevent |
@@ -36,12 +39,13 @@ unbound()
 		done
 }
 
+# load [<parameter>...]: loads the driver again.
 load()
 {
 	rmmod "$driver" && insmod "$modules/$driver.ko" "$@"
 }
 
-# Name of the first channel that is not among the given ones.
+# find_lost <nodes>: prints the first channel that is not among these.
 find_lost()
 {
 	for channel in $(channels); do
@@ -55,7 +59,7 @@ find_lost()
 	done
 }
 
-# Whatever has come, leave the driver as it was found.
+# Loads the driver as it was before, even if a test or a step has failed.
 restore()
 {
 	trap - EXIT
@@ -63,7 +67,8 @@ restore()
 	load
 }
 
-# run_on_lost_channel <function> <command>...
+# run_on_lost_channel <function> <command>...: runs the command with the name of such a channel in
+# FERRODMA_LOST.
 run_on_lost_channel()
 {
 	function=$1
@@ -73,8 +78,9 @@ run_on_lost_channel()
 	[ "$before" != " " ] || fail "no /dev/ferrodma-$function device: is $driver loaded?"
 	if [ "$function" != coherent ] && [ -e $overlays/lost ]; then
 		trap restore EXIT
-		insmod "$modules/ferrodma_overlay_test.ko" name=lost || fail "cannot apply the overlay"
-		[ -n "$(unbound)" ] || fail "the channel that the overlay brings does not lose interrupts"
+		insmod "$modules/ferrodma_overlay_test.ko" name=lost ||
+			fail "cannot apply the overlay"
+		[ -n "$(unbound)" ] || fail "the channel of the overlay does not lose interrupts"
 	fi
 	if [ -z "$(unbound)" ]; then
 		echo "# this machine has no channel that loses interrupts"

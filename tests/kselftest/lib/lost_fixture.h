@@ -10,11 +10,11 @@
 #include "channel_checks.h"
 #include "bind.h"
 
-/* Time limits of jobs: one that is to pass, and one that never should. */
+/* Time limits of jobs: one that passes during a test, and one that never should. */
 #define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
 #define LONG_NS		(20 * NSEC_PER_SEC)
 
-/* What a loaded machine may add to a time limit. */
+/* Time by which a busy machine may exceed a time limit. */
 #define SLACK_NS	(patience(2) * NSEC_PER_SEC)
 
 FIXTURE(lost) {
@@ -35,7 +35,7 @@ FIXTURE_SETUP(lost)
 	ASSERT_EQ(0, bound_device_find(&self->device, self->function, self->number));
 	ret = channel_open(&self->c, self->function, self->number, 0);
 	if (ret == -EIO || (!ret && is_dead(&self->c))) {
-		/* The test before has killed it, which it may; start afresh. */
+		/* The previous test may have killed the channel. Start afresh. */
 		channel_close(&self->c);
 		ASSERT_EQ(0, device_unbind(&self->device));
 		ASSERT_EQ(0, device_bind(&self->device));
@@ -51,13 +51,13 @@ FIXTURE_TEARDOWN_PARENT(lost)
 		EXPECT_EQ(0, device_bind(&self->device));
 }
 
-/* A channel may die of a lost interrupt, if it says so; then no more is asked. */
+/* Ends a test early if the channel has died of the lost interrupt, which it may. */
 #define RETURN_IF_DEAD() do {					\
 	if (is_dead(&self->c))					\
 		SKIP(return, "the channel says that it is dead");	\
 } while (0)
 
-/* Queues a copy of one unit that is to stay in flight; the cookie, or 0. */
+/* Queues a copy of one unit that stays in flight; returns its cookie, or 0. */
 static inline uint64_t queue_job(const struct channel *c, uint64_t limit_ns)
 {
 	struct job j;

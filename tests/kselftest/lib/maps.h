@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What /proc/self/maps says of an area of memory.
- */
+/* Areas of this program's memory, as /proc/self/maps shows them. */
 #ifndef FERRODMA_MAPS_H
 #define FERRODMA_MAPS_H
 

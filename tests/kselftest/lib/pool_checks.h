@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the messages of a pool channel share: the ways to take a record, and
- * that no job keeps a block.
+ * What the tests of the messages of a pool channel share: the ways to take a record, and the
+ * check that all blocks are free.
  */
 #ifndef FERRODMA_POOL_CHECKS_H
 #define FERRODMA_POOL_CHECKS_H
@@ -17,7 +17,7 @@ static inline size_t block(const struct channel *c)
 	return c->info.block_size;
 }
 
-/* Fails the test unless no job has any block. */
+/* Fails the test unless all blocks are free. */
 static inline void expect_all_back(struct __test_metadata *_metadata, const struct channel *c)
 {
 	long long total = blocks_in_all("pool", 0);
@@ -26,7 +26,10 @@ static inline void expect_all_back(struct __test_metadata *_metadata, const stru
 	EXPECT_EQ(total, blocks_free("pool", 0));
 }
 
-/* As expect_refused(), and no block is taken for it, not even for a while. */
+/*
+ * Checks as expect_refused() does, and also that no job was counted and that all blocks are
+ * free.
+ */
 static inline void expect_not_sent(struct __test_metadata *_metadata, const struct channel *c,
 				   struct job *j, int error)
 {
@@ -40,10 +43,10 @@ static inline void expect_not_sent(struct __test_metadata *_metadata, const stru
 	expect_all_back(_metadata, c);
 }
 
-/* The ways to a record. */
+/* The calls that take a record. */
 enum way { BY_SUBMIT, BY_READ, BY_WAIT, WAYS };
 
-/* Takes the record of the job, or the oldest one, which is that. */
+/* Takes the record of the job, which must be the oldest for BY_READ. */
 static inline int take_by(const struct channel *c, enum way by, uint64_t cookie,
 			  struct ferrodma_completion *r)
 {
@@ -55,7 +58,7 @@ static inline int take_by(const struct channel *c, enum way by, uint64_t cookie,
 	return ret == 1 ? 0 : ret;
 }
 
-/* Submits a job and takes its record; the error of whichever call it is, or 0. */
+/* Submits a job and takes its record; returns the error of either call, or 0. */
 static inline int submit_and_take(const struct channel *c, struct job *j, enum way by,
 				  struct ferrodma_completion *r)
 {
@@ -73,7 +76,7 @@ static inline int submit_and_take(const struct channel *c, struct job *j, enum w
 	return 0;
 }
 
-/* Queues a copy of @len bytes and waits until its record can be taken; the cookie, or 0. */
+/* Queues a copy of @len bytes and waits until its record can be taken. Returns the cookie, or 0. */
 static inline uint64_t queue_and_finish(const struct channel *c, const void *to, const void *from,
 					size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The registers of a ZDMA channel, seen past its driver through /dev/mem: what they
- * hold between jobs, and that they lose it, as in a power domain that is off.
+ * The registers of a ZDMA channel, accessed through /dev/mem without the driver: to see what
+ * they hold between jobs, and to change them as the loss of power does.
  */
 #ifndef FERRODMA_REGISTERS_H
 #define FERRODMA_REGISTERS_H
@@ -16,12 +16,12 @@ enum {
 	ZDMA_DSCR_ATTR = 0x124,
 };
 
-/* What no transfer writes. */
+/* Registers that no transfer writes. */
 struct registers {
 	uint32_t imr, data_attr, dscr_attr;
 };
 
-/* The register block of the device of a channel, or NULL. */
+/* Maps the register block of a device; returns NULL if it is no ZDMA or cannot be mapped. */
 static inline volatile uint8_t *registers_map(const struct channel *c, const char *device)
 {
 	int fd = c->info.engine == FERRODMA_ENGINE_ZDMA ?
@@ -30,7 +30,7 @@ static inline volatile uint8_t *registers_map(const struct channel *c, const cha
 
 	if (fd < 0)
 		return NULL;
-	/* A device is named after its address. */
+	/* The name of a device begins with its address. */
 	block = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		     strtoull(device, NULL, 16));
 	close(fd);
@@ -56,7 +56,7 @@ static inline struct registers registers_read(volatile uint8_t *block)
 	};
 }
 
-/* Leaves nothing of them as it was. */
+/* Changes all of these registers, as the loss of power does. */
 static inline void registers_lose(volatile uint8_t *block)
 {
 	register_write(block, ZDMA_DATA_ATTR, ~register_read(block, ZDMA_DATA_ATTR));
@@ -64,7 +64,7 @@ static inline void registers_lose(volatile uint8_t *block)
 	register_write(block, ZDMA_IDS, 0xfff);
 }
 
-/* Fails the test unless all of them are as in @right. */
+/* Fails the test unless all registers are as in @right. */
 #define EXPECT_REGISTERS(right, block) do {			\
 	struct registers now_ = registers_read(block);		\
 								\
@@ -73,7 +73,7 @@ static inline void registers_lose(volatile uint8_t *block)
 	EXPECT_EQ((right).dscr_attr, now_.dscr_attr);		\
 } while (0)
 
-/* Loses them, and fails the test unless that can be seen. */
+/* Changes the registers, and fails the test unless that can be seen. */
 #define LOSE_REGISTERS(right, block) do {			\
 	struct registers now_;					\
 								\

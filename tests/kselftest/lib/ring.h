@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * io_uring by its system calls, as the guest has no library for it: one thread
- * that queues requests, enters them, and takes what they come to.
+ * io_uring by its system calls, as the guest has no liburing. One thread queues requests,
+ * submits them, and takes the completions.
  */
 #ifndef FERRODMA_RING_H
 #define FERRODMA_RING_H
@@ -49,7 +49,10 @@ static inline void ring_close(struct ring *r)
 	close(r->fd);
 }
 
-/* Makes a ring for @entries requests. ENOSYS, EPERM: the kernel or the machine has none. */
+/*
+ * Makes a ring for @entries requests. Returns ENOSYS or EPERM if the kernel or the machine has
+ * no io_uring.
+ */
 static inline int ring_open(struct ring *r, unsigned int entries)
 {
 	size_t completions;
@@ -73,7 +76,7 @@ static inline int ring_open(struct ring *r, unsigned int entries)
 	return 0;
 }
 
-/* The next request, to be filled in further; there is room for as many as the ring has. */
+/* Returns the next request, for the caller to fill in; a ring has room for @entries of them. */
 static inline struct io_uring_sqe *ring_queue(struct ring *r, uint8_t opcode, int fd,
 					      uint64_t user_data)
 {
@@ -87,7 +90,7 @@ static inline struct io_uring_sqe *ring_queue(struct ring *r, uint8_t opcode, in
 	return sqe;
 }
 
-/* Has the kernel start what is queued. */
+/* Submits the queued requests to the kernel. */
 static inline int ring_submit(struct ring *r)
 {
 	unsigned int *tail = ring_index(r, r->p.sq_off.tail), n = r->queued;
@@ -112,7 +115,7 @@ static inline bool ring_peek(struct ring *r, struct io_uring_cqe *cqe)
 	return true;
 }
 
-/* Takes the next completion, waiting for it no longer than should be needed. */
+/* Takes the next completion, and waits for it for up to SOON_MS. */
 static inline int ring_take(struct ring *r, struct io_uring_cqe *cqe)
 {
 	struct __kernel_timespec soon = { .tv_sec = patience(SOON_MS) / 1000 };

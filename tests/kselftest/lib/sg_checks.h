@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the tests of sg channels share: what must be true of memory, and of
- * pins, after jobs between any two places.
- */
+/* What the tests of sg channels share: checks of memory and of pinned pages after jobs. */
 #ifndef FERRODMA_SG_CHECKS_H
 #define FERRODMA_SG_CHECKS_H
 
@@ -10,10 +7,10 @@
 #include "pins.h"
 #include "user_memory.h"
 
-/* A variable that is a piece of a job where addresses must be aligned. */
+/* Aligns a variable so that it can be a segment of a job on any engine. */
 #define ALIGNED	__attribute__((aligned(64)))
 
-/* Whether the kernel bounces all that a device reads and writes; its room for that is small. */
+/* Returns whether the kernel uses bounce buffers for all DMA; it has little room for them. */
 static inline bool all_is_bounced(void)
 {
 	char line[4096] = "", *option;
@@ -27,14 +24,14 @@ static inline bool all_is_bounced(void)
 	return option && strstr(strtok(option, " \n"), "force");
 }
 
-/* Fails the test unless nothing is pinned that was not when @held were. */
+/* Fails the test unless as many pages are pinned as when @held was counted. */
 static inline void expect_unpinned(struct __test_metadata *_metadata, long held)
 {
 	EXPECT_EQ(0, pinned_kb());
 	EXPECT_EQ(held, pins_held());
 }
 
-/* As expect_refused(), and nothing stays pinned. */
+/* Checks as expect_refused() does, and also that no page stays pinned. */
 static inline void expect_pins_refused(struct __test_metadata *_metadata,
 				       const struct channel *c, struct job *j, int error)
 {
@@ -45,9 +42,8 @@ static inline void expect_pins_refused(struct __test_metadata *_metadata,
 }
 
 /*
- * Fails the test unless a job copies from the middle of @len bytes to the middle
- * of @len others, from an odd place to an odd place, as far as the channel has
- * any, and changes no other byte.
+ * Fails the test unless a job copies from the middle of @len bytes to the middle of @len
+ * others, and changes no other byte. Both places are unaligned, if the channel allows that.
  */
 static inline void expect_copies(struct __test_metadata *_metadata, const struct channel *c,
 				 uint8_t *to, const uint8_t *from, size_t len)
@@ -70,7 +66,7 @@ static inline void expect_copies(struct __test_metadata *_metadata, const struct
 	free(model);
 }
 
-/* The same with @p as source, and then as destination. */
+/* Fails the test unless jobs can read @p, and then write it. */
 static inline void expect_usable(struct __test_metadata *_metadata, const struct channel *c,
 				 uint8_t *p, size_t len)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A call in another thread, which sleeps there until the test lets it go on.
- */
+/* A call in another thread, which sleeps there until the test wakes it. */
 #ifndef FERRODMA_SLEEPER_H
 #define FERRODMA_SLEEPER_H
 
@@ -51,7 +49,7 @@ static inline int call_run(struct sleeper *s)
 	return job_run(s->c, &s->job);
 }
 
-/* Waits for the first job of the file. */
+/* Waits for the first job of the file, and takes its record. */
 static inline int call_wait(struct sleeper *s)
 {
 	return take_within(s->c, 1, 0, &s->record);
@@ -62,7 +60,7 @@ static inline int call_read(struct sleeper *s)
 	return read_records(s->c, &s->record, 1);
 }
 
-/* Polls for longer than expect_ends() waits: it is a wake-up that ends the call. */
+/* Polls for longer than expect_ends() waits, so that only a wake-up makes the test pass. */
 static inline int call_poll(struct sleeper *s)
 {
 	return poll_events(s->c, s->events, 4 * SOON_MS);
@@ -78,7 +76,7 @@ static inline void *sleeper_thread(void *arg)
 	return NULL;
 }
 
-/* Makes the call in another thread. */
+/* Makes a call in another thread. */
 static inline void make_call(struct __test_metadata *_metadata, struct sleeper *s,
 			     const struct channel *c, int (*call)(struct sleeper *s))
 {
@@ -87,7 +85,7 @@ static inline void make_call(struct __test_metadata *_metadata, struct sleeper *
 	ASSERT_EQ(0, pthread_create(&s->thread, NULL, sleeper_thread, s));
 }
 
-/* Makes the call in another thread, and returns when it sleeps there. */
+/* Makes a call in another thread, and returns when it sleeps there. */
 static inline void make_sleeping_call(struct __test_metadata *_metadata, struct sleeper *s,
 				      const struct channel *c, int (*call)(struct sleeper *s))
 {
@@ -96,7 +94,7 @@ static inline void make_sleeping_call(struct __test_metadata *_metadata, struct 
 	ASSERT_FALSE(s->done);
 }
 
-/* Fails the test unless the call ends before long, with @result. */
+/* Fails the test unless the call ends in time, with @result. */
 static inline void expect_ends(struct __test_metadata *_metadata, struct sleeper *s, int result)
 {
 	for (int ms = 0; ms < SOON_MS && !s->done; ms++)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Suspending the system, as far as it is sure to come back: the kernel does all of
- * it up to a point, stays there for as long as it is told, and resumes. Further than
- * the devices and the platform it would sleep until something wakes the machine, and
- * what does is not known here.
+ * Suspending the system, as far as it surely resumes by itself: the kernel suspends up to a
+ * given point, stays there for a given time, and resumes. Beyond the devices and the platform
+ * it would sleep until something wakes the machine, and the tests know no such source.
  *
  * Documentation/power/basic-pm-debugging.rst.
  */
@@ -17,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Writes to a file of the kernel's; 0 or a negative errno. */
+/* Writes @text to a file of the kernel; returns 0 or a negative errno. */
 static inline int put_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
@@ -40,7 +39,7 @@ static inline bool get_text(const char *path, char *text, size_t size)
 	return n > 0;
 }
 
-/* Whether the kernel can, and can be told to come back. */
+/* Returns whether the kernel can suspend, and can be told to resume by itself. */
 static inline bool can_suspend(void)
 {
 	char text[64];
@@ -50,8 +49,8 @@ static inline bool can_suspend(void)
 }
 
 /*
- * As far as @how says: "freezer", "devices" or "platform", for so many @seconds; 0 or a
- * negative errno.
+ * Suspends up to the point @how ("freezer", "devices" or "platform") for @seconds, and resumes.
+ * Returns 0 or a negative errno.
  */
 static inline int suspend_and_resume(const char *how, unsigned int seconds)
 {

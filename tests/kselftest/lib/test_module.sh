@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Loads the in-kernel test module, if the machine has a channel for it. Read by
-# the scripts of the tests.
+# Loads the in-kernel test module, if the machine has a channel for it. The scripts of the tests
+# source this file.
 
 # has_test_channel <end of its compatible>
 has_test_channel()
@@ -20,7 +20,7 @@ load_test_module()
 	insmod "${FERRODMA_MODULES:-/lib/modules/ferrodma}/ferrodma_test.ko" "$@" || exit 1
 }
 
-# Gives the channels of one driver in the test module to another that knows them too.
+# rebind_test_channel <from> <to>: binds the channels of one driver to another that matches them.
 rebind_test_channel()
 {
 	from=/sys/bus/platform/drivers/$1
@@ -32,7 +32,8 @@ rebind_test_channel()
 	done
 }
 
-# run_on_test_channel <function> <command>...: on the sg channel, or on a pool one, which is the same hardware.
+# run_on_test_channel <function> <command>...: runs the command with the channel bound to the sg
+# or to the pool driver of the test module.
 run_on_test_channel()
 {
 	function=$1
@@ -52,7 +53,7 @@ run_on_test_channel()
 	status=$?
 
 	trap - EXIT
-	# Nothing that the tests have done may keep the module.
+	# The tests must leave nothing that keeps the module loaded.
 	rmmod ferrodma_test || status=1
 	exit $status
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory of this program, of several kinds, and jobs between any two places of
- * it: for channels whose addresses are the program's own.
+ * Memory of this program, of several kinds, and jobs between any two places in it: for channels
+ * on which an address is a pointer.
  */
 #ifndef FERRODMA_USER_MEMORY_H
 #define FERRODMA_USER_MEMORY_H
@@ -20,7 +20,7 @@ static inline size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-/* Maps @n pages; NULL if that cannot be done. */
+/* Maps @n pages; returns NULL on failure. */
 static inline uint8_t *map_pages(size_t n, int prot, int flags, int fd)
 {
 	uint8_t *p = mmap(NULL, n * page_size(), prot, flags, fd, 0);
@@ -28,7 +28,7 @@ static inline uint8_t *map_pages(size_t n, int prot, int flags, int fd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Private memory that nobody has touched yet, in pages of the usual size. */
+/* Maps private memory in pages of the usual size; none of them is present yet. */
 static inline uint8_t *new_pages(size_t n)
 {
 	uint8_t *p = map_pages(n, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -38,7 +38,7 @@ static inline uint8_t *new_pages(size_t n)
 	return p;
 }
 
-/* A file of @n pages in memory, all zero; its descriptor, or -1. */
+/* Makes a file of @n zero pages in memory; returns its descriptor, or -1. */
 static inline int new_file(size_t n)
 {
 	int fd = memfd_create("ferrodma-test", MFD_CLOEXEC);
@@ -50,14 +50,14 @@ static inline int new_file(size_t n)
 	return fd;
 }
 
-/* Memory whose pages are there only when the test says so; NULL if that cannot be. */
+/* Maps memory whose pages appear only when the test calls supply(); returns NULL on failure. */
 static inline uint8_t *pages_on_demand(size_t n, int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	uint8_t *p = new_pages(n);
 
-	/* One that may sleep cannot be polled. */
+	/* A blocking userfaultfd cannot be polled. */
 	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (*uffd < 0 || !p)
 		return NULL;
@@ -68,7 +68,7 @@ static inline uint8_t *pages_on_demand(size_t n, int *uffd)
 	return p;
 }
 
-/* Whether somebody waits for a page, before long. */
+/* Waits until a task faults on a page; returns whether one does in time. */
 static inline bool wait_demand(int uffd)
 {
 	struct pollfd p = { .fd = uffd, .events = POLLIN };
@@ -76,7 +76,7 @@ static inline bool wait_demand(int uffd)
 	return poll(&p, 1, SOON_MS) == 1 && p.revents == POLLIN;
 }
 
-/* Lets the page at @p be, with what is @from. */
+/* Makes the page at @p present, with a copy of @from. */
 static inline int supply(int uffd, uint8_t *p, const uint8_t *from)
 {
 	struct uffdio_copy copy = {
@@ -100,7 +100,7 @@ static inline void job_to(struct job *j, const void *p, size_t len)
 	j->dst[j->submit.nr_dst++] = (struct ferrodma_seg){ (uintptr_t)p, len };
 }
 
-/* A copy of one piece to another. */
+/* Makes a copy of one piece to another. */
 static inline void job_move(struct job *j, const void *to, const void *from, size_t len)
 {
 	job_init(j);

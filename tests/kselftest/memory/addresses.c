@@ -51,7 +51,7 @@ TEST_F(channel, tag_does_not_hide_that_a_source_is_a_destination)
 		}
 }
 
-/* In lists of several segments the comparison is another. */
+/* Lists of several segments are compared by other code. */
 TEST_F(channel, tag_does_not_hide_an_overlap_of_lists)
 {
 	struct job *j = &self->job;

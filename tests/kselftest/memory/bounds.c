@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a job may be: the edges of the device's buffer, and source and
- * destination that touch or overlap. What else may be the memory of an sg job is
- * the matter of sg_memory.c.
+ * Bounds of a job: the edges of the device's buffer, and source and destination that touch or
+ * overlap. sg_bad_memory.c has the other memory that an sg job may not name.
  */
 #include "channel_fixture.h"
 
@@ -14,7 +13,7 @@ ON_CHANNEL(pool, 0);
 /* A whole number of units, and a quarter of the smallest buffer. */
 #define PIECE	1024
 
-/* A valid copy, of which a test then moves one side. */
+/* Makes a valid copy; the test then moves one side of it. */
 static void copy_to_spoil(struct job *j, const struct channel *c, uint64_t len)
 {
 	job_copy(j, c, 0, c->size / 2, len);
@@ -92,7 +91,7 @@ TEST_F(channel, a_segment_outside_the_buffer_is_refused)
 	}
 }
 
-/* A program's pointer is no offset: the classic mistake of a caller. */
+/* A caller may confuse pointers and offsets. */
 TEST_F(channel, a_pointer_in_place_of_an_offset_is_refused)
 {
 	SKIP_WITHOUT_BUFFER();
@@ -151,7 +150,7 @@ TEST_F(channel, a_segment_within_one_of_the_other_list_is_refused)
 
 	if (self->c.info.max_segments < 3)
 		SKIP(return, "a list of this channel is too short");
-	/* The source is one piece; the middle one of the destination is in it. */
+	/* The source is one segment; the middle segment of the destination lies in it. */
 	job_init(j);
 	job_add(&self->c, j->src, &j->submit.nr_src, 0, piece);
 	job_add(&self->c, j->dst, &j->submit.nr_dst, 2 * piece, piece / 4);
@@ -161,8 +160,8 @@ TEST_F(channel, a_segment_within_one_of_the_other_list_is_refused)
 }
 
 /*
- * Two combs of many segments whose teeth are between each other's, until the
- * last tooth of one is moved onto a tooth of the other.
+ * Makes two lists of many segments, each of whose segments lies in a gap of the other list. The
+ * test then moves the last segment of one list onto a segment of the other.
  */
 static uint32_t combs(struct job *j, const struct channel *c)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What jobs do to memory: every byte is where it should be, and no other byte
- * has changed. Each test does with memcpy() to a model what it has the engine
- * do to memory, and then compares all of both.
+ * What jobs do to memory: every byte is where it should be, and no other byte has changed. Each
+ * test does to a model with memcpy() what the engine does to memory, and then compares them.
  */
 #include "channel_fixture.h"
 
@@ -57,7 +56,7 @@ static void expect_as_model(struct __test_metadata *_metadata,
 	uint8_t *model = model_new(c);
 
 	ASSERT_TRUE(model != NULL);
-	/* All of a large buffer takes its time, more on some machines than on others. */
+	/* A job on all of a large buffer takes long on some machines. */
 	j->submit.timeout_ns = LONG_NS;
 	expect_runs(_metadata, c, j);
 	model_job(model, c, j);
@@ -73,7 +72,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 	uint64_t most = c->info.block_size ?: len;
 
 	for (*nr = 0; len && *nr < n;) {
-		uint64_t rest = n - *nr - 1;	/* segments to come */
+		uint64_t rest = n - *nr - 1;	/* segments that follow */
 		uint64_t most_now = len - rest * u < most ? len - rest * u : most;
 		uint64_t least = len > rest * most ? len - rest * most : u;
 		uint64_t piece = least + random_below(state, (most_now - least) / u + 1) * u;
@@ -84,7 +83,7 @@ static void cut(const struct channel *c, struct ferrodma_seg *list, uint32_t *nr
 	}
 }
 
-/* What one job of this channel can move from one half of memory to the other. */
+/* Returns how many bytes one job can move from one half of memory to the other. */
 static uint64_t half(const struct channel *c)
 {
 	uint64_t most = c->size / 2;
@@ -168,7 +167,7 @@ TEST_F(channel, lists_that_are_cut_differently)
 	uint64_t state = SEED, len = half(&self->c);
 	struct job *j = &self->job;
 
-	/* So many of the longest segments could not be cut otherwise. */
+	/* Segments of the greatest length could be cut in one way only. Use half of that. */
 	if (self->c.info.block_size)
 		len = len / 2 / unit(&self->c) * unit(&self->c);
 	for (int i = 0; i < 4; i++) {
@@ -196,7 +195,7 @@ TEST_F(channel, max_segments_of_one_unit_on_both_sides)
 	job_init(j);
 	j->submit.src = (uintptr_t)src;
 	j->submit.dst = (uintptr_t)dst;
-	/* Backwards, so that no two neighbours can be joined. */
+	/* Go backwards, so that no two segments can be joined. */
 	while (j->submit.nr_src < n)
 		job_add(&self->c, src, &j->submit.nr_src,
 			(n - 1 - j->submit.nr_src) * u, u);
@@ -254,7 +253,7 @@ TEST_F(channel, fill_of_the_longest_job)
 	expect_as_model(_metadata, &self->c, &self->job);
 }
 
-/* One random job: a fill or a copy, of random places cut at random. */
+/* Makes a random job: a fill or a copy, of random places cut at random. */
 static void random_job(struct job *j, const struct channel *c, uint64_t size,
 		       uint64_t *state)
 {
@@ -311,7 +310,7 @@ TEST_F(channel, a_written_byte_is_what_the_engine_reads)
 	size_t u = unit(&self->c);
 	uint64_t to = self->c.size / 2;
 
-	/* A stale cache or bounce buffer would show on the second round. */
+	/* From the second round on, a stale cache or bounce buffer shows. */
 	for (int i = 0; i < 64; i++) {
 		memset(self->c.mem, i, u);
 		memset(self->c.mem + to, 0xff, u);

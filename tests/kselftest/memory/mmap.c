@@ -20,13 +20,13 @@ static size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-/* Bytes that the buffer's pages hold. */
+/* Returns the size of the buffer in whole pages. */
 static size_t pages_of(const struct channel *c)
 {
 	return (c->size + page_size() - 1) & ~(page_size() - 1);
 }
 
-/* Maps and unmaps; returns 0 or the error. */
+/* Maps and unmaps; returns 0 or a negative errno. */
 static int try_mmap(int fd, size_t len, int prot, int flags, off_t offset)
 {
 	void *p = mmap(NULL, len, prot, flags, fd, offset);
@@ -120,7 +120,7 @@ TEST_F(channel, program_whose_reads_imply_execution_maps_without_it)
 		EXPECT_EQ(EACCES, errno);
 		munmap(p, self->c.size);
 	}
-	/* Nothing implies this one. */
+	/* No personality implies this combination. */
 	EXPECT_EQ(-EPERM, try_mmap(self->c.fd, self->c.size, PROT_WRITE | PROT_EXEC,
 				   MAP_SHARED, 0));
 }
@@ -168,7 +168,7 @@ TEST_F(channel, two_files_share_one_buffer)
 	EXPECT_EQ(-1, pattern_lost(&other, SEED));
 	other.mem[9] ^= 0xff;
 	EXPECT_EQ(other.mem[9], self->c.mem[9]);
-	/* A job of one file reads what the other has written. */
+	/* A job of one file reads what the program has written through the other. */
 	job_copy(&self->job, &self->c, 0, self->c.size / 2, 1024);
 	expect_runs(_metadata, &self->c, &self->job);
 	EXPECT_EQ(-1, area_differs(other.mem + other.size / 2, other.mem, 1024));
@@ -236,11 +236,11 @@ TEST_F(channel, part_of_a_mapping_can_be_unmapped)
 	SKIP_WITHOUT_BUFFER();
 	if (size < 3 * page)
 		SKIP(return, "the buffer has fewer than three pages");
-	/* From the middle, so that two mappings are left. */
+	/* Unmap the middle, so that two mappings are left. */
 	ASSERT_EQ(0, munmap(self->c.mem + page, size - 2 * page));
 	EXPECT_EQ(-1, pattern_differs(self->c.mem, page, SEED));
 	self->c.mem[size - 1] ^= 0xff;
-	/* Jobs may still name what the program no longer maps. */
+	/* Jobs may still name the part that is not mapped any more. */
 	job_copy(&self->job, &self->c, page, 0, page);
 	expect_runs(_metadata, &self->c, &self->job);
 	EXPECT_EQ(0, munmap(self->c.mem, page));
@@ -260,7 +260,7 @@ TEST_F(channel, mapping_cannot_grow)
 		ASSERT_TRUE(p == MAP_FAILED);
 		EXPECT_EQ(EFAULT, errno);
 	}
-	/* Nor by way of a part: the rest of the buffer is not to be had so. */
+	/* A part of the mapping cannot grow either. */
 	EXPECT_TRUE(mremap(self->c.mem, page, size + page, MREMAP_MAYMOVE) == MAP_FAILED);
 	expect_untouched(_metadata, &self->c);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the first touch of a mapped buffer does for all later ones: a program that
- * cannot wait touches each mapping once, and meets no fault from then on.
+ * Faults on a mapped buffer: a real-time program touches each mapping once, and has no fault
+ * from then on.
  */
 #include <pthread.h>
 #include <sys/resource.h>
@@ -13,7 +13,7 @@ ON_CHANNEL(coherent, 1);
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Faults of this thread so far. */
+/* Returns how many faults this thread has had. */
 static long faults(void)
 {
 	struct rusage usage;
@@ -22,7 +22,7 @@ static long faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Reads a byte of each page, or writes it as it was; returns how many faults that took. */
+/* Reads or rewrites a byte of each page; returns how many faults this took. */
 static long touch_all(volatile uint8_t *p, size_t len, bool writes)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -43,7 +43,7 @@ static uint8_t *map_again(const struct channel *c, int prot)
 	return mmap(NULL, c->size, prot, MAP_SHARED, c->fd, 0);
 }
 
-/* Has all code of this file in memory, so that only data faults. */
+/* Runs all code that is measured, so that only data can fault later. */
 static void warm_up(const struct channel *c)
 {
 	touch_all(c->mem, c->size, true);
@@ -108,7 +108,7 @@ TEST_F(channel, each_part_of_a_divided_mapping_is_mapped_by_a_touch)
 	munmap(last, self->c.size - 2 * third);
 }
 
-/* Threads that touch one mapping at once. */
+/* Threads that touch one mapping at the same time. */
 struct crowd {
 	pthread_barrier_t start;
 	uint8_t *p;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages that stay pinned are memory lost. The first of the tests remembers how
- * many pages are pinned; the last, which is this program called with an argument
- * by pins_balance.sh, compares.
+ * A check that the suite leaves no page pinned. It is the first of the tests and records how
+ * many pages are pinned; pins_balance.sh, the last, calls it with an argument to compare.
  */
 #include "kselftest.h"
 #include "pins.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sources of a pool channel's messages that cannot be read, which SUBMIT says, and
- * destinations that cannot be written, which the record says.
+ * Messages of a pool channel whose source cannot be read, for which SUBMIT fails, or whose
+ * destination cannot be written, for which the record has an error.
  */
 #include "channel_fixture.h"
 #include "pool_checks.h"
@@ -12,7 +12,7 @@ static struct ferrodma_completion record;
 
 /* Sources that cannot be read */
 
-/* Fails the test unless jobs with a part of their source at @bad are not sent. */
+/* Fails the test unless SUBMIT refuses jobs with a part of their source at @bad. */
 static void expect_bad_source(struct __test_metadata *_metadata, const struct channel *c,
 			      uint64_t bad)
 {
@@ -38,9 +38,9 @@ TEST_F(channel, source_that_is_not_there_is_EFAULT_and_nothing_is_sent)
 	expect_bad_source(_metadata, &self->c, UNMAPPED_ADDR);
 	expect_bad_source(_metadata, &self->c, (uintptr_t)p + page_size());
 	expect_bad_source(_metadata, &self->c, KERNEL_ADDR);
-	/* Within a segment. */
+	/* The bad part is within a segment. */
 	expect_bad_source(_metadata, &self->c, (uintptr_t)JUST_BEFORE(p, unit(&self->c)));
-	/* The first job that is sent is the first of all. */
+	/* No job has been counted so far. */
 	EXPECT_EQ(1, queue_one(&self->c, 0));
 }
 
@@ -67,8 +67,8 @@ TEST_F(channel, source_behind_the_end_of_its_file_is_EFAULT)
 /* Destinations that cannot be written */
 
 /*
- * Fails the test unless the record of a job with a part of its destination at
- * @bad says so, in whatever way it is taken, and the next job works.
+ * Fails the test unless the record of a job with a part of its destination at @bad says EFAULT,
+ * whichever call takes it, and the next job works.
  */
 static void expect_bad_destination(struct __test_metadata *_metadata, const struct channel *c,
 				   uint64_t bad)
@@ -91,7 +91,7 @@ static void expect_bad_destination(struct __test_metadata *_metadata, const stru
 		EXPECT_EQ(j.submit.cookie, record.cookie);
 		EXPECT_FALSE(has_record(c));
 		expect_all_back(_metadata, c);
-		/* What is not in the lists is as it was. */
+		/* No other memory has changed. */
 		EXPECT_EQ(-1, pattern_differs(c->mem, to, SEED));
 
 		job_copy(&j, c, 0, to, len);

@@ -5,13 +5,13 @@
  */
 #include "blocks_fixture.h"
 
-/* Steps of the random test, and files that it has. */
+/* Steps of the random test, and its files. */
 #define STEPS		600
 #define FILES		3
 
 static struct ferrodma_completion record;
 
-/* All blocks taken, then one more */
+/* When all blocks are taken */
 
 TEST_F(blocks, all_taken_then_one_more_is_EAGAIN)
 {
@@ -28,7 +28,7 @@ TEST_F(blocks, all_taken_then_one_more_is_EAGAIN)
 	EXPECT_EQ(0, poll_events(&self->other, POLLIN | POLLOUT, 0));
 	expect_untouched(_metadata, &self->other);
 
-	/* What has them goes on, and they come back. */
+	/* When the paused job is cancelled, all blocks come back. */
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	EXPECT_EQ(POLLOUT, poll_events(&self->other, POLLOUT, SOON_MS));
 	ASSERT_EQ(1, queue_at(&self->other, 0, WORKS, 1));
@@ -133,14 +133,14 @@ TEST_F(blocks, records_that_nobody_takes_keep_none)
 
 	for (uint32_t i = 0; i < depth; i++)
 		ASSERT_NE(0, queue_at(&self->c, i % self->most, WORKS, 1 + i % self->most));
-	/* Jobs run in order: once the last is over, all are. */
+	/* Jobs run in order: when the last has ended, all have. */
 	ASSERT_EQ(0, take(&self->c, depth, NULL));
 	EXPECT_TAKEN(0);
 	job_at(&self->job, &self->other, 0, self->most, self->most);
 	expect_runs(_metadata, &self->other, &self->job);
 }
 
-/* Blocks come back in any order */
+/* Jobs that give their blocks back in any order */
 
 /* Makes @order the @n-th permutation of @count numbers. */
 static void permute(int *order, int count, int n)
@@ -155,7 +155,7 @@ static void permute(int *order, int count, int n)
 	}
 }
 
-/* All of the jobs pause, so that the one that runs by then is there to be cancelled, too. */
+/* All of the jobs pause, so that the running one is there to be cancelled too. */
 TEST_F(blocks, jobs_are_cancelled_in_every_order)
 {
 	enum { JOBS = 5, ORDERS = 5 * 4 * 3 * 2 };
@@ -181,7 +181,7 @@ TEST_F(blocks, jobs_are_cancelled_in_every_order)
 		}
 		ASSERT_EQ(0, taken);
 		expect_untouched(_metadata, &self->c);
-		/* Whichever block comes first now, it is the right one. */
+		/* The pool works, whichever block it hands out first. */
 		job_at(&self->job, &self->other, n % self->most, self->most, self->most);
 		ASSERT_EQ(0, job_run(&self->other, &self->job));
 		ASSERT_EQ(-1, places_differ(&self->other, n % self->most, n % self->most + 1));
@@ -205,7 +205,7 @@ TEST_F(blocks, random_jobs_of_several_files_come_and_go)
 		if (n && !random_below(&state, 2)) {
 			int at = random_below(&state, n);
 
-			/* It may be the one that runs, or any behind it. */
+			/* This cancels the running job or one behind it. */
 			ASSERT_EQ(0, job_cancel(&c[live[at].file], live[at].cookie));
 			ASSERT_TRUE(wait_record(&c[live[at].file]));
 			ASSERT_EQ(1, read_records(&c[live[at].file], &record, 1));

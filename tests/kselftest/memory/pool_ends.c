@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The blocks of a pool come back, however the jobs that have them end: with an error,
- * with the program, with the device, with a channel that dies. Run by pool_ends.sh.
+ * The blocks of a pool come back, however the jobs that have them end: with an error, with the
+ * program, with the device, or with a channel that dies. Run by pool_ends.sh.
  */
 #include "blocks_fixture.h"
 #include "children.h"
@@ -29,13 +29,13 @@ TEST_F(blocks, failed_jobs_give_theirs_back_and_leave_their_destinations)
 		if (!wait)
 			ASSERT_EQ(0, take(&self->c, i + 1, &record));
 		EXPECT_EQ(bad[i / 2].status, record.status);
-		/* Something has been moved, but to a block only. */
+		/* Only blocks have been written, no memory of the program. */
 		EXPECT_EQ(self->job.src[0].len, record.bytes);
 		EXPECT_TAKEN(0);
 		expect_untouched(_metadata, &self->c);
 	}
 	EXPECT_FALSE(is_dead(&self->c));
-	/* What a failed job has left in a block is in nobody's message. */
+	/* What a failed job has left in a block gets into no other message. */
 	for (uint32_t i = 0; i < self->most; i++)
 		EXPECT_NE(0, queue_at(&self->c, i, WORKS, 1));
 	for (uint32_t i = 0; i < self->most; i++)
@@ -43,7 +43,7 @@ TEST_F(blocks, failed_jobs_give_theirs_back_and_leave_their_destinations)
 	EXPECT_EQ(-1, places_differ(&self->c, 0, self->most));
 }
 
-/* The engine must not go back to the job that has failed: its blocks are others' by now. */
+/* The engine must not go on with the failed job, whose blocks may belong to another job. */
 TEST_F(blocks, job_behind_a_bus_error_is_the_only_one_that_is_started)
 {
 	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
@@ -68,16 +68,16 @@ TEST_F(blocks, failed_job_of_a_bad_destination_keeps_its_own_error)
 	EXPECT_TAKEN(0);
 }
 
-/* Users that go away with blocks */
+/* Users that end while their jobs have blocks */
 
-/* Fails the test unless it is 1: what a child says when it sleeps next, if all went well. */
+/* Fails the test unless a child reports that all went well and that it sleeps next. */
 #define EXPECT_REPORT(fd_) do {				\
 	char byte_;					\
 							\
 	ASSERT_EQ(1, read(fd_, &byte_, 1));		\
 } while (0)
 
-/* Takes all blocks, reports, and sleeps in the call that it was told to make. */
+/* Takes all blocks, reports, and sleeps in the call that @which selects. */
 static void sleep_with_blocks(int which, int report)
 {
 	struct channel own;
@@ -97,7 +97,7 @@ static void sleep_with_blocks(int which, int report)
 		else
 			queue_at(&own, 0, WORKS, 1);
 	}
-	_exit(2);	/* it should have been killed */
+	_exit(2);	/* unless it was killed */
 }
 
 TEST_F(blocks, SIGKILL_brings_back_those_of_sleeping_calls)
@@ -151,7 +151,7 @@ TEST_F(blocks, close_brings_back_all)
 		channel_close(&own);
 		EXPECT_TAKEN(0);
 	}
-	/* One file's end is no matter of the jobs of another. */
+	/* The end of one file leaves the jobs of another alone. */
 	ASSERT_EQ(0, channel_open(&own, "pooltest", 0, 0));
 	ASSERT_EQ(1, queue_at(&self->c, 0, HALTS, 5));
 	ASSERT_EQ(1, queue_at(&own, 0, WORKS, 7));
@@ -164,7 +164,7 @@ TEST_F(blocks, unbind_brings_back_all)
 {
 	struct sleeper s = {};
 
-	/* Of jobs that wait for their records, and of one whose submitter does. */
+	/* From queued jobs, and from one whose submitter waits for it. */
 	job_at(&s.job, &self->other, 0, HALTS, 5);
 	s.job.submit.flags = FERRODMA_SUBMIT_WAIT;
 	make_sleeping_call(_metadata, &s, &self->other, call_submit);
@@ -176,7 +176,7 @@ TEST_F(blocks, unbind_brings_back_all)
 	EXPECT_EQ(-ENODEV, s.record.status);
 	ASSERT_EQ(0, device_bind(&self->device));
 	EXPECT_TAKEN(0);
-	/* What is closed now had blocks of the device that is gone. */
+	/* These files had blocks of the device that is gone. */
 	for (int i = 1; i <= 2; i++) {
 		ASSERT_EQ(1, read_records(&self->c, &record, 1));
 		EXPECT_EQ(-ENODEV, record.status);
@@ -197,13 +197,16 @@ TEST_F(blocks, rmmod_is_refused_and_takes_none)
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
 	ASSERT_EQ(0, take(&self->c, 2, &record));
 	EXPECT_EQ(0, record.status);
-	/* With the file of a device that is gone, too; the script sees it go in the end. */
+	/* Also with a file whose device is gone. The script removes the module in the end. */
 	ASSERT_EQ(1, queue_at(&self->other, 0, HALTS, 5));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_EQ(-EWOULDBLOCK, module_remove("ferrodma_test"));
 }
 
-/* Hardware that does not stop: the last tests, since what it may still use is lost */
+/*
+ * Hardware that does not stop. These tests are the last, since the memory that it may use is
+ * lost
+ */
 
 TEST_F(blocks, dead_channel_keeps_those_of_one_job_only)
 {
@@ -227,13 +230,13 @@ TEST_F(blocks, dead_channel_keeps_those_of_one_job_only)
 	EXPECT_EQ(POLLERR, poll_events(&self->other, POLLIN | POLLOUT, 0));
 	expect_untouched(_metadata, &self->c);
 	expect_untouched(_metadata, &self->other);
-	/* All others are as good as new when it is bound again. */
+	/* The channel has all its blocks when it is bound again. */
 	ASSERT_EQ(0, device_unbind(&self->device));
 	ASSERT_EQ(0, device_bind(&self->device));
 	EXPECT_TAKEN(0);
 }
 
-/* Some want few blocks, which come back, and some more than ever will. */
+/* Two calls want few blocks, which come back, and two want more than ever will. */
 TEST_F(blocks, SUBMIT_that_sleeps_ends_when_the_channel_dies)
 {
 	static struct sleeper s[4];

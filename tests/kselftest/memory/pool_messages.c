@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Messages of a pool channel: how long each may be, where from and where to, and fills.
- */
+/* Messages of a pool channel: their lengths, their places in memory, and fills. */
 #include "channel_fixture.h"
 #include "children.h"
 #include "pool_checks.h"
@@ -21,7 +19,7 @@ TEST_F(channel, INFO_says_how_long_a_message_may_be)
 	EXPECT_EQ(0, info->block_size & (info->block_size - 1));
 	EXPECT_EQ((uint64_t)info->block_size * info->max_segments, info->max_job_bytes);
 	EXPECT_EQ(0, info->buffer_size);
-	/* The longest job finds its blocks, if nobody else has any. */
+	/* The pool has enough blocks for the longest job. */
 	EXPECT_LE(2 * info->max_segments, blocks_in_all("pool", 0));
 }
 
@@ -52,7 +50,7 @@ TEST_F(channel, an_empty_message_is_EINVAL)
 
 	job_move(j, self->c.mem + to, self->c.mem, 0);
 	expect_not_sent(_metadata, &self->c, j, -EINVAL);
-	/* Also among others, on either side, where the totals are equal. */
+	/* Also among other segments, on either side, with equal totals. */
 	for (int side = 0; side < 2; side++) {
 		job_move(j, self->c.mem + to, self->c.mem, block(&self->c));
 		if (side)
@@ -70,7 +68,7 @@ TEST_F(channel, a_message_longer_than_a_block_is_EMSGSIZE)
 
 	job_move(j, self->c.mem + to, self->c.mem, more);
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
-	/* On one side only. */
+	/* Too long on one side only. */
 	job_move(j, self->c.mem + to, self->c.mem, most);
 	job_to(j, self->c.mem + to + most, more - most);
 	j->src[0].len = more;
@@ -79,12 +77,12 @@ TEST_F(channel, a_message_longer_than_a_block_is_EMSGSIZE)
 	job_from(j, self->c.mem + most, more - most);
 	j->dst[0].len = more;
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
-	/* The last of many. */
+	/* Only the last of many segments is too long. */
 	job_copy(j, &self->c, 0, to, 4 * most);
 	j->src[3].len = more;
 	j->dst[3].len = more;
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
-	/* What a 32-bit length would take for a short one. */
+	/* The length would be valid if it were cut to 32 bits. */
 	job_move(j, self->c.mem + to, self->c.mem, most);
 	j->src[0].len = j->dst[0].len = (1ULL << 32) + most;
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
@@ -92,7 +90,9 @@ TEST_F(channel, a_message_longer_than_a_block_is_EMSGSIZE)
 
 TEST_F(channel, lists_that_are_cut_differently_hold_the_same_bytes)
 {
-	static const uint8_t cuts[][3] = { { 1, 64, 7 }, { 64, 1, 5 }, { 33, 31, 8 }, { 2, 3, 64 } };
+	static const uint8_t cuts[][3] = {
+		{ 1, 64, 7 }, { 64, 1, 5 }, { 33, 31, 8 }, { 2, 3, 64 },
+	};
 	uint8_t *from = self->c.mem, *to = self->c.mem + self->c.size / 2;
 	size_t u = unit(&self->c);
 	struct job *j = &self->job;
@@ -125,7 +125,7 @@ struct long_job {
 	struct ferrodma_seg *src, *dst;
 };
 
-/* A copy between @n places of @len bytes each, in opposite orders. */
+/* Makes a copy between @n places of @len bytes each, in opposite orders. */
 static bool long_job(struct long_job *l, const struct channel *c, uint32_t n, size_t len)
 {
 	l->src = calloc(n, sizeof(*l->src));
@@ -159,7 +159,7 @@ TEST_F(channel, most_segments_of_the_greatest_length_and_one_more)
 	make_pattern(&self->c, SEED);
 	ASSERT_TRUE(long_job(&l, &self->c, n + 1, unit(&self->c)));
 	expect_not_sent(_metadata, &self->c, &l.job, -E2BIG);
-	/* One more on one side only. */
+	/* One segment too many on one side only. */
 	l.job.submit.nr_src = n;
 	l.src[n - 1].len += unit(&self->c);
 	expect_not_sent(_metadata, &self->c, &l.job, -E2BIG);
@@ -221,7 +221,7 @@ TEST_F(channel, source_that_may_only_be_read)
 	EXPECT_EQ(0, memcmp(self->c.mem, JUST_BEFORE(p, block(&self->c)), block(&self->c)));
 }
 
-/* The same for a file's shared mapping, which is the file, and its private one, which is not. */
+/* Tests a shared mapping of a file, which changes the file, and a private one, which does not. */
 TEST_F(channel, memory_of_a_file)
 {
 	size_t len = block(&self->c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When the messages of a pool channel are copied: in when the job is submitted, out when
+ * When the messages of a pool channel are copied: in when the job is submitted, and out when
  * its record is taken, to the memory of the program that takes it.
  */
 #include <pthread.h>
@@ -52,7 +52,7 @@ TEST_F(channel, destination_is_written_when_the_record_is_taken)
 
 		ASSERT_NE(0, cookie);
 		expect_untouched(_metadata, &self->c);
-		/* The blocks are not kept for it. */
+		/* The job has given its blocks back. */
 		expect_all_back(_metadata, &self->c);
 		memset(self->c.mem + to, 0xee, len);
 		ASSERT_EQ(0, take_by(&self->c, by, cookie, &record));
@@ -137,7 +137,7 @@ TEST_F(channel, read_to_a_bad_pointer_leaves_record_and_data_for_the_next)
 	ASSERT_EQ(1, queue_and_finish(&self->c, self->c.mem + to, self->c.mem, len));
 	EXPECT_EQ(-EFAULT, read_records(&self->c, (void *)UNMAPPED_ADDR, 1));
 	EXPECT_EQ(-EFAULT, read_records(&self->c, (void *)UNMAPPED_ADDR, 1));
-	/* Whether they have been there before is of no concern. */
+	/* The data may have been written already. Undo that. */
 	make_pattern(&self->c, SEED);
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(0, record.status);
@@ -168,7 +168,7 @@ TEST_F(channel, record_is_given_after_the_data)
 	struct ferrodma_completion *r = (void *)(self->c.mem + self->c.size / 2);
 
 	ASSERT_GE(block(&self->c), sizeof(*r) / 2);
-	/* Both go to one place. */
+	/* The record and the data go to the same memory. */
 	job_move(&self->job, r, self->c.mem, sizeof(*r) / 2);
 	self->job.submit.user_data = 0x123456789abcdef0;
 	ASSERT_EQ(0, job_submit(&self->c, &self->job));

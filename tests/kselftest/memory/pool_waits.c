@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that wait for blocks of a pool, jobs that wait with their blocks, and memory
- * of a program that a job has to wait for. Run by pool_waits.sh.
+ * Calls that wait for blocks of a pool, queued jobs that have blocks, and pages that a call has
+ * to wait for. Run by pool_waits.sh.
  */
 #include "blocks_fixture.h"
 
@@ -54,7 +54,7 @@ TEST_F(blocks, SUBMIT_sleeps_on_while_too_few_come_back)
 	EXPECT_TAKEN(self->total - 1);
 }
 
-/* Also one that wants all blocks, which are there only when no other has any. */
+/* Some want all blocks, which requires that no other job has any. */
 TEST_F(blocks, all_who_sleep_get_their_turn)
 {
 	const uint32_t segments[][2] = {
@@ -105,7 +105,7 @@ TEST_F(blocks, SUBMIT_goes_on_when_another_file_is_closed)
 	ASSERT_EQ(1, read_records(&self->other, &record, 1));
 	EXPECT_EQ(0, record.status);
 	EXPECT_TAKEN(0);
-	/* Nobody will ever take the records of what was queued. */
+	/* The records of the queued jobs are lost, so their data are not written. */
 	expect_untouched(_metadata, &self->c);
 }
 
@@ -180,7 +180,7 @@ TEST_F(blocks, source_may_change_and_go_while_the_job_waits)
 	EXPECT_EQ(0, memcmp(self->c.mem + self->c.size / 2 + len, self->c.mem + len, len));
 }
 
-/* While it waits, when it is cancelled, and when it is done. */
+/* While the job waits, when it is cancelled, and when it is done. */
 TEST_F(blocks, destination_is_left_alone_until_the_record_is_taken)
 {
 	uint32_t jobs = take_all_blocks(&self->c);
@@ -192,7 +192,7 @@ TEST_F(blocks, destination_is_left_alone_until_the_record_is_taken)
 	ASSERT_EQ(0, take(&self->c, jobs, &record));
 	EXPECT_EQ(0, record.status);
 	EXPECT_EQ(-1, places_differ(&self->c, jobs - 1, jobs));
-	/* From the last to the first, of which two have nothing to give. */
+	/* Take the records from the last to the first; the first two are of cancelled jobs. */
 	for (uint32_t i = jobs - 1; i; i--) {
 		ASSERT_EQ(0, take(&self->c, i, &record));
 		EXPECT_EQ(i < 3 ? -ECANCELED : 0, record.status);
@@ -200,7 +200,7 @@ TEST_F(blocks, destination_is_left_alone_until_the_record_is_taken)
 	}
 }
 
-/* Memory that takes its time */
+/* Pages that a call has to wait for */
 
 TEST_F(blocks, slow_source_holds_no_block_and_nobody_else)
 {
@@ -260,7 +260,7 @@ TEST_F(blocks, slow_destination_holds_no_block_and_nobody_else)
 	make_call(_metadata, &s, &self->c, call_read);
 	ASSERT_TRUE(wait_demand(uffd));
 	EXPECT_TAKEN(0);
-	/* Other records of the file can be taken. */
+	/* Other threads can take other records of the file. */
 	for (int i = 2; i <= 3; i++) {
 		ASSERT_EQ(i, queue_at(&self->c, i, WORKS, 1));
 		ASSERT_TRUE(wait_record(&self->c));
@@ -270,7 +270,7 @@ TEST_F(blocks, slow_destination_holds_no_block_and_nobody_else)
 	ASSERT_EQ(0, take(&self->c, 3, NULL));
 	EXPECT_EQ(-1, places_differ(&self->c, 2, 4));
 	EXPECT_FALSE(s.done);
-	/* The record outlives the device, and its data with it. */
+	/* The record and its data outlive the device. */
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(0, supply(uffd, slow, zeros));

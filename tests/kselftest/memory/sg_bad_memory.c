@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that a job of an sg channel may not name: what is not there, what may not be
- * written, what is not the program's.
+ * Memory that a job of an sg channel may not name: unmapped, write-protected, or not the
+ * program's own.
  */
 #include "channel_fixture.h"
 #include "sg_checks.h"
 
 ON_CHANNEL(sg, 0);
-/* Where others could change the mappings, they are locked while pages are pinned. */
+/* With a second thread, the mappings are locked while pages are pinned. */
 ON_CHANNEL_WITH_THREADS(sg, 0);
 
-/* What only has to be read. */
+/* Memory that can only be read. */
 static const ALIGNED uint8_t constants[3 * 4096] = {
 	[0 ... 4095] = 0x11, [4096 ... 8191] = 0x22, [8192 ... 12287] = 0x33,
 };
@@ -113,7 +113,7 @@ TEST_F(channel, fill_of_write_protected_memory_is_EFAULT)
 
 /* Memory that is not there */
 
-/* Makes one page unusable. */
+/* Unmaps one page. */
 static int unmap(uint8_t *p)
 {
 	return munmap(p, page_size());
@@ -125,8 +125,8 @@ static int protect(uint8_t *p)
 }
 
 /*
- * Fails the test unless a page that @spoil made unusable is noticed wherever it
- * is in a segment of three pages, source or destination.
+ * Fails the test unless jobs are refused when @spoil has made one page of three unusable, in
+ * any position, in the source or in the destination.
  */
 static void expect_hole_in_segment(struct __test_metadata *_metadata,
 				   const struct channel *c, int (*spoil)(uint8_t *))
@@ -147,7 +147,7 @@ static void expect_hole_in_segment(struct __test_metadata *_metadata,
 		if (at != 0)
 			EXPECT_EQ(-1, pattern_differs(p, page, SEED + 1));
 		if (at == 0) {
-			/* Only the first byte of the segment is in the hole, or the first few. */
+			/* Only the first bytes of the segment are in the hole. */
 			job_move(&j, p + page - address_unit(c), c->mem, page);
 			expect_pins_refused(_metadata, c, &j, -EFAULT);
 		}
@@ -155,7 +155,7 @@ static void expect_hole_in_segment(struct __test_metadata *_metadata,
 	}
 }
 
-/* The same for one of many segments. */
+/* Fails the test unless jobs are refused when one segment of many is unusable. */
 static void expect_hole_in_list(struct __test_metadata *_metadata,
 				const struct channel *c, int (*spoil)(uint8_t *))
 {
@@ -226,7 +226,7 @@ TEST_F(channel, page_beyond_the_end_of_a_file_is_EFAULT)
 	job_move(&self->job, p, self->c.mem, 2 * page);
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 	EXPECT_EQ(-1, pattern_differs(p, page, SEED + 1));
-	/* All of the page in which the file ends is there. */
+	/* The page in which the file ends is present as a whole. */
 	ASSERT_EQ(0, ftruncate(fd, 100));
 	job_move(&self->job, p, self->c.mem, page);
 	expect_runs(_metadata, &self->c, &self->job);
@@ -236,7 +236,7 @@ TEST_F(channel, addresses_that_no_program_has_are_EFAULT)
 {
 	const uint64_t page = page_size(), bad[] = {
 		0, 1, page - 1, UNMAPPED_ADDR, KERNEL_ADDR, KERNEL_ADDR + 1,
-		1ULL << 32,		/* beyond all of a 32-bit program */
+		1ULL << 32,		/* beyond the address space of a 32-bit program */
 		1ULL << 47, 1ULL << 48, (1ULL << 48) - 1, (1ULL << 48) - page,
 		1ULL << 52, (1ULL << 52) - 1, 0x00ff000000000000, 0x0080000000001000,
 		1ULL << 63, 0x8000000000001000, UINT64_MAX - 2 * page,
@@ -258,14 +258,14 @@ TEST_F(channel, segment_that_leaves_the_address_space_is_EFAULT)
 {
 	uint64_t addr = self->c.base, most = self->c.info.max_job_bytes;
 
-	/* From memory that is there on to where there is none. */
+	/* A segment that begins in mapped memory and goes on beyond it. */
 	job_move(&self->job, self->c.mem, self->c.mem, most);
 	self->job.dst[0].addr = (addr + most + page_size()) & ~(page_size() - 1);
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 	self->job.dst[0] = self->job.src[0];
 	self->job.src[0].addr = (addr + most + page_size()) & ~(page_size() - 1);
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
-	/* The last byte of 64 bits is one too many. */
+	/* A segment may not include the last byte of the address space. */
 	job_move(&self->job, self->c.mem, self->c.mem, 64);
 	self->job.src[0].addr = UINT64_MAX - 63;
 	expect_pins_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
@@ -273,7 +273,7 @@ TEST_F(channel, segment_that_leaves_the_address_space_is_EFAULT)
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 }
 
-/* What else is in the upper byte of a pointer is not for the kernel to guess. */
+/* The kernel may ignore the upper byte of a pointer or refuse it, and nothing else. */
 TEST_F(channel, tagged_address_is_refused_or_means_the_same_memory)
 {
 	uint8_t *p = new_pages(1);
@@ -306,7 +306,7 @@ TEST_F(channel, buffer_of_another_channel_is_EFAULT)
 	job_move(&self->job, other.mem, self->c.mem, 64);
 	expect_pins_refused(_metadata, &self->c, &self->job, -EFAULT);
 	EXPECT_EQ(-1, pattern_lost(&other, SEED + 1));
-	/* Also where only a part of the job is. */
+	/* Also if only one segment of the job is in the buffer. */
 	job_init(&self->job);
 	job_from(&self->job, self->c.mem, 64);
 	job_from(&self->job, other.mem, 64);

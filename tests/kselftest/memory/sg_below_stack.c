@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs of an sg channel whose memory is a hole right below an area that grows
- * downwards, as a stack does. They are EFAULT, the area does not grow, and the
- * log is told nothing, whatever other tasks do to the mappings meanwhile.
+ * Jobs of an sg channel whose memory is a hole right below an area that grows downwards, as a
+ * stack does. The jobs are EFAULT, the area does not grow, and the kernel logs nothing,
+ * whatever other tasks do to the mappings meanwhile.
  *
- * The kernel prints that trace once an hour at most, so only the first of these
- * tests to provoke it can see it.
+ * The kernel prints its trace at most once an hour, so that only the first test that provokes
+ * it can see it.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,7 +15,10 @@
 #include "log.h"
 #include "sg_checks.h"
 
-/* Pages at most from the area for which the kernel has a trace, and pages of the area. */
+/*
+ * Distance from the area, in pages, up to which the kernel prints a trace; and pages of the
+ * area.
+ */
 #define NEAR	16
 #define AREA	4
 
@@ -24,9 +27,9 @@ FIXTURE(below) {
 	struct job job;
 	/* The lowest page of the area; NEAR pages below it are a hole. */
 	uint8_t *area;
-	/* Somewhere else. */
+	/* Other memory. */
 	uint8_t *other;
-	/* Two places in the log, from before the test. */
+	/* Two readers of the log, opened before the test. */
 	int gup, trace;
 	long held;
 };
@@ -43,7 +46,7 @@ FIXTURE_SETUP(below)
 	self->trace = log_open();
 	ASSERT_TRUE(self->gup >= 0 && self->trace >= 0);
 	self->other = new_pages(2);
-	/* Nobody else gets a place between two mappings that cannot be touched. */
+	/* Reserve the hole, so that no other mapping gets there. */
 	room = map_pages(1 + NEAR + AREA + 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	ASSERT_TRUE(room && self->other);
 	self->area = room + (1 + NEAR) * page;
@@ -67,7 +70,7 @@ static bool is_mapped(const uint8_t *p)
 	return !mincore((void *)p, 1, &there);
 }
 
-/* Fails the test unless the log was told nothing, and all is as it was. */
+/* Fails the test unless the kernel has logged nothing and the area has not grown. */
 static void expect_silence(struct __test_metadata *_metadata, FIXTURE_DATA(below) *self)
 {
 	EXPECT_EQ(0, log_count(self->gup, "GUP", "stack"));
@@ -120,9 +123,9 @@ TEST_F(below, area_itself_is_usable)
 	expect_silence(_metadata, self);
 }
 
-/* Others that change the mappings */
+/* Tasks that change the mappings */
 
-/* How many pages they change, and how many segments of a job are in these. */
+/* Pages that these tasks change, and segments of a job in them. */
 #define CHANGED	8
 #define SEGS	128
 
@@ -133,7 +136,7 @@ struct changer {
 	bool failed;
 };
 
-/* Maps the pages below the area, and unmaps them, until told to stop. */
+/* Maps and unmaps the pages below the area, until it is stopped. */
 static int change(void *arg)
 {
 	struct changer *s = arg;
@@ -153,7 +156,7 @@ static void *change_in_thread(void *arg)
 	return NULL;
 }
 
-/* Many segments, so that the mappings change between one and the next. */
+/* Makes a job of many segments, so that the mappings change between one segment and the next. */
 static void make_job(FIXTURE_DATA(below) *self, const struct changer *s, bool reads)
 {
 	size_t u = unit(&self->c);
@@ -173,7 +176,7 @@ static void make_job(FIXTURE_DATA(below) *self, const struct changer *s, bool re
 		job_from(&self->job, self->other, SEGS * u);
 }
 
-/* Runs jobs, and some more until some have run and some not. */
+/* Runs jobs until enough have run, of which some have succeeded and some failed. */
 static void expect_weathers(struct __test_metadata *_metadata, FIXTURE_DATA(below) *self,
 			    struct changer *s)
 {
@@ -210,7 +213,7 @@ TEST_F_TIMEOUT(below, pages_that_a_process_maps_and_unmaps_leave_no_trace, 120)
 {
 	static uint8_t stack[64 << 10] __attribute__((aligned(16)));
 	struct changer s = { .pages = self->area - CHANGED * page_size() };
-	/* One that shares the memory, and is no thread. */
+	/* Start a task that shares the memory but is no thread. */
 	pid_t pid = clone(change, stack + sizeof(stack), CLONE_VM | SIGCHLD, &s);
 
 	ASSERT_LT(0, pid);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of a job of an sg channel that waits in the queue while its
- * program changes its mappings, forks, or ends. Run by sg_held.sh.
+ * What happens to a queued job of an sg channel when its program changes its mappings, forks,
+ * or ends. Run by sg_held.sh.
  */
 #include <sys/wait.h>
 
 #include "children.h"
 #include "held_fixture.h"
 
-/* Queues the copy of a test, all of src to all of dst. */
+/* Queues a copy of all of src to dst. */
 static void queue_it(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	ASSERT_EQ(1, queue_copy(&self->c, self->dst, self->src, self->len));
@@ -26,7 +26,7 @@ static void go_on(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 	expect_unpinned(_metadata, self->held);
 }
 
-/* Gives the test a destination that is shared memory, and another mapping of it. */
+/* Makes the destination shared memory; returns a second mapping of it. */
 static uint8_t *share_destination(FIXTURE_DATA(held) *self)
 {
 	int fd = new_file(PAGES);
@@ -43,7 +43,7 @@ static uint8_t *share_destination(FIXTURE_DATA(held) *self)
 	return other;
 }
 
-/* Mappings that change while the job waits: the job has the pages of before */
+/* Mappings that change while the job waits; the job keeps the pages that it has pinned */
 
 TEST_F(held, source_that_is_unmapped)
 {
@@ -95,7 +95,7 @@ TEST_F(held, source_that_can_no_longer_be_touched)
 	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 1));
 }
 
-/* Which of the two contents are copied is open; that it is one of them is not. */
+/* The job may copy the old or the new contents of a word. */
 TEST_F(held, source_that_is_written)
 {
 	queue_it(_metadata, self);
@@ -141,7 +141,7 @@ TEST_F(held, private_destination_whose_pages_are_used_elsewhere_by_then)
 
 	queue_it(_metadata, self);
 	ASSERT_EQ(0, munmap(self->dst, self->len));
-	/* Were they free, they would be among the next that somebody gets. */
+	/* If the pages were free, this would get them. */
 	p = new_pages(256);
 	ASSERT_TRUE(p != NULL);
 	memset(p, 0xee, 256 * page_size());
@@ -238,7 +238,7 @@ TEST_F(held, child_that_writes_the_source_changes_its_own_only)
 	EXPECT_EQ(-1, pattern_differs(self->src, self->len, SEED + 1));
 }
 
-/* The file is shared, so the job goes on, and its record is for no other program. */
+/* Lets the channel go on. The record of the job is for no other program. */
 static void go_on_without_owner(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	end_pause(_metadata, self);
@@ -246,7 +246,7 @@ static void go_on_without_owner(struct __test_metadata *_metadata, FIXTURE_DATA(
 	EXPECT_EQ(-EPERM, take(&self->c, 1, &record));
 }
 
-/* The program that queued it is charged while it lives. */
+/* The pages are charged to the program that queued the job while it lives. */
 TEST_F(held, job_of_a_child_that_has_ended_writes_shared_memory)
 {
 	uint8_t *other = share_destination(self);
@@ -287,7 +287,7 @@ TEST_F(held, job_of_a_child_that_runs_another_program_writes_shared_memory)
 	EXPECT_EQ(-1, pattern_differs(other, self->len, SEED + 1));
 }
 
-/* What is charged, and when it is given back */
+/* Charges, and when they end */
 
 TEST_F(held, queued_jobs_are_charged_each_page_of_each_segment)
 {
@@ -295,7 +295,7 @@ TEST_F(held, queued_jobs_are_charged_each_page_of_each_segment)
 
 	ASSERT_EQ(1, queue_copy(&self->c, self->dst, self->src, self->len));
 	EXPECT_EQ(self->kb + 2 * PAGES * kb, pinned_kb());
-	/* One page, and two of which there is a unit each. */
+	/* The source is on one page, the destination on two. */
 	ASSERT_EQ(2, queue_copy(&self->c, self->dst + page_size() - unit(&self->c), self->src,
 				2 * unit(&self->c)));
 	EXPECT_EQ(self->kb + (2 * PAGES + 3) * kb, pinned_kb());
@@ -392,7 +392,7 @@ TEST_F(held, unbind_unpins_all_jobs_before_it_returns)
 	EXPECT_EQ(-1, pattern_differs(self->dst, self->len, SEED + 2));
 }
 
-/* Programs that end with jobs in the queue of a file of their own. */
+/* Fails the test unless the end of a program unpins the pages of the jobs that it has queued. */
 static void expect_end_unpins(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self,
 			      bool killed, bool paused)
 {
@@ -428,7 +428,7 @@ static void expect_end_unpins(struct __test_metadata *_metadata, FIXTURE_DATA(he
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(killed ? SIGKILL : 0, WIFSIGNALED(status) ? WTERMSIG(status) : status);
-	/* Nothing is left of it, be it that the paused job of this program is still there. */
+	/* Only the paused job of this program is left. */
 	if (!paused)
 		end_pause(_metadata, self);
 	expect_unpinned(_metadata, self->held);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much one job of an sg channel may have: the locked memory of its program,
- * segments, bytes, and pages that lie anywhere.
+ * Limits of one job of an sg channel: locked memory, segments, bytes, and pages that are
+ * scattered in memory.
  *
- * That jobs in the queue add up, and whose they are, is the matter of sg_memlock.c.
+ * sg_memlock.c has the tests of several jobs, and of the users that they are charged to.
  */
 #include <linux/capability.h>
 #include <pthread.h>
@@ -16,12 +16,12 @@
 
 ON_CHANNEL(sg, 0);
 
-/* The limit of most tests, in pages. */
+/* RLIMIT_MEMLOCK in most tests, in pages. */
 #define PAGES	8
 
 static struct ferrodma_completion record;
 
-/* Gives up the one capability that lifts the limit, for good. */
+/* Drops the capability that lifts the limit, for good. */
 static int drop_ipc_lock(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -43,7 +43,7 @@ static int limit_pages(rlim_t pages)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) ? -errno : 0;
 }
 
-/* A copy of @n whole pages to as many. */
+/* Makes a copy of @n whole pages to as many. */
 static void job_pages(struct job *j, uint8_t *to, const uint8_t *from, size_t n)
 {
 	job_move(j, to, from, n * page_size());
@@ -73,7 +73,7 @@ TEST_F(channel, job_of_one_page_more_is_ENOMEM_and_leaves_nothing)
 	ASSERT_EQ(0, drop_ipc_lock());
 	ASSERT_EQ(0, limit_pages(PAGES));
 	pattern_fill(src, PAGES * page, SEED);
-	/* One page more on either side, by as little as can be. */
+	/* One page more on either side, for a single unit. */
 	job_move(j, dst, src + address_unit(&self->c), half * page);
 	expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
 	job_move(j, dst + page - address_unit(&self->c), src, half * page);
@@ -188,7 +188,7 @@ TEST_F(channel, refused_jobs_leave_the_limit_as_it_was)
 	expect_runs(_metadata, &self->c, &self->job);
 }
 
-/* Threads that ask for more than the limit, each on a file of its own, until told to stop. */
+/* Threads that submit jobs over the limit, each on a file of its own, until they are stopped. */
 #define GREEDY	3
 
 struct greedy {
@@ -250,7 +250,10 @@ TEST_F(channel, limit_is_free_again_when_the_record_is_there)
 	job_pages(&self->job, self->c.mem + PAGES * page, self->c.mem, PAGES / 2);
 	ASSERT_EQ(0, job_submit(&self->c, &self->job));
 	for (int i = 0; i < 100; i++) {
-		/* The record is there and stays, while the next job needs all of the limit. */
+		/*
+		 * The job has ended and its record is not taken; the next job needs all of the
+		 * limit.
+		 */
 		ASSERT_TRUE(wait_record(&self->c));
 		ASSERT_EQ(0, pinned_kb());
 		ASSERT_EQ(0, job_submit(&self->c, &self->job));
@@ -285,7 +288,7 @@ TEST_F(channel, as_many_segments_as_can_be_each_in_a_page_of_its_own)
 	pattern_fill(src, n * page, SEED);
 	memset(dst, 0x99, n * page);
 	job_init(j);
-	/* The ends of pages from the last on, and the starts of pages. */
+	/* The source is the ends of pages, the destination the starts of pages. */
 	for (uint32_t i = 0; i < n; i++) {
 		job_from(j, src + (n - i) * page - 16, 16);
 		job_to(j, dst + i * page, 16);
@@ -320,7 +323,7 @@ TEST_F(channel, as_many_segments_as_can_be_each_across_the_end_of_a_page)
 	EXPECT_EQ(0, pinned_kb());
 }
 
-/* Bytes, where a segment can be as short. */
+/* Segments as short as possible: bytes on some channels. */
 TEST_F(channel, units_one_by_one)
 {
 	uint32_t n = most_segments(&self->c);
@@ -372,18 +375,18 @@ TEST_F(channel, more_than_max_job_bytes_is_EMSGSIZE_whether_it_is_there_or_not)
 	j->src[0].addr = UNMAPPED_ADDR;
 	j->dst[0].addr = UNMAPPED_ADDR + 2 * most;
 	expect_pins_refused(_metadata, &self->c, j, -EMSGSIZE);
-	/* The sum counts. */
+	/* The limit is on the sum of the segments. */
 	j->src[0].len = most;
 	job_from(j, self->c.mem, unit(&self->c));
 	expect_pins_refused(_metadata, &self->c, j, -EMSGSIZE);
-	/* As much as may be is not too much, though it is not there. */
+	/* A job as long as the limit is not too long, though its memory is not mapped. */
 	job_move(j, self->c.mem, self->c.mem, most);
 	j->src[0].addr = UNMAPPED_ADDR;
 	j->dst[0].addr = UNMAPPED_ADDR + 2 * most;
 	expect_pins_refused(_metadata, &self->c, j, -EFAULT);
 }
 
-/* With all memory bounced, a long job may find no room. */
+/* With bounce buffers for all DMA, a long job may find no room. */
 #define SKIP_IF_NOT_BOUNCED(ret) do {					\
 	if ((ret) == -ENOMEM && all_is_bounced())			\
 		SKIP(return, "bounce buffers do not hold so much");	\
@@ -391,7 +394,10 @@ TEST_F(channel, more_than_max_job_bytes_is_EMSGSIZE_whether_it_is_there_or_not)
 
 TEST_F_TIMEOUT(channel, job_that_finds_no_room_to_be_bounced_is_ENOMEM_and_leaves_nothing, 120)
 {
-	/* More than there is room for anywhere; the source is one place time and again. */
+	/*
+	 * A job that is longer than the room of all bounce buffers; its source is the same
+	 * memory in each segment.
+	 */
 	size_t len = 1UL << 20, n = most_segments(&self->c) < 200 ? most_segments(&self->c) : 200;
 	struct job *j = &self->job;
 	uint8_t *p;
@@ -407,7 +413,7 @@ TEST_F_TIMEOUT(channel, job_that_finds_no_room_to_be_bounced_is_ENOMEM_and_leave
 			job_to(j, p + (i + 1) * len, len);
 		}
 		expect_pins_refused(_metadata, &self->c, j, -ENOMEM);
-		/* All room that it found is free again. */
+		/* The bounce buffers that it had are free again. */
 		expect_works(_metadata, &self->c);
 		make_pattern(&self->c, SEED);
 	}
@@ -443,7 +449,7 @@ TEST_F(channel, fill_of_max_job_bytes_runs)
 	EXPECT_EQ(0, pinned_kb());
 }
 
-/* Touches the pages in a random order, so that they lie in memory in none. */
+/* Touches the pages in random order, so that they are scattered in physical memory. */
 static void touch_shuffled(uint8_t *p, size_t n)
 {
 	uint64_t state = SEED;
@@ -463,7 +469,7 @@ static void touch_shuffled(uint8_t *p, size_t n)
 	free(order);
 }
 
-/* A copy of @len bytes whose pages are all over memory; 0 or an error. */
+/* Copies @len bytes in scattered pages; returns 0 or a negative errno. */
 static int copy_scattered(const struct channel *c, struct job *j, size_t len)
 {
 	size_t n = len / page_size();

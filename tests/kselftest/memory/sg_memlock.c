@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whom the pages of the jobs in flight of an sg channel are charged to, and
- * when they are given back. Jobs wait behind a paused one. Run by sg_memlock.sh.
+ * The users that the pages of queued jobs of an sg channel are charged to, and when the charges
+ * end. The jobs wait behind a paused one. Run by sg_memlock.sh.
  *
- * How much one job may have is the matter of sg_limits.c.
+ * sg_limits.c has the limits of one job.
  */
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -11,11 +11,11 @@
 
 #include "held_fixture.h"
 
-/* Two users without a privilege. */
+/* Two unprivileged users. */
 #define USER	65534
 #define OTHER	65533
 
-/* Pages of the job that queue_small() queues, and the limit in most tests. */
+/* Pages of the job that queue_small() queues, and RLIMIT_MEMLOCK in most tests, in pages. */
 #define SMALL	2
 #define LIMIT	(2 * SMALL)
 
@@ -26,7 +26,7 @@ static int limit_pages(size_t pages)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) ? -errno : 0;
 }
 
-/* Queues a job of SMALL pages; 0 or a negative errno. */
+/* Queues a job of SMALL pages; returns 0 or a negative errno. */
 static int queue_small(const struct channel *c, FIXTURE_DATA(held) *self)
 {
 	return queue_copy(c, self->dst, self->src, 16) ? 0 : -errno;
@@ -34,10 +34,10 @@ static int queue_small(const struct channel *c, FIXTURE_DATA(held) *self)
 
 /* Processes */
 
-/* What a process is told to do. */
+/* Orders to a process. */
 enum order { QUEUE, CANCEL, CLOSE, SHOW, EXIT };
 
-/* A process with a file of its own, which obeys. */
+/* A process that has a file of its own, and carries out orders. */
 struct process {
 	pid_t pid;
 	int orders;
@@ -49,7 +49,7 @@ static int obey(struct channel *c, FIXTURE_DATA(held) *self, int order)
 	case QUEUE:
 		return queue_small(c, self);
 	case CANCEL:
-		/* Its first job; the record stays. */
+		/* Cancels the first job; the record is not taken. */
 		return job_cancel(c, 1) ?: wait_record(c) ? 0 : -ETIME;
 	case CLOSE:
 		channel_close(c);
@@ -60,8 +60,8 @@ static int obey(struct channel *c, FIXTURE_DATA(held) *self, int order)
 }
 
 /*
- * Starts a process of the real user @uid, which is limited to LIMIT pages. An effective user
- * ID of 0 keeps CAP_IPC_LOCK.
+ * Starts a process with the real user ID @uid, which is limited to LIMIT pages. With the
+ * effective user ID 0 it keeps CAP_IPC_LOCK.
  */
 static struct process start(FIXTURE_DATA(held) *self, uid_t uid, uid_t effective)
 {
@@ -88,7 +88,7 @@ static struct process start(FIXTURE_DATA(held) *self, uid_t uid, uid_t effective
 	_exit(0);
 }
 
-/* What the process says to @order. */
+/* Gives an order to the process; returns its answer. */
 static int tell(const struct process *p, int order)
 {
 	int reply;
@@ -113,7 +113,7 @@ static void end(struct __test_metadata *_metadata, const struct process *p, bool
 	EXPECT_EQ(kills ? SIGKILL : 0, status);
 }
 
-/* Fails the test unless all that the user may have is free, and it is no more than that. */
+/* Fails the test unless the user can pin exactly its whole limit. */
 static void expect_limit_free(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self,
 			      uid_t uid)
 {
@@ -125,7 +125,7 @@ static void expect_limit_free(struct __test_metadata *_metadata, FIXTURE_DATA(he
 	end(_metadata, &p, false);
 }
 
-/* Starts a process, and has it use up the limit of its user. */
+/* Starts a process that uses up the limit of its user. */
 static struct process start_full(struct __test_metadata *_metadata, FIXTURE_DATA(held) *self)
 {
 	struct process p = start(self, USER, USER);
@@ -138,7 +138,7 @@ static struct process start_full(struct __test_metadata *_metadata, FIXTURE_DATA
 
 /* One process */
 
-/* This process becomes one of USER, with room for @pages. */
+/* Makes this process one of USER, with a limit of @pages. */
 static int become_limited(size_t pages)
 {
 	return limit_pages(pages) ?: setresuid(USER, USER, USER) ? -errno : 0;
@@ -156,12 +156,12 @@ TEST_F(held, jobs_in_the_queue_add_up_to_the_limit)
 		j->submit.flags = wait ? FERRODMA_SUBMIT_WAIT : 0;
 		EXPECT_EQ(-ENOMEM, job_submit(&self->c, j));
 	}
-	/* A job that is taken out makes room for another. */
+	/* Cancelling a queued job makes room for another. */
 	ASSERT_EQ(0, job_cancel(&self->c, 2));
 	ASSERT_TRUE(wait_record(&self->c));
 	EXPECT_EQ(0, queue_small(&self->c, self));
 	EXPECT_EQ(-ENOMEM, job_submit(&self->c, j));
-	/* So do the others, when their records can be taken and before they are. */
+	/* So does each of the others when it has ended, before its record is taken. */
 	end_pause(_metadata, self);
 	ASSERT_EQ(0, take(&self->c, 4, NULL));
 	EXPECT_EQ(0, pinned_kb());
@@ -188,7 +188,7 @@ TEST_F(held, processes_of_a_user_share_the_limit)
 	ASSERT_EQ(0, tell(&b, QUEUE));
 	EXPECT_EQ(-ENOMEM, tell(&a, QUEUE));
 	EXPECT_EQ(-ENOMEM, tell(&b, QUEUE));
-	/* What is pinned is shown as that of the process alone. */
+	/* Pinned pages show in VmPin of the process that has queued the job. */
 	EXPECT_EQ((long)(SMALL * page_size() >> 10), tell(&a, SHOW));
 	EXPECT_EQ((long)(SMALL * page_size() >> 10), tell(&b, SHOW));
 	end(_metadata, &a, false);
@@ -220,7 +220,7 @@ TEST_F(held, jobs_that_have_run_give_their_pages_back_to_the_user)
 {
 	struct process p = start_full(_metadata, self);
 
-	/* The job of this process is the last, so all before it have been seen to. */
+	/* The job of this process is the last, so that all before it have ended. */
 	ASSERT_EQ(0, queue_small(&self->c, self));
 	end_pause(_metadata, self);
 	ASSERT_EQ(0, take(&self->c, 1, &record));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that a job of an sg channel may name: every kind of mapping, and memory that
- * processes share until one of them writes to it.
+ * Memory that a job of an sg channel may name: mappings of all kinds, and memory that processes
+ * share until one of them writes to it.
  */
 #include "channel_fixture.h"
 #include "children.h"
 #include "sg_checks.h"
 
 ON_CHANNEL(sg, 0);
-/* Where others could change the mappings, they are locked while pages are pinned. */
+/* With a second thread, the mappings are locked while pages are pinned. */
 ON_CHANNEL_WITH_THREADS(sg, 0);
 
 TEST_F(channel, an_address_is_one_of_the_program)
@@ -70,7 +70,7 @@ TEST_F(channel, private_mapping_of_a_file_is_usable_and_not_the_file)
 	private = map_pages(5, RW, MAP_PRIVATE, fd);
 	ASSERT_TRUE(shared && private && own);
 	pattern_fill(shared, len, SEED);
-	/* A page that is the file's still, and then is not. */
+	/* First the page belongs to the file, then to the private mapping. */
 	expect_copies(_metadata, &self->c, own, private, page);
 	pattern_fill(own, page, SEED + 7);
 	job_move(&self->job, private + at, own, page);
@@ -101,7 +101,7 @@ TEST_F(channel, pages_of_a_file_that_nobody_has_written_are_usable)
 	EXPECT_EQ(-1, value_differs(dst + page, page, 0));
 }
 
-/* Has the kernel keep @n more huge pages ready, or fewer; whether it does. */
+/* Changes the number of huge pages that the kernel keeps by @n; returns whether it did. */
 static bool more_huge_pages(int n)
 {
 	static const char path[] = "/proc/sys/vm/nr_hugepages";
@@ -123,7 +123,7 @@ TEST_F(channel, huge_pages_of_hugetlbfs_are_usable)
 	p = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	EXPECT_TRUE(p != MAP_FAILED);
 	if (p != MAP_FAILED) {
-		/* Its ends, and pieces of it. */
+		/* Test both ends of the page, and its middle. */
 		expect_usable(_metadata, &self->c, p, 64 << 10);
 		expect_usable(_metadata, &self->c, p + size - (64 << 10), 64 << 10);
 		expect_usable(_metadata, &self->c, p + size / 2 - 5000, 10000);
@@ -132,7 +132,7 @@ TEST_F(channel, huge_pages_of_hugetlbfs_are_usable)
 	EXPECT_TRUE(more_huge_pages(-1));
 }
 
-/* How much of a mapping is in transparent huge pages, in kB. */
+/* Returns the kilobytes of a mapping that are in transparent huge pages. */
 static long huge_kb(const uint8_t *p)
 {
 	char line[256], start[32];
@@ -170,7 +170,7 @@ TEST_F(channel, transparent_huge_pages_are_usable)
 		SKIP(return, "the kernel gave no huge page");
 	expect_usable(_metadata, &self->c, p, 64 << 10);
 	expect_usable(_metadata, &self->c, p + size - (64 << 10), 64 << 10);
-	/* Half of it goes, and the rest is as usable as before. */
+	/* Splitting the huge page leaves the rest usable. */
 	ASSERT_EQ(0, munmap(p, size / 2));
 	expect_usable(_metadata, &self->c, p + size / 2, 64 << 10);
 }
@@ -208,7 +208,7 @@ TEST_F(channel, locked_memory_is_usable)
 	expect_usable(_metadata, &self->c, p, 5 * page_size());
 }
 
-/* What only has to be read. */
+/* Memory that can only be read. */
 static const ALIGNED uint8_t constants[3 * 4096] = {
 	[0 ... 4095] = 0x11, [4096 ... 8191] = 0x22, [8192 ... 12287] = 0x33,
 };
@@ -271,7 +271,7 @@ TEST_F(channel, destination_that_nobody_has_touched_is_made)
 	EXPECT_EQ(-1, value_differs(dst + 3 * page - edge, edge, 0));
 }
 
-/* Before it is written, such memory is the one page of zeros that all programs share. */
+/* Memory that was only read is the page of zeros that all programs share. */
 TEST_F(channel, destination_that_was_only_read_gets_pages_of_its_own)
 {
 	size_t page = page_size();
@@ -287,8 +287,8 @@ TEST_F(channel, destination_that_was_only_read_gets_pages_of_its_own)
 }
 
 /*
- * The engine's writes do not show in the page tables. Who pins says that the
- * pages were written, or the kernel takes them for clean and throws them away.
+ * The engine's writes do not show in the page tables. The driver must mark the pages as dirty,
+ * or the kernel takes them for clean and discards them.
  */
 TEST_F(channel, written_pages_are_not_thrown_away_as_clean)
 {
@@ -307,7 +307,7 @@ TEST_F(channel, written_pages_are_not_thrown_away_as_clean)
 	EXPECT_EQ(-1, pattern_differs(to, page, SEED));
 }
 
-/* Memory that is shared until somebody writes */
+/* Memory that processes share until one of them writes */
 
 /* Forks a child that waits for a byte on the pipe. */
 static pid_t fork_waiting(int go[2])

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Places in a page where the memory of a job of an sg channel may begin and end.
- */
+/* Offsets in a page at which the memory of a job of an sg channel may begin and end. */
 #include "channel_fixture.h"
 #include "sg_checks.h"
 
 ON_CHANNEL(sg, 0);
-/* Where others could change the mappings, they are locked while pages are pinned. */
+/* With a second thread, the mappings are locked while pages are pinned. */
 ON_CHANNEL_WITH_THREADS(sg, 0);
 
-/* A number without a common factor with the size of a page, to go through it in a mixed order. */
+/*
+ * A number that has no common factor with the size of a page; steps of it visit all offsets in
+ * a mixed order.
+ */
 #define STRIDE	1237
 
 /*
- * Copies @len bytes from @from in the source to @to in the destination, and
- * compares all of the destination, three pages, with the model.
+ * Copies @len bytes from @from in the source to @to in the destination, and compares the
+ * destination, three pages, with the model.
  */
 static void expect_places(struct __test_metadata *_metadata, const struct channel *c,
 			  uint8_t *mem, uint8_t *model, size_t to, size_t from, size_t len)
@@ -48,7 +49,7 @@ TEST_F(channel, every_distance_from_the_end_of_a_page_is_right)
 
 	ASSERT_TRUE(mem && model);
 	pattern_fill(mem, 3 * page, SEED);
-	/* Both ends of both sides come to lie on, before and behind the end of a page. */
+	/* Move both ends of both sides across the end of a page. */
 	for (size_t i = 0; i < 20; i++) {
 		for (size_t k = 0; k < 20; k++) {
 			expect_places(_metadata, &self->c, mem, model, page - 10 * a + i * a,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs of an sg channel while other threads change the very mappings that the
- * jobs name, while the program forks, while programs are killed; and a SUBMIT
- * that has to wait for a page. What happens at a known moment to a job that
- * waits in the queue is the matter of sg_held.c.
+ * Jobs of an sg channel while other threads change the mappings that the jobs name, while the
+ * program forks, and while programs are killed; and a SUBMIT that has to wait for a page.
+ * sg_held.c has changes at a known moment.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -16,10 +15,10 @@
 #include "sg_checks.h"
 #include "sleeper.h"
 
-/* Jobs that a storm lasts. */
+/* Jobs that run while a thread changes mappings. */
 #define JOBS	400
 
-/* Pages that come and go. */
+/* Pages that a thread maps and unmaps. */
 #define PAGES	8
 
 static struct ferrodma_completion record;
@@ -39,23 +38,23 @@ FIXTURE_SETUP(races)
 	make_pattern(&self->c, SEED);
 }
 
-/* Whatever became of the test, the next finds the device bound. */
+/* Binds the device again if the test has left it unbound. */
 FIXTURE_TEARDOWN_PARENT(races)
 {
 	if (bound_device_number(&self->device, "sg") < 0)
 		EXPECT_EQ(0, device_bind(&self->device));
 }
 
-/* Threads that disturb */
+/* Threads that change mappings */
 
-/* Memory that a thread changes all the time until it is told to stop. */
+/* Memory that a thread changes all the time until it is stopped. */
 struct storm {
 	uint8_t *p;
 	size_t len;
 	void (*change)(struct storm *s, unsigned int round);
 	atomic_bool stop;
 	atomic_uint rounds;
-	/* What went wrong, if it did. */
+	/* What went wrong, or NULL. */
 	const char *failure;
 	pthread_t thread;
 };
@@ -67,7 +66,7 @@ static void *storming(void *arg)
 	for (unsigned int i = 0; !s->stop && !s->failure; i++) {
 		s->change(s, i);
 		s->rounds = i + 1;
-		/* In any of the states that the changes lead to. */
+		/* Jobs meet each of the states between these changes. */
 		if (i % 5 == 0)
 			sched_yield();
 	}
@@ -81,7 +80,7 @@ static void start(struct __test_metadata *_metadata, struct storm *s,
 	s->p = new_pages(PAGES);
 	ASSERT_TRUE(s->p != NULL);
 	ASSERT_EQ(0, pthread_create(&s->thread, NULL, storming, s));
-	/* From now on it is at work. */
+	/* Wait until the thread is at work. */
 	for (int ms = 0; ms < SOON_MS && !s->rounds; ms++)
 		sleep_ms(1);
 	ASSERT_NE(0, s->rounds);
@@ -153,20 +152,20 @@ static void change_fork(struct storm *s, unsigned int round)
 		s->failure = "fork";
 }
 
-/* Gets pages that others may just have lost, and sees whether they stay as they are. */
+/* Gets pages that other tasks may just have freed, and checks that their contents stay. */
 static void change_own_memory(struct storm *s, unsigned int round)
 {
 	fix(s, RW);
 	memset(s->p, round, s->len);
 	sched_yield();
 	if (value_differs(s->p, s->len, round) != -1)
-		s->failure = "somebody has written where nobody should";
+		s->failure = "new pages have changed";
 }
 
 /*
- * Runs jobs that name memory which changes under them, as source and as
- * destination, and between them jobs of memory which does not, which must be
- * right. A job on what is changing may be refused, and may do nothing worse.
+ * Runs jobs whose source or destination changes meanwhile, and between them jobs on other
+ * memory, which must succeed. A job on changing memory may be refused, and must do no other
+ * harm.
  */
 static void expect_weathers(struct __test_metadata *_metadata, FIXTURE_DATA(races) *self,
 			    void (*change)(struct storm *, unsigned int), bool may_refuse)
@@ -178,10 +177,13 @@ static void expect_weathers(struct __test_metadata *_metadata, FIXTURE_DATA(race
 	struct storm storm, neighbour;
 	int refused = 0, i;
 
-	/* In this order: a new thread's stack must not come where the storm leaves room. */
+	/*
+	 * Start this thread first: its stack must not be mapped where the other thread has a
+	 * hole.
+	 */
 	start(_metadata, &neighbour, change_own_memory);
 	start(_metadata, &storm, change);
-	/* On until one runs: where nothing is mapped most of the time, that takes luck. */
+	/* Go on until one job runs: if the memory is unmapped most of the time, that takes luck. */
 	for (i = 0; i < JOBS || (refused == i && i < 100 * JOBS); i++) {
 		size_t len = (1 + random_below(&state, size / u)) * u;
 		size_t at = random_below(&state, (size - len) / a + 1) * a;
@@ -233,8 +235,8 @@ TEST_F(races, memory_that_is_given_back)
 }
 
 /*
- * The end of a child may be told to any thread, although nobody asked, and that
- * is a signal which ends a waiting SUBMIT.
+ * Starts a thread that forks. It blocks SIGCHLD for all: the signal could go to any thread and
+ * would end a waiting SUBMIT.
  */
 static void start_forking(struct __test_metadata *_metadata, struct storm *s)
 {
@@ -246,7 +248,7 @@ static void start_forking(struct __test_metadata *_metadata, struct storm *s)
 	start(_metadata, s, change_fork);
 }
 
-/* A fork must not take the pages of a job from the parent, who reads the result. */
+/* The parent must keep the pages of a job when it forks, or it does not see the result. */
 TEST_F(races, data_are_the_parent_s_while_it_forks)
 {
 	const struct channel *c = &self->c;
@@ -291,7 +293,7 @@ TEST_F(races, source_is_the_parent_s_while_it_forks)
 
 /* Programs that are killed */
 
-/* Keeps the queue of its own file full, for ever. */
+/* Keeps the queue of a file of its own full, for ever. */
 static void flood(void)
 {
 	struct channel own;
@@ -363,7 +365,7 @@ TEST_F(races, submit_that_waits_for_a_page_holds_up_nobody)
 	job_move(&s.job, p, self->c.mem, 16);
 	make_call(_metadata, &s, &self->c, call_run);
 	ASSERT_TRUE(wait_demand(uffd));
-	/* Neither another file, nor another thread of the same file. */
+	/* Other files and other threads of the same file go on. */
 	ASSERT_EQ(0, channel_open(&other, "sg", 0, 0));
 	expect_works(_metadata, &other);
 	channel_close(&other);
@@ -376,7 +378,7 @@ TEST_F(races, submit_that_waits_for_a_page_holds_up_nobody)
 	expect_unpinned(_metadata, self->held);
 }
 
-/* Submits a job whose structure can be made unwritable. */
+/* Submits a job whose structure the test makes unwritable. */
 static int call_submit_guarded(struct sleeper *s)
 {
 	return job_submit(s->c, s->arg);
@@ -404,7 +406,7 @@ TEST_F(races, job_whose_cookie_cannot_be_told_leaves_nothing)
 	EXPECT_FALSE(has_record(&self->c));
 	EXPECT_EQ(-ENOENT, job_cancel(&self->c, 1));
 	expect_unpinned(_metadata, self->held);
-	/* The next one has the next number. */
+	/* The next job has the next cookie. */
 	EXPECT_EQ(2, queue_one(&self->c, 0));
 }
 
@@ -443,7 +445,7 @@ TEST_F(races, SIGKILL_ends_a_submit_that_waits_for_a_page)
 		static struct sleeper s;
 		struct channel own;
 
-		/* What was registered is the parent's; this is the child's own. */
+		/* The registered memory is the parent's; the child needs its own. */
 		p = pages_on_demand(1, &uffd);
 		if (!p || channel_open(&own, "sg", 0, 0))
 			_exit(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A SUBMIT that has to wait until a file is read which FUSE serves, in a program
- * of several threads. Without read-ahead, the fault itself reads the file.
+ * A SUBMIT that waits for the pages of a file that FUSE serves, in a program of several
+ * threads. Without read-ahead, the fault itself reads the file.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -78,7 +78,7 @@ TEST_F(slow, mmap_does_not_wait_for_a_submit_that_reads_a_file)
 	for (int ms = 0; ms < SOON_MS && !mapped; ms++)
 		sleep_ms(1);
 	EXPECT_TRUE(mapped);
-	/* More than are needed: to read again what failed is no fault. */
+	/* More answers than needed: the kernel may read again what has failed. */
 	slow_file_go(&self->file, 1000);
 	expect_ends(_metadata, &s, variant->readable ? 0 : -EFAULT);
 	ASSERT_EQ(0, pthread_join(mapper, NULL));

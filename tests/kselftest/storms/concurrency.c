@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many at once: threads on one file, processes on one channel, and several
- * channels. Each worker has its own part of memory, of which it checks every
- * byte after every job.
+ * Concurrent use: threads on one file, processes on one channel, and several channels. Each
+ * worker has its own part of memory, of which it checks every byte after every job.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,16 +20,16 @@ ON_CHANNEL(pool, 0);
 #define CONSUMERS	3
 #define QUEUED_JOBS	150
 
-/* One worker's part of a channel's memory, and how it fared. */
+/* A worker: its part of a channel's memory, and its result. */
 struct worker {
 	const struct channel *c;
 	uint64_t off, len;
 	int id, rounds;
-	char failure[96];	/* empty if all went well */
+	char failure[96];	/* empty on success */
 	pthread_t thread;
 };
 
-/* Copies random pieces of one half of the part to the other, and checks. */
+/* Copies random pieces of one half of the part to the other, and checks them. */
 static void work(struct worker *w)
 {
 	const struct channel *c = w->c;
@@ -51,7 +50,7 @@ static void work(struct worker *w)
 		memset(dst, w->id, half);
 		job_copy(&j, c, w->off, w->off + (dst - src) + at, n);
 		j.submit.user_data = seed;
-		/* Hardware may be slow, and the machine busy with others. */
+		/* The hardware may be slow and the machine busy. */
 		j.submit.timeout_ns = 10 * NSEC_PER_SEC;
 		ret = job_run(c, &j);
 		if (ret)
@@ -121,7 +120,7 @@ TEST_F(channel, processes_on_one_channel_get_their_own_bytes)
 		expect_child_ends(_metadata, pid[i]);
 }
 
-/* Producers queue, consumers read: every record comes to exactly one of them. */
+/* Producers queue jobs and consumers read records; each record is read by exactly one consumer. */
 struct crowd {
 	struct channel *c;
 	atomic_uint submitted, taken, failed;
@@ -174,7 +173,7 @@ TEST_F(channel, each_record_comes_to_one_reader)
 	pthread_t producer[PRODUCERS], consumer[CONSUMERS];
 	static struct crowd crowd;
 
-	/* Another thread may take the record, or the room, that poll() saw. */
+	/* Another thread may take the record or the room that poll() has reported. */
 	ASSERT_EQ(0, set_nonblock(&self->c));
 	crowd.c = &self->c;
 	for (int i = 0; i < CONSUMERS; i++)
@@ -200,7 +199,7 @@ static void *open_and_close(void *arg)
 		struct channel own = *w->c;
 		char path[32];
 
-		/* The same node again, whichever it is. */
+		/* Open the same node again. */
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", w->c->fd);
 		own.fd = open(path, O_RDWR | O_CLOEXEC);
 		if (own.fd < 0 || !queue_some(&own, 3))
@@ -215,7 +214,7 @@ TEST_F(channel, files_come_and_go_beside_working_threads)
 	static const int part[] = { 0, 2, 1, 3 };
 	struct worker w[4];
 
-	/* queue_one() uses the start of either half: the first two parts here. */
+	/* queue_one() uses the start of each half, which is in the first two parts here. */
 	for (int i = 0; i < 4; i++) {
 		place(&w[i], &self->c, part[i], 4, 2 * ROUNDS);
 		ASSERT_EQ(0, pthread_create(&w[i].thread, NULL,

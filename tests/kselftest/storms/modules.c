@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Taking the modules out and putting them in again, with and without users.
- * The module is that of the driver to which a channel is bound; its file, and
- * those of the other drivers, are in the directory that FERRODMA_MODULES names.
+ * Removing and loading the modules, with and without users. The module under test is that of
+ * the driver to which the channel is bound. The files of all modules are in the directory
+ * FERRODMA_MODULES.
  */
 #include "channel_checks.h"
 #include "bind.h"
@@ -11,13 +11,13 @@
 #define ROUNDS	40
 #define LONG_TIME	1800
 
-/* Most drivers that are loaded at a time. */
+/* The most drivers that are loaded at a time. */
 #define MOST_DRIVERS	8
 
 FIXTURE(module) {
 	struct bound_device device;
 	char name[64];
-	/* All users of the helper, that one included. */
+	/* All modules that use the helper, the one under test included. */
 	char users[MOST_DRIVERS][64];
 	int nr_users;
 };
@@ -47,7 +47,7 @@ static bool module_is_loaded(const char *name)
 	return !access(path, F_OK);
 }
 
-/* Names the modules that use the one called @name; returns how many they are. */
+/* Finds the modules that use the module @name; returns their number. */
 static int module_holders(const char *name, char holders[MOST_DRIVERS][64])
 {
 	char path[128];
@@ -66,7 +66,7 @@ static int module_holders(const char *name, char holders[MOST_DRIVERS][64])
 	return n;
 }
 
-/* Takes out all users of the helper that are still there. */
+/* Removes all modules that use the helper and are loaded. */
 static int remove_users(const FIXTURE_DATA(module) *self)
 {
 	for (int i = 0; i < self->nr_users; i++) {
@@ -89,7 +89,7 @@ static int insert_users(const FIXTURE_DATA(module) *self)
 	return 0;
 }
 
-/* How many nodes of @function are in /dev. */
+/* Returns how many nodes of @function are in /dev. */
 static int count_nodes(const char *function)
 {
 	char prefix[64];
@@ -126,7 +126,7 @@ FIXTURE_SETUP(module)
 	ASSERT_LE(1, self->nr_users);
 }
 
-/* Whatever became of the test, the next finds the modules loaded. */
+/* Loads the modules that the test has left removed. */
 FIXTURE_TEARDOWN_PARENT(module)
 {
 	if (!module_is_loaded(HELPER))
@@ -179,7 +179,7 @@ TEST_F(module, open_file_of_an_unbound_device_keeps_the_driver)
 
 TEST_F(module, driver_keeps_the_helper)
 {
-	/* It alone: what another driver would do is not asked. */
+	/* Load only this driver. */
 	for (int i = 0; i < self->nr_users; i++)
 		if (strcmp(self->users[i], self->name))
 			ASSERT_EQ(0, module_remove(self->users[i]));
@@ -192,7 +192,7 @@ TEST_F(module, driver_comes_and_goes_beside_the_others)
 	struct channel other;
 	int beside = -ENOENT;
 
-	/* A channel of another driver, which has a file open all the time. */
+	/* A channel of another driver, whose file stays open. */
 	if (strcmp(variant->function, "coherent"))
 		beside = channel_open(&other, "coherent", 0, 0);
 	if (beside && strcmp(variant->function, "sg"))
@@ -226,7 +226,7 @@ TEST_F_TIMEOUT(module, driver_with_users_comes_and_goes_many_times, LONG_TIME)
 {
 	struct channel c;
 
-	/* A file keeps the driver, with its jobs; a mapping stays when it goes. */
+	/* An open file with jobs keeps the driver loaded; a mapping does not. */
 	for (int i = 0; i < effort(ROUNDS); i++) {
 		ASSERT_EQ(0, channel_open(&c, variant->function, variant->number, 0));
 		ASSERT_TRUE(queue_some(&c, 3));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Channels that come with an overlay on the device tree while the system runs, and go
- * with it while programs use them.
+ * Channels that an overlay on the device tree adds while the system runs, and that go with it
+ * while programs use them.
  */
 #include "bind.h"
 #include "channel_checks.h"
@@ -12,7 +12,7 @@
 #define OVERLAY		"ferrodma_overlay_test"
 #define BLOB		"/proc/device-tree/ferrodma-overlays/added"
 
-/* What the overlays call their nodes. */
+/* A part of the names of all nodes in the overlays. */
 #define ADDED		".dma-added"
 
 #define ROUNDS		20
@@ -43,7 +43,7 @@ FIXTURE_VARIANT_ADD(overlay, pool) {
 	.function = "pool",
 };
 
-/* The number of the channel that came with the overlay, or a negative errno. */
+/* Returns the number of the channel that the overlay has added, or a negative errno. */
 static int find_added(const char *function, struct bound_device *device)
 {
 	for (int number = 0; number < 16; number++)
@@ -63,12 +63,15 @@ static int overlay_remove(void)
 	return module_remove(OVERLAY);
 }
 
-/* Mistakes in the use of the tree that the kernel has reported, such as references that somebody has left. */
+/*
+ * Counts the errors that the kernel has logged about the device tree, such as references that
+ * were not dropped.
+ */
 static int tree_errors(void)
 {
 	int log = log_open(), errors;
 
-	/* From the first line that is still there. */
+	/* Read from the oldest line of the log. */
 	if (log < 0 || lseek(log, 0, SEEK_SET))
 		return -EIO;
 	errors = log_count(log, "OF: ", "ERROR");
@@ -91,7 +94,7 @@ FIXTURE_SETUP(overlay)
 	make_pattern(&self->c, SEED);
 }
 
-/* Whatever became of the test, the tree is as it was. */
+/* Removes the overlay, and checks that the tree is as it was. */
 FIXTURE_TEARDOWN_PARENT(overlay)
 {
 	struct bound_device device;
@@ -161,7 +164,7 @@ TEST_F_TIMEOUT(overlay, removed_and_applied_many_times_under_load, LONG_TIME)
 		usleep(i % 50 * 200);
 		ASSERT_EQ(0, overlay_remove()) l->stop = 1;
 		ASSERT_EQ(0, overlay_apply()) l->stop = 1;
-		/* Jobs run when the next one comes. */
+		/* Jobs run again on the next device. */
 		for (int ms = 0; ms < SOON_MS; ms++) {
 			if (l->moved[0] + l->moved[1] > before)
 				break;
@@ -172,7 +175,7 @@ TEST_F_TIMEOUT(overlay, removed_and_applied_many_times_under_load, LONG_TIME)
 	stop_load(_metadata, l);
 }
 
-/* A device that no driver has, and the driver that should; whether there is one. */
+/* Finds a device of an overlay that no driver is bound to; returns whether there is one. */
 static bool find_unbound(struct bound_device *b, const char *driver)
 {
 	char path[PATH_MAX];
@@ -193,7 +196,7 @@ static bool find_unbound(struct bound_device *b, const char *driver)
 
 FIXTURE(large) {
 	struct bound_device device;
-	/* Three places in the log, from before the overlay. */
+	/* Three readers of the log, opened before the overlay is applied. */
 	int told, warned, traced;
 };
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A million small messages through one pool, or what FERRODMA_EFFORT says of
- * them, from several processes at once, in
- * jobs of few and of many, waited for and queued. Every byte that a message was
- * to change is checked, and every byte around it.
+ * A million small messages through one pool, or FERRODMA_EFFORT percent of them, from several
+ * processes at once, in jobs of few and of many messages, waiting and queued. Every byte that a
+ * message should change is checked, and every byte around it.
  */
 #include "channel_fixture.h"
 #include "children.h"
@@ -14,7 +13,7 @@ ON_CHANNEL(pool, 0);
 #define MESSAGES	1000000
 #define PROCESSES	4
 
-/* Jobs that a process queues at a time, and most messages in one of them, and in any. */
+/* Jobs that a process queues at a time, and the most messages in a queued job and in any job. */
 #define QUEUED		6
 #define FEW		32
 #define MOST		256
@@ -22,7 +21,7 @@ ON_CHANNEL(pool, 0);
 /* Bytes beside each message that must not change. */
 #define MARGIN		8
 
-/* A job, and what its messages must have done when its record is taken. */
+/* A job, and what its messages must have written when its record is taken. */
 struct flight {
 	struct job job;
 	bool in_use;
@@ -32,12 +31,12 @@ struct flight {
 	uint8_t *src, *dst, *expected;
 };
 
-/* A process. What goes wrong is said in @failure, which is empty else. */
+/* A process; @failure says what went wrong, and is empty if nothing did. */
 struct sender {
 	struct channel c;
 	uint64_t state;
 	uint32_t checked, waited, queued;
-	struct flight flights[QUEUED + 1];	/* the last is for jobs that are waited for */
+	struct flight flights[QUEUED + 1];	/* the last is for jobs that wait */
 	char failure[96];
 };
 
@@ -63,9 +62,9 @@ static bool sender_init(struct sender *s, const char *function, int number, int 
 }
 
 /*
- * Makes a job of @n messages of all lengths, each from somewhere in one slot to
- * somewhere in another. The destinations are as long as the sources, yet in
- * every other job the next one's, so that the lists are cut differently.
+ * Makes a job of @n messages of all lengths, each from a slot to another. In every other job
+ * the lengths of the destinations are shifted by one message, so that the lists are cut
+ * differently.
  */
 static void make_job(struct sender *s, struct flight *f, uint32_t n)
 {
@@ -112,7 +111,7 @@ static bool fail(struct sender *s, const char *what, long long detail)
 	return false;
 }
 
-/* Checks all that a job was to do, and that it did nothing else. */
+/* Checks that a job has written all that it should, and nothing else. */
 static bool check(struct sender *s, const struct ferrodma_completion *r)
 {
 	struct flight *f = &s->flights[r->user_data % (QUEUED + 1)];
@@ -132,7 +131,7 @@ static bool check(struct sender *s, const struct ferrodma_completion *r)
 	return true;
 }
 
-/* Takes one or more records, in one of the ways there are. */
+/* Takes one or more records, by any of the calls. */
 static bool land(struct sender *s)
 {
 	struct ferrodma_completion r[QUEUED];
@@ -152,7 +151,7 @@ static bool land(struct sender *s)
 	return true;
 }
 
-/* Sends @n messages in one job, and waits for it. */
+/* Sends @n messages in one job that waits. */
 static bool send_waiting(struct sender *s, uint32_t n)
 {
 	struct flight *f = &s->flights[QUEUED];
@@ -164,7 +163,7 @@ static bool send_waiting(struct sender *s, uint32_t n)
 	return ret ? fail(s, "SUBMIT_WAIT", ret) : check(s, &f->job.submit.completion);
 }
 
-/* Queues @n messages in one job behind those that are on their way, if there is room. */
+/* Queues @n messages in one job, if the queue has room. */
 static bool send_queued(struct sender *s, uint32_t n)
 {
 	struct flight *f = s->flights;
@@ -181,8 +180,8 @@ static bool send_queued(struct sender *s, uint32_t n)
 }
 
 /*
- * Sends @messages, and sees them arrive: most in jobs that are nearly as large as
- * can be, and now and then some in many small ones.
+ * Sends @messages and checks that they arrive: most of them in long jobs, and some in many
+ * short ones.
  */
 static bool send_all(struct sender *s, uint32_t messages)
 {
@@ -210,7 +209,7 @@ static bool send_all(struct sender *s, uint32_t messages)
 	return true;
 }
 
-/* What the processes tell. */
+/* Results of the processes. */
 struct told {
 	uint32_t checked, waited, queued;
 	char failure[96];
@@ -218,7 +217,7 @@ struct told {
 
 TEST_F_TIMEOUT(channel, a_million_messages_from_several_processes, patience(110))
 {
-	/* The first wanders among the CPUs, which is slow: see stay_on_first_cpu(). */
+	/* The first process runs on any CPU, which is slow: see stay_on_first_cpu(). */
 	uint32_t wanders = effort(MESSAGES / 10);
 	uint32_t stays = effort((MESSAGES - MESSAGES / 10) / (PROCESSES - 1));
 	struct told *told = mmap(NULL, PROCESSES * sizeof(*told), PROT_READ | PROT_WRITE,

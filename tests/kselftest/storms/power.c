@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A channel whose registers are lost while the system is suspended.
- */
+/* A channel that loses the contents of its registers while the system is suspended. */
 #include "channel_fixture.h"
 #include "registers.h"
 #include "suspend.h"
@@ -30,7 +28,7 @@ TEST_F(channel, registers_lost_in_suspend_are_written_again)
 	expect_works(_metadata, &self->c);
 	if (self->c.info.block_size)
 		return;
-	/* One whose end is told by an interrupt. */
+	/* A job that ends with an interrupt. */
 	job_copy(&self->job, &self->c, 0, self->c.size / 2, len);
 	expect_runs(_metadata, &self->c, &self->job);
 	EXPECT_EQ(-1, area_differs(self->c.mem, self->c.mem + self->c.size / 2, len));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hundred thousand random jobs, or what FERRODMA_EFFORT says of them, each of which must do to memory what memcpy()
- * does to a model of it: lists cut at random, places taken at random in memory
- * of several kinds, jobs one by one and many in the queue, threads on both
- * channels and processes on one.
+ * A hundred thousand random jobs, or FERRODMA_EFFORT percent of them. Each must do to memory
+ * what memcpy() does to a model of it. Lists are cut at random and lie at random in memory of
+ * several kinds; jobs run one by one and queued, from threads on two channels and from
+ * processes on one.
  */
 #include <pthread.h>
 
@@ -11,61 +11,60 @@
 #include "children.h"
 #include "sg_checks.h"
 
-/* Half of the jobs are those of threads, half those of processes. */
+/* Half of the jobs are run by threads, half by processes. */
 #define ALL_JOBS	100000
 #define WORKERS		2
 
-/* The first of the workers wanders among the CPUs, which is slow: see stay_on_first_cpu(). */
+/* Jobs of the first worker, which runs on any CPU and is slow: see stay_on_first_cpu(). */
 #define WANDERS		(ALL_JOBS / 2 / 10)
 #define STAYS		((ALL_JOBS / 2 - WANDERS) / (WORKERS - 1))
 
-/* Bytes of memory of one thread, and how it is mapped: in parts of different kinds. */
+/* Bytes of memory of a worker, and of its parts, which are of different kinds. */
 #define ARENA		(1UL << 20)
 #define PART		(128UL << 10)
 
-/* Longest of the jobs, and most segments in one of their lists. */
+/* The most bytes of a job, and the most segments in one of its lists. */
 #define MOST_BYTES	8192
 #define MOST_SEGS	64
 
-/* Jobs after which all of memory is compared, and gets new contents. */
+/* Number of jobs after which all of memory is compared and refilled. */
 #define ROUND		2000
 
-/* No job may fail because the machine is busy with others. */
+/* A time limit that no job reaches, however busy the machine is. */
 #define LIMIT_NS	(60 * NSEC_PER_SEC)
 
 /*
- * Jobs in the queue at a time. What one of them writes the others neither read
- * nor write: its destination is in a slice of one half of memory that no other
- * has, and the sources are in the other half.
+ * Jobs in the queue at a time. No job reads or writes what another one writes: each destination
+ * is in a slice of its own in one half of memory, and the sources are in the other half.
  */
 #define BATCH		32
 #define HALF		(ARENA / 2)
 #define SLICE		(HALF / BATCH)
 
-/* Bytes around a job's destination that are compared with it. */
+/* Bytes around a job's destination that are compared too. */
 #define MARGIN		256
 
-/* A thread, its memory, the model of it, and what went wrong. */
+/* A worker: its memory, the model of it, and what went wrong. */
 struct worker {
 	struct channel c;
 	uint8_t *mem, *model;
 	uint64_t state, seed;
 	int id;
-	/* How many jobs it does, and whether on one CPU. */
+	/* Number of its jobs, and whether it stays on one CPU. */
 	int jobs;
 	bool stays;
-	/* What all addresses and lengths are multiples of. */
+	/* The number of which all addresses and lengths are multiples. */
 	size_t unit;
-	/* Which half of memory has the sources. */
+	/* Set if the sources are in the upper half. */
 	bool flip;
 	struct job job[BATCH];
-	/* Where the destination of each of them is. */
+	/* The bounds of each job's destination. */
 	size_t low[BATCH], high[BATCH];
 	char failure[128];
 	pthread_t thread;
 };
 
-/* A part of an arena at @p, of one kind or another. */
+/* Maps a part of an arena at @p, of the kind @kind. */
 static bool map_part(uint8_t *p, int kind)
 {
 	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, fd = -1;
@@ -86,9 +85,8 @@ static bool map_part(uint8_t *p, int kind)
 }
 
 /*
- * An arena: the parts are beside each other, so that segments cross from one
- * kind to the next. The last is in a transparent huge page if the kernel has
- * one, for which the place must be right.
+ * Maps an arena. Its parts are adjacent, so that segments cross from one kind of memory to the
+ * next. The last part is in a transparent huge page, if the kernel has one.
  */
 static uint8_t *new_arena(void)
 {
@@ -98,7 +96,7 @@ static uint8_t *new_arena(void)
 
 	if (room == MAP_FAILED)
 		return NULL;
-	/* From its start on there is a huge page, of which the arena has the beginning. */
+	/* The arena ends with the beginning of a huge page. */
 	p = (uint8_t *)(((uintptr_t)room + ARENA + huge - 1) & ~(huge - 1));
 	if (mmap(p, huge, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return NULL;
@@ -111,7 +109,7 @@ static uint8_t *new_arena(void)
 	return p;
 }
 
-/* A number of bytes of which small ones are more likely, in units. */
+/* Returns a random number of bytes, in whole units; small numbers are more likely. */
 static size_t random_size(struct worker *w)
 {
 	static const size_t most[] = { 16, 64, 64, 256, 256, 1024, 4096, MOST_BYTES };
@@ -120,7 +118,7 @@ static size_t random_size(struct worker *w)
 	return 1 + random_below(&w->state, bytes / w->unit);
 }
 
-/* A number of segments for @len units: mostly one to eight, seldom more. */
+/* Returns a random number of segments for @len units, mostly one to eight. */
 static uint32_t random_count(uint64_t *state, size_t len)
 {
 	uint64_t most = random_below(state, 32) ? 1 + random_below(state, 8) : MOST_SEGS;
@@ -135,7 +133,7 @@ static void random_cut(struct worker *w, struct ferrodma_seg *seg, uint32_t n, s
 	for (uint32_t i = 0; i < n; i++) {
 		size_t rest = n - i - 1, most = len - rest;
 
-		/* At most twice what would be fair, or the last ones have nothing. */
+		/* At most twice the mean, so that units are left for the last ones. */
 		if (rest && most > 2 * (len / (rest + 1)) + 1)
 			most = 2 * (len / (rest + 1)) + 1;
 		most = rest ? 1 + random_below(&w->state, most) : len;
@@ -145,9 +143,8 @@ static void random_cut(struct worker *w, struct ferrodma_seg *seg, uint32_t n, s
 }
 
 /*
- * Makes the @i-th job of a batch, or one that is alone: a destination that is
- * somewhere, with gaps, in a random order; and a source that is anywhere else,
- * also twice at one place.
+ * Makes the @i-th job of a batch, or a job alone. Its destination has gaps and a random order;
+ * its source is anywhere else, and may include the same bytes twice.
  */
 static void random_job(struct worker *w, int i, bool alone)
 {
@@ -216,7 +213,7 @@ static bool fail(struct worker *w, int job, const char *what, long long value)
 	return false;
 }
 
-/* Whether the record is that of the job, and a good one. */
+/* Returns whether the record is that of the job, and says success. */
 static bool check_record(struct worker *w, int job, int i, const struct ferrodma_completion *r)
 {
 	uint64_t len = 0;
@@ -232,7 +229,7 @@ static bool check_record(struct worker *w, int job, int i, const struct ferrodma
 	return true;
 }
 
-/* Whether memory is as the model says, in and around the destination of job @i. */
+/* Returns whether memory is as the model says, in and around the destination of job @i. */
 static bool check_bytes(struct worker *w, int job, int i)
 {
 	size_t low = w->low[i] < MARGIN ? 0 : w->low[i] - MARGIN;
@@ -242,7 +239,7 @@ static bool check_bytes(struct worker *w, int job, int i)
 	return at < 0 || fail(w, job, "wrong byte at", low + at);
 }
 
-/* Runs @n jobs: one that waits, or several that are in the queue together. */
+/* Runs one job that waits, or @n jobs that are queued together. */
 static bool run_jobs(struct worker *w, int job, int n)
 {
 	struct ferrodma_completion record[BATCH];
@@ -261,7 +258,7 @@ static bool run_jobs(struct worker *w, int job, int n)
 	if (n == 1)
 		return check_record(w, job, 0, &w->job[0].submit.completion) &&
 		       check_bytes(w, job, 0);
-	/* When the last has ended so have all, and one call has their records. */
+	/* When the last has ended, all have, and one call takes their records. */
 	ret = take_within(&w->c, w->job[n - 1].submit.cookie, 0, &record[n - 1]);
 	if (ret)
 		return fail(w, job + n - 1, "wait", ret);
@@ -274,7 +271,7 @@ static bool run_jobs(struct worker *w, int job, int n)
 	return true;
 }
 
-/* New contents for all of memory, and for the model. */
+/* Fills memory and the model with new contents. */
 static void refill(struct worker *w)
 {
 	pattern_fill(w->model, ARENA, w->state);
@@ -309,11 +306,12 @@ static void *work(void *arg)
 		job += n;
 	}
 	if (!w->failure[0] && area_differs(w->mem, w->model, ARENA) >= 0)
-		fail(w, w->jobs, "in the end, wrong byte at", area_differs(w->mem, w->model, ARENA));
+		fail(w, w->jobs, "in the end, wrong byte at",
+		     area_differs(w->mem, w->model, ARENA));
 	return NULL;
 }
 
-/* A worker on a channel, ready to start; NULL if there is no memory, or no channel. */
+/* Makes a worker on a channel; returns NULL if it has no memory or no channel. */
 static struct worker *new_worker(int id, int number, uint64_t seed)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -350,7 +348,7 @@ FIXTURE_TEARDOWN(random)
 	EXPECT_EQ(self->held, pins_held());
 }
 
-/* The number of jobs is fixed, and the time that they take is the machine's. */
+/* The number of jobs is fixed; their time depends on the machine. */
 #define LONG_TIME	patience(300)
 
 TEST_F_TIMEOUT(random, jobs_of_threads_do_what_memcpy_does, LONG_TIME)

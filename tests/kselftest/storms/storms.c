@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs that run while the machine around them changes: the CPU that takes the
- * channel's interrupts goes and comes back; and the system suspends, as far as it
- * will do so and come back by itself.
+ * Jobs that run while the CPU that takes the channel's interrupts goes offline and comes back,
+ * and while the system suspends, as far as it surely resumes by itself.
  */
 #include <stdatomic.h>
 #include <sys/prctl.h>
@@ -16,13 +15,13 @@
 #define ROUNDS		20
 #define LONG_TIME	1800
 
-/* No job may end because the machine is busy, or was away. */
+/* A time limit that no job reaches, however busy the machine is and however long it sleeps. */
 #define LIMIT_NS	(300 * NSEC_PER_SEC)
 
 /* Processes that run jobs. */
 #define LOADERS		2
 
-/* What they tell: jobs that went well; and what to do. */
+/* What they share: numbers of successful jobs, and the order to stop. */
 struct told {
 	atomic_bool stop;
 	atomic_int moved[LOADERS];
@@ -53,7 +52,7 @@ FIXTURE_VARIANT_ADD(storm, pool0) {
 	.function = "pool", .number = 0,
 };
 
-/* Runs jobs in a part of memory until told to stop; what each has written must be right. */
+/* Runs jobs in a part of memory until it is stopped, and checks what each has written. */
 static int load(const struct channel *c, struct told *told, int part)
 {
 	size_t len = c->size / (2 * LOADERS), off = part * 2 * len;
@@ -68,7 +67,7 @@ static int load(const struct channel *c, struct told *told, int part)
 		job_copy(&j, c, off, off + len, len);
 		j.submit.timeout_ns = limit_within(c, LIMIT_NS);
 		if (waits) {
-			/* Also where it is frozen meanwhile. */
+			/* The process may be frozen meanwhile. */
 			ret = job_run(c, &j);
 		} else {
 			ret = job_submit(c, &j) ?:
@@ -84,7 +83,7 @@ static int load(const struct channel *c, struct told *told, int part)
 	return 0;
 }
 
-/* Whether each loader gets more work done, before long. */
+/* Waits until each loader gets more work done; returns whether it does in time. */
 static bool jobs_go_on(struct told *told)
 {
 	for (int i = 0; i < LOADERS; i++) {
@@ -118,15 +117,15 @@ static void start_load(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *s
 			struct channel own = self->c;
 			char path[64];
 
-			/* Not longer than the test. */
+			/* End with the test. */
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 
-			/* A file of its own, and the same memory. */
+			/* Open a file of its own; the memory is the same. */
 			snprintf(path, sizeof(path), "/proc/self/fd/%d", self->c.fd);
 			own.fd = open(path, O_RDWR | O_CLOEXEC);
 			_exit(own.fd < 0 ? 2 : load(&own, self->told, i));
 		}
-		/* Not by the child as well, which shares it. */
+		/* Set by the parent only: the child shares the structure. */
 		self->pid[i] = pid;
 	}
 	EXPECT_TRUE(jobs_go_on(self->told));
@@ -154,7 +153,7 @@ FIXTURE_TEARDOWN_PARENT(storm)
 	put_text("/sys/power/pm_test", "none");
 }
 
-/* Has the interrupt come to one CPU; whether it does now. */
+/* Routes the interrupt to one CPU; returns whether it goes there now. */
 static bool interrupt_to(int irq, int cpu)
 {
 	char path[64], text[32];
@@ -164,7 +163,7 @@ static bool interrupt_to(int irq, int cpu)
 	if (put_text(path, text))
 		return false;
 	snprintf(path, sizeof(path), "/proc/irq/%d/effective_affinity_list", irq);
-	/* It moves with the next interrupt, if not at once. */
+	/* It moves with the next interrupt at the latest. */
 	for (int ms = 0; ms < SOON_MS; ms++) {
 		if (get_text(path, text, sizeof(text)) && atoi(text) == cpu && !strchr(text, '-'))
 			return true;
@@ -180,11 +179,14 @@ TEST_F_TIMEOUT(storm, jobs_go_on_without_the_cpu_of_their_interrupt, LONG_TIME)
 
 	if (cpus < 2)
 		SKIP(return, "there is one CPU only");
-	/* UBSAN: array-index-out-of-bounds in arch/arm64/kvm/arm.c, cpu_set_hyp_vector(), of 7.3.4. */
+	/*
+	 * Linux 7.3.4 has UBSAN: array-index-out-of-bounds in cpu_set_hyp_vector(),
+	 * arch/arm64/kvm/arm.c.
+	 */
 	if (!access("/dev/kvm", F_OK))
-		SKIP(return, "with KVM the kernel itself warns when a CPU comes back; see kvm-arm.mode=none");
+		SKIP(return, "with KVM the kernel warns of a CPU that comes back; use kvm-arm.mode=none");
 	if (irq < 0)
-		SKIP(return, "which interrupt is the channel's cannot be told from /proc/interrupts");
+		SKIP(return, "/proc/interrupts does not show the interrupt of the channel");
 	start_load(_metadata, self);
 	for (int i = 0; i < effort(ROUNDS) * cpus; i++) {
 		int cpu = i % cpus;
@@ -218,7 +220,7 @@ TEST_F_TIMEOUT(storm, jobs_go_on_after_the_system_was_suspended, LONG_TIME)
 	start_load(_metadata, self);
 	for (int i = 0; i < ARRAY_SIZE(how); i++) {
 		ret = suspend_and_resume(how[i], 1);
-		/* Whatever users do. */
+		/* Suspend must succeed, whatever programs do. */
 		EXPECT_EQ(0, ret) TH_LOG("%s: %s", how[i], strerror(-ret));
 		EXPECT_TRUE(jobs_go_on(self->told)) TH_LOG("after %s", how[i]);
 	}

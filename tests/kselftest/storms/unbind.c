@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device that is unbound while programs use it, and bound again. What is in
- * flight at that moment is the matter of in_flight.c.
+ * A device that is unbound while programs use it, and bound again. in_flight.c has the tests
+ * with jobs that stay in flight.
  */
 
 #include "bind.h"
@@ -13,7 +13,7 @@
 
 #define ROUNDS	200
 
-/* All that the harness gives for what takes as long as the effort asks for. */
+/* The time limit of a test whose length depends on FERRODMA_EFFORT. */
 #define LONG_TIME	1800
 
 static struct ferrodma_completion record;
@@ -48,7 +48,7 @@ FIXTURE_SETUP(bound)
 	make_pattern(&self->c, SEED);
 }
 
-/* Whatever became of the test, the next finds the device bound. */
+/* Binds the device again if the test has left it unbound. */
 FIXTURE_TEARDOWN_PARENT(bound)
 {
 	if (bound_device_number(&self->device, variant->function) < 0)
@@ -105,7 +105,7 @@ TEST_F(bound, records_outlive_the_device)
 	const struct channel *c = &self->c;
 
 	ASSERT_TRUE(queue_some(c, 4));
-	/* Jobs run in order: once the last is over, all are. */
+	/* Jobs run in order: when the last has ended, all have. */
 	ASSERT_EQ(0, take(c, 4, NULL));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_EQ(POLLIN | POLLHUP, poll_events(c, POLLIN, 0) & (POLLIN | POLLHUP));
@@ -248,7 +248,7 @@ TEST_F(bound, binding_says_in_the_log_which_node_it_made)
 	log = log_open();
 	ASSERT_LE(0, log);
 	ASSERT_EQ(0, device_bind(&self->device));
-	/* A kernel that tries the removal of each driver probes more than once. */
+	/* A kernel that tests the removal of drivers probes each device twice. */
 	EXPECT_EQ(env_number("FERRODMA_PROBES", 1), log_count(log, self->device.device, node));
 	close(log);
 }
@@ -272,7 +272,7 @@ TEST_F_TIMEOUT(bound, many_rounds_under_load, LONG_TIME)
 		ASSERT_EQ(0, device_unbind(&self->device)) l->stop = 1;
 		ASSERT_EQ(0, device_bind(&self->device)) l->stop = 1;
 	}
-	/* Both still get work done on the last of the devices. */
+	/* Both processes get work done on the last device. */
 	for (int i = 0; i < 2; i++) {
 		before = l->moved[i];
 		for (int ms = 0; ms < SOON_MS && l->moved[i] == before; ms++)
