@@ -52,11 +52,16 @@ struct meter_memory {
  * Of /dev/ferrodma-meter. To count events makes what is measured longer, so
  * instructions are read at another time.
  */
-#define METER_NOTHING	_IO('B', 0)				/* does nothing: what a call costs */
-#define METER_COUNT	_IOW('B', 1, __u32)			/* begin (1) or end (0) to count events */
-#define METER_EVENTS	_IOR('B', 2, struct meter_events)	/* what was counted */
-#define METER_HOLD	_IO('B', 3)				/* note what the caller allocates */
-#define METER_HELD	_IOR('B', 4, struct meter_memory)	/* no longer; what is left */
+/* Does nothing: what a call costs. */
+#define METER_NOTHING	_IO('B', 0)
+/* Begins (1) or ends (0) to count events. */
+#define METER_COUNT	_IOW('B', 1, __u32)
+/* Returns what was counted. */
+#define METER_EVENTS	_IOR('B', 2, struct meter_events)
+/* Begins to note what the caller allocates. */
+#define METER_HOLD	_IO('B', 3)
+/* Ends that, and returns what is not freed. */
+#define METER_HELD	_IOR('B', 4, struct meter_memory)
 
 /* The form of a result, from kernel and programs; events may be fewer than jobs. */
 #define METER_RESULT(event)								\

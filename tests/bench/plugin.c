@@ -137,6 +137,7 @@ static void translate(struct qemu_plugin_tb *tb, void *data)
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		exec_callback mark = NULL;
+		struct place *place;
 		uint32_t word = 0;
 
 		qemu_plugin_insn_data(insn, &word, sizeof(word));
@@ -146,13 +147,14 @@ static void translate(struct qemu_plugin_tb *tb, void *data)
 			mark = end;
 		else if (word == HINT(MARK_FLUSH))
 			mark = flush;
-		if (mark)
+		if (mark) {
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, mark, NO_REGISTERS, NULL);
-		else
-			qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, count, NO_REGISTERS,
-								    CONDITION_NOT_EQUAL,
-								    recording, 0,
-								    place_at(qemu_plugin_insn_vaddr(insn)));
+			continue;
+		}
+		place = place_at(qemu_plugin_insn_vaddr(insn));
+		qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, count, NO_REGISTERS,
+							    CONDITION_NOT_EQUAL, recording, 0,
+							    place);
 	}
 }
 

@@ -182,11 +182,11 @@ static void measure(const struct setting *s)
 
 #define PER_JOB(event) \
 	(((int)(between.event - before.event) - (int)(after.event - between.event)) / (double)JOBS)
-	printf("scale: %s processes=%d channels=%d bytes=%u instructions=%u interrupts=%.2f "
-	       "switches=%.2f allocations=%.2f pages=%.2f\n",
+	printf("scale: %s processes=%d channels=%d bytes=%u instructions=%u",
 	       s->waits ? "processes" : "channels", s->processes, s->channels, s->bytes,
-	       (jobs + JOBS / 2) / JOBS, PER_JOB(interrupts), PER_JOB(switches),
-	       PER_JOB(allocations), PER_JOB(pages));
+	       (jobs + JOBS / 2) / JOBS);
+	printf(" interrupts=%.2f switches=%.2f allocations=%.2f pages=%.2f\n",
+	       PER_JOB(interrupts), PER_JOB(switches), PER_JOB(allocations), PER_JOB(pages));
 	fflush(stdout);
 }
 
@@ -194,9 +194,10 @@ int main(void)
 {
 	/* What is polled for, and what interrupts. */
 	static const uint32_t sizes[] = { 4 << 10, 8 << 10 };
+	const struct sched_param priority = { .sched_priority = 1 };
 
 	/* One after the other, in the order of being woken: fair shares differ from run to run. */
-	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
+	if (sched_setscheduler(0, SCHED_FIFO, &priority))
 		err(1, "sched_setscheduler");
 	meter_open();
 	if (pipe(done))

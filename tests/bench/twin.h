@@ -71,7 +71,7 @@ struct twin {
 	int irq;
 	bool coherent;
 	u32 max_span;
-	struct mutex lock;
+	struct mutex lock;	/* held while a job runs */
 	struct completion done;
 	int status;
 	bool dead;

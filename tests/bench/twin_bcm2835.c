@@ -49,6 +49,7 @@ struct control_block {
 	__le32 next;
 	__le32 reserved[2];
 };
+
 static_assert(sizeof(struct control_block) == 32);
 
 /* Lists that are cut at each other's ends, and a few more cuts for lite channels. */

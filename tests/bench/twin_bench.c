@@ -66,7 +66,8 @@ static int bench_list(struct work *work, unsigned int bytes, unsigned int segmen
 		work->dst[i].addr = kzalloc(room, GFP_KERNEL);
 		if (!work->src[i].addr || !work->dst[i].addr)
 			goto free;
-		work->src[i].len = work->dst[i].len = bytes;
+		work->src[i].len = bytes;
+		work->dst[i].len = bytes;
 		memset(work->src[i].addr, i + 1, bytes);
 	}
 	ret = meter_run("twin-mapped", bytes, segments, copy_list, work);
@@ -93,7 +94,7 @@ int twin_bench(struct twin *twin)
 
 	if (!measure)
 		return 0;
-	work = kzalloc(sizeof(*work), GFP_KERNEL);
+	work = kzalloc_obj(*work);
 	if (!work)
 		return -ENOMEM;
 	work->twin = twin;

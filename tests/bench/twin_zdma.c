@@ -61,6 +61,7 @@ struct zdma_descriptor {
 	__le64 next;
 	__le64 reserved;
 };
+
 static_assert(sizeof(struct zdma_descriptor) == 32);
 
 static int zdma_quiesce(struct twin *twin)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures what programs pay for a transfer, waiting for each and with a full
- * queue; counts what another command takes; and what memory a device takes that
- * is bound:
+ * Measures the cost of a transfer for programs that wait for each one and for programs
+ * that keep the queue full, the cost of another command, and the memory of a bound device:
  *
- *	users
+ *	users (no arguments)
  *	users count <contestant> <bytes> <rounds> <command>...
  *	users bound <contestant> <device> <driver> <bytes of its buffer>
  *	users bound <function> <number>
@@ -185,7 +184,7 @@ static void bench_channel(const char *function, int number, uint32_t bytes,
 }
 
 /* What the driver allocates for an open file, until it has waited for a job of one segment. */
-static void memory(const char *function, int number)
+static void count_memory(const char *function, int number)
 {
 	struct meter_events e;
 	struct channel c;
@@ -229,8 +228,8 @@ static int count_command(const char *who, const char *bytes, const char *rounds,
 	run(command);
 	e = events();
 	count(false);
-	printf("count: %s bytes=%s rounds=%s instructions=%u interrupts=%u switches=%u "
-	       "allocations=%u pages=%u\n", who, bytes, rounds, all, e.interrupts, e.switches,
+	printf("count: %s bytes=%s rounds=%s instructions=%u", who, bytes, rounds, all);
+	printf(" interrupts=%u switches=%u allocations=%u pages=%u\n", e.interrupts, e.switches,
 	       e.allocations, e.pages);
 	return 0;
 }
@@ -309,9 +308,9 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		errx(1, "see the head of users.c");
 
-	memory("coherent", large);
-	memory("sg", 0);
-	memory("pool", 0);
+	count_memory("coherent", large);
+	count_memory("sg", 0);
+	count_memory("pool", 0);
 	all_rounds = METER_ROUNDS;
 	measure(nothing, NULL, 1);
 	overhead = samples[INSTRUCTIONS][0];

@@ -88,7 +88,7 @@ TEST_F(channel, SIGKILL_ends_sleeping_calls)
 	for (int which = 0; which < 3; which++) {
 		int status, report[2];
 		char byte;
-		thread_id pid;
+		_Atomic pid_t pid;
 
 		ASSERT_EQ(0, pipe(report));
 		pid = fork();

@@ -183,7 +183,7 @@ TEST_F(channel, child_may_map_the_buffer)
 /* The reader begins before the file has an owner. */
 TEST_F(channel, reader_that_sleeps_gets_EPERM_from_another_s_first_SUBMIT)
 {
-	thread_id pid = fork();
+	_Atomic pid_t pid = fork();
 
 	ASSERT_LE(0, pid);
 	if (!pid)

@@ -39,7 +39,7 @@ TEST_F(channel, readv_returns_the_record_that_is_there)
 /* A thread that queues a job once the reader sleeps. */
 struct sleeper {
 	const struct channel *c;
-	thread_id reader;
+	_Atomic pid_t reader;
 	bool slept;
 };
 

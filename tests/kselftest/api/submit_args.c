@@ -171,7 +171,8 @@ TEST_F(channel, an_address_that_wraps_is_refused)
 	for (int i = 0; i < ARRAY_SIZE(wraps); i++) {
 		/* A segment may not end at 2^64 or beyond. */
 		good_job(&self->job, &self->c);
-		self->job.src[0] = self->job.dst[0] = wraps[i];
+		self->job.src[0] = wraps[i];
+		self->job.dst[0] = wraps[i];
 		expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
 		job_fill(&self->job, &self->c, 1, 0, unit(&self->c));
 		self->job.dst[0] = wraps[i];
@@ -190,7 +191,8 @@ TEST_F(channel, a_sum_that_wraps_is_refused)
 	for (int i = 0; i < 2; i++) {
 		job_add(&self->c, self->job.src, &self->job.submit.nr_src, 0, 1ULL << 63);
 		job_add(&self->c, self->job.dst, &self->job.submit.nr_dst, 0, 1ULL << 63);
-		self->job.src[i].addr = self->job.dst[i].addr = 0;
+		self->job.src[i].addr = 0;
+		self->job.dst[i].addr = 0;
 	}
 	expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
 }
@@ -212,7 +214,8 @@ TEST_F(channel, an_empty_segment_is_refused)
 	struct job *j = &self->job;
 
 	good_job(j, &self->c);
-	j->src[0].len = j->dst[0].len = 0;
+	j->src[0].len = 0;
+	j->dst[0].len = 0;
 	expect_refused(_metadata, &self->c, j, -EINVAL);
 	if (self->c.info.max_segments < 2)
 		return;
@@ -288,7 +291,8 @@ TEST_F(channel, a_misaligned_length_is_refused)
 	for (size_t odd = 1; odd < u; odd++) {
 		for (int units = 0; units < 2; units++) {
 			good_job(j, &self->c);
-			j->src[0].len = j->dst[0].len = units * u + odd;
+			j->src[0].len = units * u + odd;
+			j->dst[0].len = units * u + odd;
 			expect_refused(_metadata, &self->c, j, -EINVAL);
 			job_fill(j, &self->c, 5, 0, units * u + odd);
 			if (self->c.info.flags & FERRODMA_INFO_FILL)

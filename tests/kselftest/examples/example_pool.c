@@ -35,7 +35,8 @@ int main(void)
 	for (int i = 0; i < MESSAGES; i++) {
 		src[i].addr = (uintptr_t)message[i];
 		dst[i].addr = (uintptr_t)inbox[MESSAGES - 1 - i];
-		src[i].len = dst[i].len = strlen(message[i]);
+		src[i].len = strlen(message[i]);
+		dst[i].len = strlen(message[i]);
 	}
 	struct ferrodma_submit job = {
 		.size = sizeof(job), .flags = FERRODMA_SUBMIT_WAIT,

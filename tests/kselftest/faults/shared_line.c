@@ -9,6 +9,7 @@
 #include "bind.h"
 #include "channel_checks.h"
 #include "interrupts.h"
+#include "lost.h"
 
 /* Numbers of source segments of a job that pauses, and of a job that raises the line many times. */
 enum { HALTS = 2, FLOODS = 7 };
@@ -42,12 +43,10 @@ static int count_devices(int irq)
 
 FIXTURE_SETUP(shared)
 {
-	const char *name = getenv("FERRODMA_LOST");
 	char function[16];
 	int number;
 
-	ASSERT_TRUE(name != NULL) TH_LOG("FERRODMA_LOST names no channel");
-	ASSERT_EQ(2, sscanf(name, "%15[a-z]%d", function, &number));
+	ASSERT_TRUE(lost_channel(function, &number));
 	ASSERT_EQ(0, bound_device_find(&self->listening, function, number));
 	ASSERT_EQ(0, bound_device_find(&self->raising, "test", 0));
 	ASSERT_EQ(0, channel_open(&self->listener, function, number, 0));

@@ -325,7 +325,8 @@ bool do_defective_take(struct worker *w, struct file *f)
 	int ret;
 
 	if (one_in(w, 3)) {
-		wait.flags = cancel.flags = 1U << pick(w, 32);
+		wait.flags = 1U << pick(w, 32);
+		cancel.flags = wait.flags;
 		allow(&d, EINVAL);
 	} else {
 		spoil_structure(w, &d, waits ? &wait.size : &cancel.size,

@@ -261,7 +261,8 @@ bool do_shared_submit(struct worker *w, struct file *f)
 		return true;
 	g = grain(s->channel);
 	job_init(&w->job);
-	w->job.submit.nr_src = w->job.submit.nr_dst = 1;
+	w->job.submit.nr_src = 1;
+	w->job.submit.nr_dst = 1;
 	w->job.submit.timeout_ns = long_limit(s->channel);
 	w->job.submit.user_data = w->process->seed;
 	w->job.src[0] = (struct ferrodma_seg){ s->rough_addr, g };

@@ -238,8 +238,10 @@ static uint32_t random_list(struct worker *w, const struct file *f, struct ferro
 
 		if (high > part)
 			high = part > low ? part : low;
-		if (n == segs - 1)
-			low = high = len;
+		if (n == segs - 1) {
+			low = len;
+			high = len;
+		}
 		seg[n].len = (low / g + pick(w, (high - low) / g + 1)) * g;
 		seg[n].addr = addr + gap * g;
 		addr = seg[n].addr + seg[n].len;
@@ -555,7 +557,8 @@ bool do_flood(struct worker *w, struct file *f)
 	if (f->extras || room > MOST_JOBS)
 		return true;
 	job_init(j);
-	j->submit.nr_src = j->submit.nr_dst = 1;
+	j->submit.nr_src = 1;
+	j->submit.nr_dst = 1;
 	j->submit.timeout_ns = long_limit(f->channel);
 	j->src[0] = (struct ferrodma_seg){ f->rough_addr, g };
 	j->dst[0] = (struct ferrodma_seg){ f->rough_addr + ROUGH_BYTES / 2, g };

@@ -130,14 +130,11 @@ static inline bool is_dead(const struct channel *c)
 	return channel_info(c->fd, &info) || info.flags & FERRODMA_INFO_DEAD;
 }
 
-/* The ID of a thread that other threads watch; the thread itself sets it. */
-typedef _Atomic pid_t thread_id;
-
 /*
  * Waits until the thread or process sleeps in a call; returns whether it does in time. With
  * this a test goes on as soon as possible, however slow the machine is.
  */
-static inline bool wait_until_asleep(const thread_id *id)
+static inline bool wait_until_asleep(const _Atomic pid_t *id)
 {
 	char path[64], state;
 	int asleep = 0;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A channel whose interrupt never comes, so that its jobs stay in flight until
- * their time limit. lost_channel.sh loads the driver so that there is one
- * and names it in FERRODMA_LOST ("coherent3").
+ * A channel whose interrupt never comes, so that its jobs stay in flight until their time limit.
  */
 #ifndef FERRODMA_LOST_FIXTURE_H
 #define FERRODMA_LOST_FIXTURE_H
 
-#include "channel_checks.h"
 #include "bind.h"
+#include "channel_checks.h"
+#include "lost.h"
 
 /* Time limits of jobs: one that passes during a test, and one that never should. */
 #define SHORT_NS	(patience(50) * NSEC_PER_MSEC)
@@ -27,11 +26,9 @@ FIXTURE(lost) {
 
 FIXTURE_SETUP(lost)
 {
-	const char *name = getenv("FERRODMA_LOST");
 	int ret;
 
-	ASSERT_TRUE(name != NULL) TH_LOG("FERRODMA_LOST names no channel");
-	ASSERT_EQ(2, sscanf(name, "%15[a-z]%d", self->function, &self->number));
+	ASSERT_TRUE(lost_channel(self->function, &self->number));
 	ASSERT_EQ(0, bound_device_find(&self->device, self->function, self->number));
 	ret = channel_open(&self->c, self->function, self->number, 0);
 	if (ret == -EIO || (!ret && is_dead(&self->c))) {

@@ -21,7 +21,7 @@ static inline bool all_is_bounced(void)
 		fclose(f);
 	}
 	option = strstr(line, "swiotlb=");
-	return option && strstr(strtok(option, " \n"), "force");
+	return option && strstr(strtok(option, "\n "), "force");
 }
 
 /* Fails the test unless as many pages are pinned as when @held was counted. */

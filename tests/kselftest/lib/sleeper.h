@@ -29,7 +29,7 @@ struct sleeper {
 	struct ferrodma_completion record;
 	int (*call)(struct sleeper *s);
 	int result;
-	thread_id id;
+	_Atomic pid_t id;
 	atomic_bool done;
 	pthread_t thread;
 };

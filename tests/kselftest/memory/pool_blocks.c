@@ -112,8 +112,10 @@ TEST_F(blocks, refused_jobs_take_none)
 	for (uint32_t i = 0; i <= self->most; i++)
 		job_add(&self->other, list, &nr, i, 1);
 	job_at(&self->job, &self->other, 1, WORKS, 1);
-	self->job.submit.src = self->job.submit.dst = (uintptr_t)list;
-	self->job.submit.nr_src = self->job.submit.nr_dst = nr;
+	self->job.submit.src = (uintptr_t)list;
+	self->job.submit.dst = (uintptr_t)list;
+	self->job.submit.nr_src = nr;
+	self->job.submit.nr_dst = nr;
 	expect_refused(_metadata, &self->other, &self->job, -E2BIG);
 	job_at(&self->job, &self->other, 1, 3, 3);
 	self->job.src[2].addr = UNMAPPED_ADDR;

@@ -104,7 +104,7 @@ TEST_F(blocks, SIGKILL_brings_back_those_of_sleeping_calls)
 {
 	for (int which = 0; which < 3; which++) {
 		int report[2];
-		thread_id pid;
+		_Atomic pid_t pid;
 
 		ASSERT_EQ(0, pipe(report));
 		pid = fork();

@@ -84,7 +84,8 @@ TEST_F(channel, a_message_longer_than_a_block_is_EMSGSIZE)
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
 	/* The length would be valid if it were cut to 32 bits. */
 	job_move(j, self->c.mem + to, self->c.mem, most);
-	j->src[0].len = j->dst[0].len = (1ULL << 32) + most;
+	j->src[0].len = (1ULL << 32) + most;
+	j->dst[0].len = (1ULL << 32) + most;
 	expect_not_sent(_metadata, &self->c, j, -EMSGSIZE);
 }
 

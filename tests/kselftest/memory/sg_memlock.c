@@ -103,11 +103,8 @@ static void end(struct __test_metadata *_metadata, const struct process *p, bool
 {
 	int status, order = EXIT;
 
-	if (kills) {
-		ASSERT_EQ(0, kill(p->pid, SIGKILL));
-	} else {
-		ASSERT_EQ(sizeof(order), write(p->orders, &order, sizeof(order)));
-	}
+	ASSERT_TRUE(kills ? !kill(p->pid, SIGKILL) :
+		    write(p->orders, &order, sizeof(order)) == sizeof(order));
 	close(p->orders);
 	ASSERT_EQ(p->pid, waitpid(p->pid, &status, 0));
 	EXPECT_EQ(kills ? SIGKILL : 0, status);

@@ -100,7 +100,8 @@ static void make_job(struct sender *s, struct flight *f, uint32_t n)
 		memcpy(f->expected + to, stream + at, l);
 		at += l;
 	}
-	f->job.submit.nr_src = f->job.submit.nr_dst = n;
+	f->job.submit.nr_src = n;
+	f->job.submit.nr_dst = n;
 	f->job.submit.user_data = f - s->flights;
 	f->in_use = true;
 }

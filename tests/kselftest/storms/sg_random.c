@@ -162,7 +162,8 @@ static void random_job(struct worker *w, int i, bool alone)
 
 	gap = random_below(state, 3) ? random_below(state, 100 / u) * u : 0;
 	window += gap * j->submit.nr_dst;
-	w->low[i] = at = dst + random_below(state, (dst_len - window) / u + 1) * u;
+	at = dst + random_below(state, (dst_len - window) / u + 1) * u;
+	w->low[i] = at;
 	w->high[i] = at + window;
 	for (uint32_t k = 0; k < j->submit.nr_dst; k++) {
 		j->dst[k].addr = (uintptr_t)w->mem + at;
@@ -321,7 +322,8 @@ static struct worker *new_worker(int id, int number, uint64_t seed)
 	w->id = id;
 	w->stays = id % WORKERS;
 	w->jobs = effort(w->stays ? STAYS : WANDERS);
-	w->seed = w->state = seed + ((uint64_t)id << 56);
+	w->seed = seed + ((uint64_t)id << 56);
+	w->state = w->seed;
 	w->mem = new_arena();
 	w->model = malloc(ARENA);
 	if (!w->mem || !w->model || channel_open(&w->c, "sg", number, 0))

@@ -184,7 +184,7 @@ TEST_F_TIMEOUT(storm, jobs_go_on_without_the_cpu_of_their_interrupt, LONG_TIME)
 	 * arch/arm64/kvm/arm.c.
 	 */
 	if (!access("/dev/kvm", F_OK))
-		SKIP(return, "with KVM the kernel warns of a CPU that comes back; use kvm-arm.mode=none");
+		SKIP(return, "with KVM the kernel warns when a CPU comes back: kvm-arm.mode=none");
 	if (irq < 0)
 		SKIP(return, "/proc/interrupts does not show the interrupt of the channel");
 	start_load(_metadata, self);
