@@ -7,7 +7,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-lints="shellcheck layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor"
+lints="shellcheck checkpatch layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor"
 if [ "${1:-}" = names ]; then
 	echo "$lints"
 	exit
@@ -27,6 +27,7 @@ for lint; do
 		shellcheck -x -P SCRIPTDIR:SCRIPTDIR/../lib:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
 			scripts tests .ci 2>/dev/null)
 		;;
+	checkpatch) "$TOP/scripts/checkpatch.sh" ;;
 	layers)
 		"$TOP/scripts/layers.py" || die "src/ferrodma imports from a layer above"
 		# An import that goes up is found.
