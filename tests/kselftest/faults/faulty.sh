@@ -14,5 +14,5 @@ for kind in test sg-test; do
 		exit 1
 	fi
 done
-# Where a channel is a pool's, faulty_pool.sh does this.
+# faulty_pool.sh runs the tests on the pool channel.
 ./faulty -V pooltest

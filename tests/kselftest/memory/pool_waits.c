@@ -202,18 +202,29 @@ TEST_F(blocks, destination_is_left_alone_until_the_record_is_taken)
 
 /* Pages that a call has to wait for */
 
+/* Has a SUBMIT wait for the page of its source; returns the page, or NULL without userfaultfd. */
+static uint8_t *submit_slow_source(struct __test_metadata *_metadata, struct sleeper *s,
+				   const struct channel *c, int *uffd)
+{
+	uint8_t *slow = pages_on_demand(1, uffd);
+
+	if (!slow)
+		return NULL;
+	job_at(&s->job, c, 0, WORKS, 1);
+	s->job.src[0].addr = (uintptr_t)slow;
+	make_call(_metadata, s, c, call_submit);
+	ASSERT_TRUE(wait_demand(*uffd));
+	return slow;
+}
+
 TEST_F(blocks, slow_source_holds_no_block_and_nobody_else)
 {
 	struct sleeper s = {};
 	int uffd;
-	uint8_t *slow = pages_on_demand(1, &uffd);
+	uint8_t *slow = submit_slow_source(_metadata, &s, &self->c, &uffd);
 
 	if (!slow)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
-	job_at(&s.job, &self->c, 0, WORKS, 1);
-	s.job.src[0].addr = (uintptr_t)slow;
-	make_call(_metadata, &s, &self->c, call_submit);
-	ASSERT_TRUE(wait_demand(uffd));
 	EXPECT_TAKEN(0);
 	job_at(&self->job, &self->other, 0, self->most, self->most);
 	expect_runs(_metadata, &self->other, &self->job);
@@ -231,14 +242,10 @@ TEST_F(blocks, slow_source_does_not_hold_up_unbind)
 {
 	struct sleeper s = {};
 	int uffd;
-	uint8_t *slow = pages_on_demand(1, &uffd);
+	uint8_t *slow = submit_slow_source(_metadata, &s, &self->c, &uffd);
 
 	if (!slow)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
-	job_at(&s.job, &self->c, 0, WORKS, 1);
-	s.job.src[0].addr = (uintptr_t)slow;
-	make_call(_metadata, &s, &self->c, call_submit);
-	ASSERT_TRUE(wait_demand(uffd));
 	ASSERT_EQ(0, device_unbind(&self->device));
 	EXPECT_FALSE(s.done);
 	ASSERT_EQ(0, supply(uffd, slow, self->c.mem));
