@@ -259,6 +259,33 @@ TEST_F(lost, SIGKILL_ends_a_waiting_submit)
 	EXPECT_GT(LONG_NS, now_ns() - begin);
 }
 
+static int submit_in_process(void *arg)
+{
+	struct sleeper *s = arg;
+
+	call_submit(s);
+	_exit(1);
+}
+
+/* The submitter shares the memory, and so the file, but is a process of its own. */
+TEST_F(lost, SIGKILL_of_a_waiting_submitter_ends_its_own_job_only)
+{
+	static uint8_t stack[64 << 10] __attribute__((aligned(16)));
+	static struct sleeper s;
+	_Atomic pid_t pid;
+
+	s.c = &self->c;
+	prepare_waiting(&s.job, &self->c);
+	pid = clone(submit_in_process, stack + sizeof(stack), CLONE_VM | SIGCHLD, &s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_until_asleep(&pid));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	expect_child_killed(_metadata, pid, SIGKILL);
+	EXPECT_FALSE(has_record(&self->c));
+	/* The next job may have the same memory in the kernel. */
+	expect_goes_on(_metadata, &self->c);
+}
+
 TEST_F(lost, close_stops_the_running_job_and_the_queued_ones)
 {
 	uint64_t begin = now_ns();
