@@ -14,14 +14,14 @@ extern "C" {
     fn ferrodma_timens_offset() -> i64;
 }
 
-/// Nanoseconds of `CLOCK_MONOTONIC` in the initial time namespace.
+/// Returns the time of `CLOCK_MONOTONIC` in the initial time namespace, in nanoseconds.
 pub(crate) fn now() -> i64 {
     Monotonic::ktime_get()
 }
 
-/// How far the caller's `CLOCK_MONOTONIC` is ahead of that of [`now`], in nanoseconds, as its time
-/// namespace has it.
+/// Returns by how many nanoseconds the `CLOCK_MONOTONIC` of the caller's time namespace is ahead of
+/// [`now`].
 pub(crate) fn caller_offset() -> i64 {
-    // SAFETY: Called in the context of a program that makes a system call.
+    // SAFETY: The function reads the current task's time namespace, and is called by a system call.
     unsafe { ferrodma_timens_offset() }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Exports the helper's Rust symbols to drivers, in this tree or elsewhere. The
- * build system knows no Rust dependencies between modules yet; Kbuild makes the
- * list of what rustc lets other crates reach.
+ * Exports the helper's Rust symbols to drivers, in this tree or elsewhere. The build system does
+ * not know Rust dependencies between modules yet; Kbuild generates the list of the symbols that
+ * rustc makes visible to other crates.
  */
 
 #include <linux/export.h>

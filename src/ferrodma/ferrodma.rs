@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The DMA helper: everything that drivers of memory-to-memory DMA channels have in common.
+//! The DMA helper: the common part of drivers for memory-to-memory DMA channels.
 //!
-//! A layer has a head file, and its parts stand in the folder of the same name:
+//! Each layer has a head file; its parts are in the folder of the same name:
 //!
-//! | layer | what it is |
+//! | layer | contents |
 //! |---|---|
-//! | [`driver`] | a platform driver but for the meaning of an address |
+//! | [`driver`] | probe, unbind and power management of a platform driver |
 //! | [`chardev`] | the character device |
 //! | [`client`] | a user of a channel: an open file, or kernel code |
-//! | [`channel`] | one engine and the queue before it |
-//! | [`hardware`] | what of a channel is bound to its device |
-//! | [`job`] | what moves from its submitter to hardware and back as a record |
-//! | [`memory`] | what keeps the memory of a job alive |
-//! | [`engine`] | what a DMA controller must do, and those that do |
+//! | [`channel`] | one engine and the queue of its jobs |
+//! | [`hardware`] | the parts of a channel that exist only while its device is bound |
+//! | [`job`] | a job on its way from the submitter to hardware and back as a record |
+//! | [`memory`] | the memory of a job, kept alive until hardware is done with it |
+//! | [`engine`] | the interface of a DMA controller, and its implementations |
 //! | [`request`] | a job as its submitter describes it, checked |
 //! | [`dma`] | DMA memory and descriptors, as types that any driver can use |
-//! | [`queue`], [`mm`], [`sync`], [`clock`], [`uapi`], [`raw`] | what all of these use |
+//! | [`queue`], [`mm`], [`sync`], [`clock`], [`uapi`], [`raw`] | the base that all layers use |
 //!
-//! The drivers have no unsafe code. What there is here stands in the files that talk to C, and where
-//! something is promised that the compiler cannot see: that hardware keeps to its memory, and how
-//! long a device is bound.
+//! The leaf drivers have no unsafe code. The unsafe code of the helper is in the files that call C,
+//! and in those that rely on a promise which the compiler cannot check: that hardware keeps to its
+//! memory, and how long a device stays bound.
 
 use kernel::prelude::*;
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/*
- * What the kernel's headers have only as macros or inline functions, and its
- * Rust helpers lack.
- */
+/* Macros and inline functions of the kernel's headers for which the kernel has no Rust helper. */
 
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
@@ -54,11 +51,11 @@ bool ferrodma_fatal_signal_pending(void);
 s64 ferrodma_timens_offset(void);
 
 /*
- * Maps all of @vma, an area of page frames that shows the memory of @sgt from
- * page vm_pgoff on. To be called by its fault handler, which returns the result.
+ * Maps the pages of @sgt from page vm_pgoff on to all of @vma, a VM_PFNMAP area. The fault handler
+ * of @vma calls this and returns the result.
  *
- * A page is mapped as one that was written to: else a CPU that does not keep
- * note of writes would fault again at the first one to each page.
+ * The PTEs are made dirty at once: a CPU without hardware management of the dirty state would
+ * otherwise fault again at the first write to each page.
  */
 vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
 			     struct sg_table *sgt)
@@ -77,40 +74,43 @@ vm_fault_t ferrodma_fault_in(struct vm_area_struct *vma, unsigned long address,
 		next += PAGE_SIZE;
 		cond_resched();
 	}
-	/* The program goes on with what is mapped. The rest may fault by itself. */
+	/*
+	 * The page that was touched is mapped. Any page that is not faults again when it is
+	 * touched.
+	 */
 	if (address < next)
 		return VM_FAULT_NOPAGE;
 	return ret == VM_FAULT_NOPAGE ? VM_FAULT_SIGBUS : ret;
 }
 
-/* A file with an inode, and so an address space, of its own; or an ERR_PTR. */
+/* Returns a new file with an inode, and so an address_space, of its own; or an ERR_PTR. */
 struct file *ferrodma_window_file(const char *name, const struct file_operations *fops,
 				  void *priv)
 {
 	return anon_inode_create_getfile(name, fops, priv, O_RDWR | O_CLOEXEC, NULL);
 }
 
-/* Promises that the reads of @file heed IOCB_NOWAIT. To be called while it is opened. */
+/* Declares that reads of @file obey IOCB_NOWAIT. To be called while the file is opened. */
 void ferrodma_set_file_nowait(struct file *file)
 {
 	file->f_mode |= FMODE_NOWAIT;
 }
 
-/* Whether @kiocb is not to wait. */
+/* Returns whether @kiocb must not wait. */
 bool ferrodma_kiocb_nowait(const struct kiocb *kiocb)
 {
 	return kiocb->ki_flags & IOCB_NOWAIT;
 }
 
-/* Whether the DMA API takes @dev for one that snoops the CPU's caches. */
+/* Returns whether the DMA API treats @dev as cache-coherent. */
 bool ferrodma_is_dma_coherent(struct device *dev)
 {
 	return dev_is_dma_coherent(dev);
 }
 
 /*
- * The width of the addresses of memory that @dev reaches without bounce buffers:
- * dma-ranges may put a window of memory elsewhere in its addresses.
+ * Returns the width of the memory addresses that @dev reaches without bounce buffers. With
+ * dma-ranges they differ from its bus addresses.
  */
 unsigned int ferrodma_memory_bits(struct device *dev)
 {
@@ -120,9 +120,9 @@ unsigned int ferrodma_memory_bits(struct device *dev)
 }
 
 /*
- * Whether the channel of a BCM2835 DMA controller with its registers at @start is
- * free for others than the kernel's own driver: 0; -EBUSY if not; -ENODEV if it is
- * one of the channels of BCM2711 with 40-bit addresses, which are the last four.
+ * Returns 0 if the device tree leaves the BCM2835 DMA channel with its registers at @start to other
+ * drivers than the kernel's own, -EBUSY if not, and -ENODEV if it is one of the channels of BCM2711
+ * with 40-bit addresses, which are the last four.
  */
 int ferrodma_bcm2835_channel(phys_addr_t start)
 {
@@ -131,7 +131,7 @@ int ferrodma_bcm2835_channel(phys_addr_t start)
 		{ .compatible = "brcm,bcm2835-dma" },
 		{ }
 	};
-	/* Each has 256 bytes in the page of all. */
+	/* All channels are in one page; each has 256 bytes. */
 	unsigned int channel = (start & 0xfff) >> 8;
 	struct device_node *np;
 	int ret = 0;
@@ -176,7 +176,7 @@ struct page *ferrodma_sg_page(struct scatterlist *sg)
 	return sg_page(sg);
 }
 
-/* The page frame of the first page of @sg. */
+/* Returns the frame number of the first page of @sg. */
 unsigned long ferrodma_sg_pfn(struct scatterlist *sg)
 {
 	return page_to_pfn(sg_page(sg));
@@ -199,13 +199,13 @@ void ferrodma_sync_for_device(struct device *dev, struct sg_table *sgt,
 	dma_sync_sgtable_for_device(dev, sgt, direction);
 }
 
-/* What the calling task may use of @resource. */
+/* Returns the calling task's limit of @resource. */
 unsigned long ferrodma_rlimit(unsigned int resource)
 {
 	return rlimit(resource);
 }
 
-/* A program's address, without the bits that the CPU ignores. */
+/* Returns a program's address without the tag bits, which the CPU ignores. */
 unsigned long ferrodma_untagged(unsigned long addr)
 {
 	return untagged_addr(addr);
@@ -216,7 +216,7 @@ bool ferrodma_mmap_lock_contended(struct mm_struct *mm)
 	return mmap_lock_is_contended(mm);
 }
 
-/* The error that handle_mm_fault() tells of, or 0. */
+/* Returns the error in the result of handle_mm_fault(), or 0. */
 int ferrodma_fault_errno(vm_fault_t fault)
 {
 	return vm_fault_to_errno(fault, 0);
@@ -228,8 +228,8 @@ void ferrodma_set_no_seg_boundary(struct device *dev)
 }
 
 /*
- * Marks @count pages from @page on as dirty. Says no if one is locked by
- * somebody else, who may take their time; some are dirty then.
+ * Marks @count pages from @page on as dirty without sleeping. Returns false if the lock of a folio
+ * is taken: its holder may keep it for long. Some pages are dirty then.
  */
 bool ferrodma_try_mark_dirty(struct page *page, unsigned long count)
 {
@@ -251,7 +251,7 @@ bool ferrodma_try_mark_dirty(struct page *page, unsigned long count)
 	return true;
 }
 
-/* Nobody will free @object, nor what it refers to. */
+/* Tells kmemleak that @object, and all that it refers to, is leaked on purpose. */
 void ferrodma_leaked_on_purpose(const void *object)
 {
 	kmemleak_not_leak(object);
@@ -262,7 +262,7 @@ bool ferrodma_fatal_signal_pending(void)
 	return fatal_signal_pending(current);
 }
 
-/* How far CLOCK_MONOTONIC of the calling task's time namespace is ahead, in ns. */
+/* Returns by how many ns CLOCK_MONOTONIC of the calling task's time namespace is ahead. */
 s64 ferrodma_timens_offset(void)
 {
 	struct timespec64 offset = { 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Address spaces of programs: which one a file works for, what it is charged, and pinning its pages.
+//! Address spaces of programs: the owner of a file, the accounting of pinned pages, and pinning.
 
 pub(crate) mod charge;
 pub(crate) mod gup;

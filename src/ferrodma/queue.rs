@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queue of a channel: which jobs wait, which one runs, which are done, and whose they are.
+//! The queue of a channel: the jobs that are pending, running or done, and the client of each.
 //!
-//! Plain logic without locks, hardware or time. A job goes this way, owned by exactly one place:
+//! Plain logic without locks, hardware or time. Each job is in exactly one of these places:
 //!
 //! ```text
 //!            reserve          submit          start            deliver         take
@@ -13,11 +13,11 @@
 //!     └─────────────────┴───────────────── recycle ───────────────────────────────────┘
 //! ```
 //!
-//! A pending job that is cancelled is delivered from where it is. A job is deferred if its memory
-//! cannot be given back where it ends.
+//! A pending job that is cancelled is delivered from the pending list. A job is deferred if its
+//! memory cannot be unmapped in the context where it ends.
 //!
-//! Nothing here allocates except where a client is added, so that all else can be done under a spin
-//! lock and in interrupt context.
+//! Only adding a client allocates, so everything else can be done under a spin lock and in
+//! interrupt context.
 
 use kernel::prelude::*;
 
@@ -31,33 +31,33 @@ use crate::{
 
 pub(crate) mod fifo;
 
-/// Slots for clients in a queue that gets its first one.
+/// Slots for clients that a queue has when its first client is added.
 const FIRST_SLOTS: usize = 4;
 
-/// Names a client of a queue.
+/// The name of a client of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientId(usize);
 
-/// What the queue has to know of a job.
+/// The properties of a job that the queue needs.
 pub(crate) trait Entry {
-    /// Whose it is.
+    /// Returns the client that the job belongs to.
     fn client(&self) -> ClientId;
-    /// Its number among the client's.
+    /// Returns the job's number among those of its client.
     fn cookie(&self) -> u64;
-    /// Gives it a number.
+    /// Sets that number.
     fn set_cookie(&mut self, cookie: u64);
-    /// Whether its submitter waits for it, so that nobody else may take it when it is done.
+    /// Returns whether the submitter waits for the job, so that no other call may take its record.
     fn is_sync(&self) -> bool;
-    /// Leaves its record to every call of the client.
+    /// Lets every call of the client take the record.
     fn make_async(&mut self);
-    /// When it has ended. Jobs are delivered in this order.
+    /// Returns when the job ended. Records are delivered in this order.
     fn ended_at(&self) -> u64;
 }
 
-/// Whether jobs are accepted and started.
+/// The state of a channel, on which it depends whether jobs are accepted and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// They are.
+    /// Jobs are accepted and started.
     Live,
     /// Hardware did not stop.
     Dead,
@@ -66,7 +66,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// The error of those who come too late.
+    /// Returns the error for a job that is submitted in this state, or `Ok` if it is accepted.
     pub(crate) fn accepts(self) -> Result {
         match self {
             Phase::Live => Ok(()),
@@ -76,28 +76,28 @@ impl Phase {
     }
 }
 
-/// What one client has.
+/// The state of one client.
 struct Client<J, W> {
-    /// What its sleepers wait for.
+    /// The condition variable on which the client's threads sleep.
     waiters: W,
     /// Jobs that are not in use.
     free: KVec<J>,
-    /// Jobs that exist, at most the depth.
+    /// Number of jobs that exist, at most the depth.
     made: usize,
-    /// Jobs that are pending, running or deferred, or whose records are being given to somebody.
+    /// Jobs that are pending, running or deferred, or whose records a call is about to return.
     active: KVec<Active>,
     /// Jobs that are done, oldest first.
     done: Fifo<J>,
-    /// Jobs that are done and whose submitter waits.
+    /// Jobs that are done and for which the submitter waits.
     sync_done: KVec<J>,
     next_cookie: u64,
 }
 
 impl<J: Entry, W> Client<J, W> {
-    /// Takes a job off the done ones.
+    /// Takes a job from the done list with `take`, and lists it as active.
     fn give(&mut self, take: impl FnOnce(&mut Fifo<J>) -> Option<J>) -> Option<J> {
         let job = take(&mut self.done)?;
-        // Cannot fail: there is capacity for as many as are made.
+        // Cannot fail: the capacity is that of all jobs of the client.
         let _ = self.active.push_within_capacity(Active {
             cookie: job.cookie(),
             sync: false,
@@ -107,7 +107,7 @@ impl<J: Entry, W> Client<J, W> {
     }
 }
 
-/// A job whose record is still to come, for all that others can tell.
+/// An active job: one whose record no call has returned yet, as other calls see it.
 #[derive(Clone, Copy)]
 struct Active {
     cookie: u64,
@@ -115,50 +115,50 @@ struct Active {
     at: At,
 }
 
-/// How far such a job is.
+/// The progress of an active job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
     /// Pending or running.
     Work,
-    /// It has ended and is deferred: nothing can be done about it any more.
+    /// The job has ended and is deferred: it cannot be cancelled any more.
     Deferred,
-    /// A call has taken it to give its record.
+    /// A call has taken the job to return its record.
     Given,
 }
 
-/// The answer to [`Queue::reserve`].
+/// The result of [`Queue::reserve`].
 pub(crate) enum Reserved<J> {
     /// A job that was used before.
     Job(J),
-    /// The caller may make one.
+    /// The client has fewer jobs than it may have: the caller may allocate one.
     Make,
-    /// All are in use.
+    /// All jobs of the client are in use.
     Full,
 }
 
-/// Where a job is.
+/// The state of a job, as WAIT and CANCEL see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobState {
     /// In the queue.
     Pending,
-    /// With hardware.
+    /// On the hardware.
     Running,
-    /// Done; its record waits, or is on its way.
+    /// Done: the record is ready, or a call is about to return it.
     Done,
-    /// Unknown: there was none, or its record was taken.
+    /// Unknown: no such job was submitted, or its record was taken.
     Unknown,
 }
 
 /// The queue of a channel.
 pub(crate) struct Queue<J, W> {
     phase: Phase,
-    /// Hardware is being stopped: nothing is started.
+    /// Hardware is being stopped: no job is started.
     held: bool,
-    /// The system is suspended: nothing is started, whatever `held` says.
+    /// The system is suspended: no job is started, whatever `held` says.
     suspended: bool,
     pending: Fifo<J>,
     running: Option<J>,
-    /// Jobs that have ended and whose memory is still to be given back.
+    /// Jobs that have ended and whose memory is still to be unmapped.
     deferred: Fifo<J>,
     clients: KVVec<Option<Client<J, W>>>,
     depth: usize,
@@ -173,7 +173,7 @@ pub(crate) struct ClientStorage<J, W> {
 }
 
 impl<J, W> ClientStorage<J, W> {
-    /// Allocates what a client needs that may have `depth` jobs, and tables for `slots` clients unless
+    /// Allocates the storage of a client with `depth` jobs, and tables for `slots` clients unless
     /// that is 0.
     ///
     /// # Errors
@@ -203,7 +203,7 @@ impl<J, W> ClientStorage<J, W> {
 }
 
 impl<J: Entry, W> Queue<J, W> {
-    /// An empty queue in which each client may have `depth` jobs.
+    /// Returns an empty queue in which each client may have `depth` jobs.
     pub(crate) const fn new(depth: usize) -> Self {
         Self {
             phase: Phase::Live,
@@ -217,20 +217,20 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Whether jobs are accepted.
+    /// Returns the state of the queue.
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Ends the acceptance of jobs. From [`Phase::Unbound`] there is no way back.
+    /// Ends the acceptance of jobs. [`Phase::Unbound`] is final.
     pub(crate) fn end(&mut self, phase: Phase) {
         if self.phase != Phase::Unbound {
             self.phase = phase;
         }
     }
 
-    /// How many slots for clients the queue must grow to before there is one for another client; 0
-    /// where it need not grow.
+    /// Returns the number of slots that the queue must grow to before a client can be added; 0 if a
+    /// slot is free.
     pub(crate) fn wanted_slots(&self) -> usize {
         if self.clients.iter().any(Option::is_none) {
             0
@@ -239,8 +239,9 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Adds a client. None if others have taken slots since the storage was allocated: the caller
-    /// allocates more. The caller frees what is left in the storage outside of locks.
+    /// Adds a client. Returns `None` if other threads have taken the slots since the storage was
+    /// allocated: the caller then allocates more. The caller frees what is left in the storage,
+    /// outside of locks.
     pub(crate) fn add_client(&mut self, storage: &mut ClientStorage<J, W>) -> Option<ClientId> {
         let slot = match self.clients.iter().position(Option::is_none) {
             Some(slot) => slot,
@@ -262,17 +263,18 @@ impl<J: Entry, W> Queue<J, W> {
         Some(ClientId(slot))
     }
 
-    /// Removes a client, whose jobs have all ended, and returns what it had.
+    /// Removes a client whose jobs have all ended, and returns its state, to be dropped outside of
+    /// locks.
     pub(crate) fn remove_client(&mut self, id: ClientId) -> Option<impl Sized + use<J, W>> {
         self.clients.get_mut(id.0)?.take()
     }
 
-    /// Returns what the sleepers of a client wait for.
+    /// Returns the waiters of a client.
     pub(crate) fn waiters(&self, id: ClientId) -> Option<&W> {
         Some(&self.clients.get(id.0)?.as_ref()?.waiters)
     }
 
-    /// That of all clients.
+    /// Returns the waiters of all clients.
     pub(crate) fn all_waiters(&self) -> impl Iterator<Item = &W> {
         self.clients.iter().flatten().map(|client| &client.waiters)
     }
@@ -281,7 +283,7 @@ impl<J: Entry, W> Queue<J, W> {
         self.clients.get_mut(id.0)?.as_mut()
     }
 
-    /// Takes one of the client's jobs to prepare it.
+    /// Takes one of the client's unused jobs.
     pub(crate) fn reserve(&mut self, id: ClientId) -> Result<Reserved<J>> {
         self.phase.accepts()?;
         let depth = self.depth;
@@ -296,7 +298,7 @@ impl<J: Entry, W> Queue<J, W> {
         })
     }
 
-    /// Whether [`Queue::reserve`] would find a job.
+    /// Returns whether [`Queue::reserve`] would return a job or allow one to be allocated.
     pub(crate) fn has_free_job(&self, id: ClientId) -> bool {
         self.clients
             .get(id.0)
@@ -304,14 +306,15 @@ impl<J: Entry, W> Queue<J, W> {
             .is_some_and(|client| !client.free.is_empty() || client.made < self.depth)
     }
 
-    /// Gives back a job that was reserved, or taken; none if it could not be made.
+    /// Takes back a job that was reserved or whose record was taken; `None` if it could not be
+    /// allocated.
     pub(crate) fn recycle(&mut self, id: ClientId, job: Option<J>) {
         if let Some(job) = &job {
             self.remove_active(id, job.cookie());
         }
         if let Some(client) = self.client(id) {
             match job {
-                // Cannot fail: there is capacity for as many as are made.
+                // Cannot fail: the capacity is that of all jobs of the client.
                 Some(job) => drop(client.free.push_within_capacity(job)),
                 None => client.made -= 1,
             }
@@ -329,7 +332,7 @@ impl<J: Entry, W> Queue<J, W> {
         };
         let cookie = client.next_cookie;
         job.set_cookie(cookie);
-        // There is capacity for as many as are made, here and in `pending`.
+        // There is capacity for all jobs of the client, here and in `pending`.
         let active = Active {
             cookie,
             sync,
@@ -348,18 +351,18 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Whether a job may be started on hardware that is free.
+    /// Returns whether a job may be started if hardware is idle.
     fn may_start(&self) -> bool {
         self.phase == Phase::Live && !self.held && !self.suspended
     }
 
-    /// Whether hardware is free and a job that came now would be the next.
+    /// Returns whether hardware is idle and a job submitted now would be the next to start.
     pub(crate) fn is_idle(&self) -> bool {
         self.running.is_none() && self.pending.is_empty() && self.may_start()
     }
 
-    /// Takes a number for a job of a client that is started in the place of [`Queue::submit`], and
-    /// promises that there is room for [`Queue::run`].
+    /// Takes a cookie for a job that is started directly, without [`Queue::submit`]. Returns `None`
+    /// if the client has no space for another active job, so that [`Queue::run`] cannot fail.
     pub(crate) fn number(&mut self, id: ClientId) -> Option<u64> {
         let client = self.client(id)?;
         if client.active.len() == client.active.capacity() {
@@ -378,13 +381,13 @@ impl<J: Entry, W> Queue<J, W> {
             at: At::Work,
         };
         if let Some(client) = self.client(job.client()) {
-            // There is room, as `number()` has seen.
+            // Cannot fail: `number()` has checked the capacity.
             let _ = client.active.push_within_capacity(active);
         }
         self.running = Some(job);
     }
 
-    /// Makes the oldest pending job the running one, if hardware is free to take it.
+    /// Makes the oldest pending job the running one, if hardware is idle and jobs may be started.
     pub(crate) fn start_next(&mut self) -> Option<&mut J> {
         if self.running.is_some() || !self.may_start() {
             return None;
@@ -393,41 +396,43 @@ impl<J: Entry, W> Queue<J, W> {
         self.running.as_mut()
     }
 
-    /// The job that hardware works on.
+    /// Returns the running job.
     pub(crate) fn running(&mut self) -> Option<&mut J> {
         self.running.as_mut()
     }
 
-    /// Takes the running job from hardware, which is done with it.
+    /// Takes the running job, with which hardware is done.
     pub(crate) fn finish(&mut self) -> Option<J> {
         self.running.take()
     }
 
-    /// Holds back the start of jobs, or lets them go on.
+    /// Forbids the start of jobs, or allows it again.
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
     }
 
-    /// Holds back the start of jobs for as long as the system is suspended. Returns whether it was.
+    /// Forbids the start of jobs while the system is suspended. Returns whether it was forbidden
+    /// before.
     ///
-    /// Independent of [`Queue::hold`]: stopping hardware meanwhile starts nothing.
+    /// Independent of [`Queue::hold`], so that stopping hardware meanwhile starts no job.
     pub(crate) fn suspend(&mut self, suspended: bool) -> bool {
         core::mem::replace(&mut self.suspended, suspended)
     }
 
-    /// Takes any pending job out of the queue.
+    /// Takes the oldest pending job out of the queue.
     pub(crate) fn withdraw_any(&mut self) -> Option<J> {
         self.pending.pop()
     }
 
-    /// Takes a pending job of one client out of the queue.
+    /// Takes the oldest pending job of a client out of the queue.
     pub(crate) fn withdraw_of(&mut self, id: ClientId) -> Option<J> {
         self.pending.remove(|job| job.client() == id)
     }
 
-    /// Takes one pending job out of the queue.
+    /// Takes the pending job with this cookie out of the queue.
     pub(crate) fn withdraw(&mut self, id: ClientId, cookie: u64) -> Option<J> {
-        // Most of what is pending may be others'.
+        // Looked up among the client's own jobs first: most pending jobs may be those of other
+        // clients.
         if !self.active(id).iter().any(|job| job.cookie == cookie) {
             return None;
         }
@@ -446,7 +451,7 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Keeps a job that has ended until its memory is given back. Returns it if there is no room for
+    /// Keeps a job that has ended until its memory is unmapped. Returns it if there is no space for
     /// it, which does not happen.
     pub(crate) fn defer(&mut self, job: J) -> Result<(), J> {
         let (id, cookie) = (job.client(), job.cookie());
@@ -458,18 +463,18 @@ impl<J: Entry, W> Queue<J, W> {
         self.deferred.push(job)
     }
 
-    /// Whether a job is deferred.
+    /// Returns whether a job is deferred.
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
     }
 
-    /// Takes the oldest job that is deferred, to deliver it.
+    /// Takes the oldest deferred job, to deliver it.
     pub(crate) fn take_deferred(&mut self) -> Option<J> {
         self.deferred.pop()
     }
 
-    /// Puts a job that has ended where its record will be taken. Gives it back if its client is not
-    /// there any more, which does not happen.
+    /// Makes the record of a job that has ended available to its client. Returns the job if the
+    /// client does not exist any more, which does not happen.
     pub(crate) fn deliver(&mut self, job: J) -> Result<(), J> {
         let id = job.client();
         self.remove_active(id, job.cookie());
@@ -477,7 +482,7 @@ impl<J: Entry, W> Queue<J, W> {
             return Err(job);
         };
         if job.is_sync() {
-            // Cannot fail: there is capacity.
+            // Cannot fail: the capacity is that of all jobs of the client.
             let _ = client.sync_done.push_within_capacity(job);
             Ok(())
         } else {
@@ -485,7 +490,7 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Returns where a job is.
+    /// Returns the state of a job.
     pub(crate) fn job_state(&mut self, id: ClientId, cookie: u64) -> JobState {
         if let Some(job) = &self.running {
             if job.client() == id && job.cookie() == cookie {
@@ -508,21 +513,21 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Whether a job is pending or running whose record anyone may take.
+    /// Returns whether a job is active and any call of its client may take its record.
     pub(crate) fn expects(&self, id: ClientId, cookie: u64) -> bool {
         self.active(id)
             .iter()
             .any(|job| job.cookie == cookie && !job.sync)
     }
 
-    /// Whether a job is pending, running or deferred.
+    /// Returns whether a job is pending, running or deferred.
     pub(crate) fn has_record_to_come(&self, id: ClientId, cookie: u64) -> bool {
         self.active(id)
             .iter()
             .any(|job| job.cookie == cookie && job.at != At::Given)
     }
 
-    /// How many jobs were submitted whose records are not taken yet.
+    /// Returns the number of jobs that were submitted and whose records were not taken yet.
     pub(crate) fn jobs_out(&self) -> usize {
         self.clients
             .iter()
@@ -531,7 +536,7 @@ impl<J: Entry, W> Queue<J, W> {
             .sum()
     }
 
-    /// Whether any job of a client is pending or running.
+    /// Returns whether any job of a client is active.
     pub(crate) fn is_active(&self, id: ClientId) -> bool {
         !self.active(id).is_empty()
     }
@@ -543,12 +548,12 @@ impl<J: Entry, W> Queue<J, W> {
         }
     }
 
-    /// Whether the running job is this client's.
+    /// Returns whether the running job is one of this client.
     pub(crate) fn runs_for(&self, id: ClientId) -> bool {
         self.running.as_ref().is_some_and(|job| job.client() == id)
     }
 
-    /// Whether a record waits.
+    /// Returns whether a record is ready.
     pub(crate) fn has_record(&self, id: ClientId) -> bool {
         self.clients
             .get(id.0)
@@ -556,32 +561,33 @@ impl<J: Entry, W> Queue<J, W> {
             .is_some_and(|client| !client.done.is_empty())
     }
 
-    /// Takes the oldest job that is done. Others see it as active until it is recycled or untaken.
+    /// Takes the oldest job that is done. Other calls see it as active until it is recycled or put
+    /// back.
     pub(crate) fn take(&mut self, id: ClientId) -> Option<J> {
         self.client(id)?.give(|done| done.pop())
     }
 
-    /// Puts back a job that was taken, where it was: before those that have ended later.
+    /// Puts a job that was taken back to its place: before the jobs that ended later.
     pub(crate) fn put_back(&mut self, job: J) {
         self.remove_active(job.client(), job.cookie());
         if let Some(client) = self.client(job.client()) {
             let ended = job.ended_at();
-            // Cannot fail: the place that it had is free.
+            // Cannot fail: the job's slot is still free.
             let _ = client
                 .done
                 .push_before(job, |other| other.ended_at() > ended);
         }
     }
 
-    /// Takes a job that is done; see [`Queue::take`].
+    /// Takes the done job with this cookie; see [`Queue::take`].
     pub(crate) fn take_cookie(&mut self, id: ClientId, cookie: u64) -> Option<J> {
         self.client(id)?
             .give(|done| done.remove(|job| job.cookie() == cookie))
     }
 
-    /// Makes the job of a submitter that stops waiting an ordinary one, whose record any of the
-    /// client's callers may take; or returns it if it is done. The caller sees to it that the job is
-    /// on its way nowhere: it is in the queue, with hardware, or done.
+    /// Turns the job of a submitter that stops waiting into an asynchronous one, whose record any
+    /// call of the client may take; or returns the job if it is done. The caller ensures that the
+    /// job is not moving: it is pending, running or done.
     pub(crate) fn make_async(&mut self, id: ClientId, cookie: u64) -> Option<J> {
         if let Some(job) = self.take_sync(id, cookie) {
             return Some(job);
@@ -602,7 +608,7 @@ impl<J: Entry, W> Queue<J, W> {
         None
     }
 
-    /// Takes a job that is done and whose submitter is the caller.
+    /// Takes the done job with this cookie, whose submitter is the caller.
     pub(crate) fn take_sync(&mut self, id: ClientId, cookie: u64) -> Option<J> {
         let done = &mut self.client(id)?.sync_done;
         let at = done.iter().position(|job| job.cookie() == cookie)?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C knows of a device and the kernel crate keeps to itself.
+//! Access to a device that C code has and the kernel crate does not offer.
 //!
-//! [`Device::as_raw`] is private to that crate; this is the one place that goes around it.
+//! [`Device::as_raw`] is private to the kernel crate; this is the only module that works around it.
 //!
 //! [`Device::as_raw`]: kernel::device::Device
 
@@ -41,55 +41,55 @@ extern "C" {
     fn ferrodma_bcm2835_channel(start: PhysAddr) -> c_int;
 }
 
-/// Whether the DMA API takes `dev` for one that snoops the CPU's caches.
+/// Returns whether the DMA API treats `dev` as cache-coherent (snooping the CPU's caches).
 pub(crate) fn is_dma_coherent(dev: &Device) -> bool {
     // SAFETY: The device is valid.
     unsafe { ferrodma_is_dma_coherent(device(dev)) }
 }
 
-/// Width of the addresses of memory that `dev` reaches, which may be narrower than its bus addresses
-/// are; at least as much as any has if there is an IOMMU between.
+/// Returns the width in bits of the memory addresses that `dev` reaches without a bounce buffer. It
+/// may be less than the width of the bus addresses. With an IOMMU it is 64.
 pub(crate) fn memory_bits(dev: &Device<Bound>) -> u32 {
     // SAFETY: The device is valid, and its masks do not change any more once it is bound.
     unsafe { ferrodma_memory_bits(device(dev)) }
 }
 
-/// Whether a driver other than the kernel's own may have the channel of a BCM2835 DMA controller whose
-/// registers are at `start`, as the device tree says.
+/// Checks that the device tree leaves the BCM2835 DMA channel with its registers at `start` to
+/// drivers other than the kernel's own.
 ///
 /// # Errors
 ///
-/// EBUSY: it may not. ENODEV: the channel is one of those with 40-bit addresses.
+/// EBUSY: the channel belongs to the kernel's driver. ENODEV: the channel has 40-bit addresses.
 pub(crate) fn bcm2835_channel(start: PhysAddr) -> Result {
-    // SAFETY: The tree is locked inside.
+    // SAFETY: The function takes any address, and locks the device tree itself.
     to_result(unsafe { ferrodma_bcm2835_channel(start) })
 }
 
-/// Returns how to allocate memory of which a program says how much: charged to its memory cgroup,
-/// and without a trace in the log where there is none.
+/// Returns the flags for an allocation whose size a program decides: it is charged to the program's
+/// memory cgroup, and logs no warning when it fails.
 pub(crate) fn user_sized() -> Flags {
     GFP_KERNEL_ACCOUNT | __GFP_NOWARN
 }
 
-/// The flags as C takes them.
+/// Returns `flags` as C takes them.
 pub(crate) fn gfp(flags: Flags) -> bindings::gfp_t {
     const { assert!(size_of::<Flags>() == size_of::<bindings::gfp_t>()) };
     // SAFETY: `Flags` is a struct with one field, a `gfp_t`, whose bits are all valid.
     unsafe { core::mem::transmute(flags) }
 }
 
-/// Lets an entry of a scatter list be anywhere; the default is not across 4 GiB.
+/// Lets an entry of a scatter list cross any address; by default none crosses a multiple of 4 GiB.
 ///
 /// # Safety
 ///
-/// Nothing of `dev` is mapped or being mapped.
+/// No memory is mapped, or is being mapped, for `dev`.
 pub(crate) unsafe fn set_no_segment_boundary(dev: &Device<Bound>) {
-    // SAFETY: The device is valid; the rest the caller promises.
+    // SAFETY: The device is valid; the caller promises the rest.
     unsafe { ferrodma_set_no_seg_boundary(device(dev)) }
 }
 
-/// Longest entry of a scatter list that the DMA API can map for `dev`, in bytes: whole pages, and
-/// far from what C counts in 32 bits.
+/// Returns the longest entry of a scatter list that the DMA API can map for `dev`, in bytes: whole
+/// pages, and at most 1 GiB, so that the length fits in the 32 bits that C has for it.
 pub(crate) fn max_mapping_size(dev: &Device<Bound>) -> usize {
     // SAFETY: The device is valid.
     let size = unsafe { bindings::dma_max_mapping_size(device(dev)) };

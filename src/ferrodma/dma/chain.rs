@@ -19,14 +19,14 @@ use crate::{
     raw, //
 };
 
-/// Descriptors in one block of the pool. Fewer blocks are cheaper to allocate and to walk, more
-/// waste less for short chains.
+/// Descriptors in one block of the DMA pool. Larger blocks are cheaper to allocate and to walk;
+/// smaller ones waste less memory for short chains.
 pub(crate) const DESCRIPTORS_PER_BLOCK: usize = 32;
 
-/// What an engine's descriptors look like in memory.
+/// The layout of an engine's descriptors in memory.
 #[derive(Clone, Copy)]
 pub struct DescriptorLayout {
-    /// Bytes of one descriptor.
+    /// Size of a descriptor in bytes.
     pub size: usize,
     /// Alignment of a descriptor in bytes, a power of two.
     pub align: usize,
@@ -34,18 +34,18 @@ pub struct DescriptorLayout {
 
 /// Memory for a sequence of descriptors.
 ///
-/// Neighbours are contiguous within a block only, so descriptors have to name their successors. A
-/// chain keeps its blocks when it is used again.
+/// Adjacent descriptors are contiguous within a block only, so each descriptor has to name the next
+/// one. A chain keeps its blocks to be used again.
 ///
-/// Chains are with jobs and with the channel, which may outlive the device. Both let go of them
-/// before it is unbound, see [`Channel::shut`](crate::channel::Channel::shut).
+/// Jobs and the channel have chains, and may outlive the device. Both drop them before it is
+/// unbound, see [`Channel::shut`](crate::channel::Channel::shut).
 pub struct Chain {
     blocks: KVVec<Block<'static>>,
     layout: DescriptorLayout,
 }
 
 impl Chain {
-    /// An empty chain.
+    /// Returns an empty chain.
     pub(crate) fn new(layout: DescriptorLayout) -> Self {
         Self {
             blocks: KVVec::new(),
@@ -53,7 +53,7 @@ impl Chain {
         }
     }
 
-    /// Makes room for `count` descriptors. May sleep.
+    /// Allocates memory for `count` descriptors. May sleep.
     ///
     /// # Safety
     ///
@@ -68,22 +68,22 @@ impl Chain {
         Ok(())
     }
 
-    /// Lets others have what goes beyond `count` descriptors. May sleep. The pool keeps the memory
-    /// for later chains.
+    /// Frees the blocks beyond those for `count` descriptors. May sleep. The DMA pool keeps the
+    /// memory for later chains.
     pub(crate) fn trim(&mut self, count: usize) {
         let blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
         if self.blocks.len() > blocks {
-            // Its table of blocks is freed with it.
+            // A new vector of blocks, as the old one may be large.
             let mut kept = KVVec::new();
             for block in self.blocks.drain_all().take(blocks) {
-                // A chain without memory is as good.
+                // If this fails, the block is freed, which does no harm.
                 let _ = kept.push(block, raw::user_sized());
             }
             self.blocks = kept;
         }
     }
 
-    /// The bus address of descriptor `index`; 0 if there is no room for so many.
+    /// Returns the bus address of descriptor `index`; 0 if the chain has no memory for it.
     pub fn address(&self, index: usize) -> DmaAddress {
         let Some(block) = self.blocks.get(index / DESCRIPTORS_PER_BLOCK) else {
             return 0;
@@ -92,7 +92,7 @@ impl Chain {
         block.dma_address() + ((index % DESCRIPTORS_PER_BLOCK) * self.layout.size) as DmaAddress
     }
 
-    /// The bytes of descriptor `index`, if there is room for so many.
+    /// Returns the bytes of descriptor `index`, if the chain has memory for it.
     pub fn bytes(&mut self, index: usize) -> Option<&mut [u8]> {
         let size = self.layout.size;
         self.blocks
@@ -101,9 +101,9 @@ impl Chain {
             .nth(index % DESCRIPTORS_PER_BLOCK)
     }
 
-    /// Writes a descriptor for each of `items`, as far as there is room. `encode` gets the address of
-    /// the next one; `end` then gets the last to write to it that it has none. Writes nothing if `T` is
-    /// not of the size that the engine's layout says.
+    /// Writes a descriptor for each of `items`, as far as there is memory. `encode` gets the bus
+    /// address of the next descriptor; `end` gets the last descriptor, to mark it as the last.
+    /// Writes nothing if the size of `T` is not that of the layout.
     pub fn write<I, T: FromBytes + IntoBytes>(
         &mut self,
         mut items: impl Iterator<Item = I>,
@@ -118,7 +118,7 @@ impl Chain {
         'all: while let Some(block) = blocks.next() {
             let behind = blocks.peek().map_or(0, |next| next.dma_address());
             let mut next = block.dma_address();
-            // As they are, and not byte by byte: this is where long lists spend their time.
+            // Whole descriptors rather than bytes: long lists spend most of their time here.
             let Ok(slots) = <[T]>::mut_from_bytes(block) else {
                 break;
             };
@@ -141,19 +141,19 @@ impl Chain {
     }
 }
 
-/// The chains of one job: sources and destinations. Engines whose descriptors hold both use the
-/// first only.
+/// The chains of one job: sources and destinations. Engines whose descriptors hold both use only
+/// the first.
 pub struct Chains {
-    /// Source descriptors, or all.
+    /// Source descriptors, or those for both.
     pub src: Chain,
-    /// Destination descriptors, where they are separate.
+    /// Destination descriptors, if they are separate.
     pub dst: Chain,
-    /// What fills are copied from.
+    /// The block that fills are copied from.
     pattern: Option<Block<'static>>,
 }
 
 impl Chains {
-    /// Empty chains.
+    /// Returns empty chains.
     pub(crate) fn new(layout: DescriptorLayout) -> Self {
         Self {
             src: Chain::new(layout),
@@ -162,7 +162,7 @@ impl Chains {
         }
     }
 
-    /// A block of `patterns` that holds `value` all over.
+    /// Fills a block of `patterns` with `value`, and returns its span.
     ///
     /// # Safety
     ///
@@ -184,14 +184,14 @@ impl Chains {
         Ok(block.span())
     }
 
-    /// Whether a chain has more than `count` descriptors.
+    /// Returns whether a chain has memory for more than `count` descriptors, in blocks.
     pub(crate) fn exceed(&self, count: usize) -> bool {
         [&self.src, &self.dst]
             .iter()
             .any(|chain| chain.blocks.len() > count.div_ceil(DESCRIPTORS_PER_BLOCK))
     }
 
-    /// Lets others have what goes beyond `count` descriptors in each chain. May sleep.
+    /// Frees the blocks beyond those for `count` descriptors in each chain. May sleep.
     pub(crate) fn trim(&mut self, count: usize) {
         self.src.trim(count);
         self.dst.trim(count);

@@ -2,8 +2,8 @@
 
 //! Coherent buffers that hardware, the kernel and user space share.
 //!
-//! Such memory needs no syncs, and so has no owner in the sense of the safety model: nobody ever
-//! gets a slice of it, only copies in and out.
+//! The CPU and the device may access this memory at the same time, without syncs. So there are no
+//! slices of it, only copies in and out.
 
 use core::marker::PhantomData;
 
@@ -57,15 +57,15 @@ extern "C" {
     ) -> bindings::vm_fault_t;
 }
 
-/// How the buffer is allocated, as C sees it. Without this an IOMMU would map single pages, and
-/// `dma_mmap_attrs()` would make another kind of area of it than one that faults can fill.
+/// Attributes of the allocation, as C takes them. Without this one an IOMMU would map single pages,
+/// and `dma_mmap_attrs()` would make an area without VM_PFNMAP, which faults cannot fill.
 // CAST: A small number.
 const ATTRS: c_ulong = bindings::DMA_ATTR_FORCE_CONTIGUOUS as c_ulong;
 
 /// A coherent buffer of whole pages, zero at first.
 ///
-/// Like the blocks of a [`DmaPool`](crate::dma::pool::DmaPool) it goes back by way of its bus addresses, so
-/// its device is bound for `'a`.
+/// Freeing it needs the device's DMA mappings, as for the blocks of a
+/// [`DmaPool`](crate::dma::pool::DmaPool), so the device is bound for `'a`.
 #[pin_data(PinnedDrop)]
 pub struct CoherentBuffer<'a> {
     memory: Coherent<[u8]>,
@@ -82,12 +82,12 @@ unsafe impl Send for CoherentBuffer<'_> {}
 unsafe impl Sync for CoherentBuffer<'_> {}
 
 impl<'a> CoherentBuffer<'a> {
-    /// Allocates a buffer of at least `size` bytes, rounded up to pages.
+    /// Allocates a buffer of `size` bytes, rounded up to whole pages.
     ///
     /// # Errors
     ///
-    /// EINVAL: `size` is 0. ENOMEM, which only the caller can put in the log: the size may be any
-    /// that the device tree says.
+    /// EINVAL: `size` is 0. ENOMEM; this is not logged here, as the device tree may ask for any
+    /// size.
     pub fn new(dev: &'a Device<Bound>, size: usize) -> Result<Arc<Self>> {
         let size = page_align(size).ok_or(ENOMEM)?;
         let memory = Coherent::<u8>::zeroed_slice_with_attrs(
@@ -121,17 +121,18 @@ impl<'a> CoherentBuffer<'a> {
         )
     }
 
-    /// Bytes in the buffer.
+    /// Returns the length of the buffer in bytes.
     #[expect(clippy::len_without_is_empty, reason = "a buffer is never empty")]
     pub fn len(&self) -> usize {
         self.memory.len()
     }
 
-    /// The bus addresses of `len` bytes from `offset` on.
+    /// Returns the bus addresses of `len` bytes from `offset` on.
     ///
     /// # Errors
     ///
-    /// ERANGE: not within the buffer.
+    /// ERANGE: the bytes are not all within the buffer. EOVERFLOW: the sum of both does not fit in
+    /// 64 bits.
     pub(crate) fn span(&self, offset: u64, len: u64) -> Result<Span> {
         let end = offset.checked_add(len).ok_or(EOVERFLOW)?;
         // CAST: `usize` has 64 bits.
@@ -141,7 +142,7 @@ impl<'a> CoherentBuffer<'a> {
         Ok(Span::new(self.memory.dma_address() + offset, len))
     }
 
-    /// Whether this is memory of `dev`.
+    /// Returns whether the buffer is memory of `dev`.
     pub(crate) fn is_of(&self, dev: &Device) -> bool {
         core::ptr::eq(raw::device(&self.dev), raw::device(dev))
     }
@@ -150,7 +151,7 @@ impl<'a> CoherentBuffer<'a> {
     ///
     /// # Errors
     ///
-    /// ERANGE: not within the buffer.
+    /// ERANGE: the bytes are not all within the buffer.
     pub fn write(&self, offset: usize, data: &[u8]) -> Result {
         let end = offset.checked_add(data.len()).ok_or(ERANGE)?;
         io_project!(&self.memory, [try: offset..end]).copy_from_slice(data);
@@ -161,7 +162,7 @@ impl<'a> CoherentBuffer<'a> {
     ///
     /// # Errors
     ///
-    /// ERANGE: not within the buffer.
+    /// ERANGE: the bytes are not all within the buffer.
     pub fn read(&self, offset: usize, data: &mut [u8]) -> Result {
         let end = offset.checked_add(data.len()).ok_or(ERANGE)?;
         io_project!(&self.memory, [try: offset..end]).copy_to_slice(data);
@@ -170,14 +171,14 @@ impl<'a> CoherentBuffer<'a> {
 
     /// Prepares `vma` for mapping the buffer, without mapping any page yet.
     ///
-    /// `dma_mmap_attrs()` knows which memory attributes the pages must have in user space, so it is
-    /// asked to map them; then they are unmapped again, for pages may only be mapped by faults. See
-    /// [`crate::chardev::mmap`] for why.
+    /// `dma_mmap_attrs()` sets the memory attributes that the pages must have in user space, but
+    /// maps them at once. They are unmapped again, as only faults may map them;
+    /// [`crate::chardev::mmap`] says why.
     ///
     /// # Errors
     ///
-    /// ENXIO: `vma` reaches beyond the end of the buffer. EOPNOTSUPP: this kind of memory cannot be
-    /// mapped by faults.
+    /// ENXIO: `vma` reaches beyond the end of the buffer. EOPNOTSUPP: faults cannot map this kind
+    /// of memory.
     pub(crate) fn prepare_vma(&self, vma: &VmaNew) -> Result {
         // SAFETY: `vma` is being set up by our `mmap` callback, and the other arguments describe an
         // allocation of the device, which is bound.
@@ -194,31 +195,31 @@ impl<'a> CoherentBuffer<'a> {
         if vma.flags() & flags::PFNMAP == 0 {
             return Err(EOPNOTSUPP);
         }
-        // SAFETY: The range is all of `vma`, which holds page frames without counting references to
-        // their pages (VM_PFNMAP, as was just seen).
+        // SAFETY: The range is all of `vma`, which has VM_PFNMAP, as was just checked: its page
+        // frames are mapped without references to their pages.
         unsafe {
             bindings::zap_special_vma_range(vma.as_ptr(), vma.start(), vma.end() - vma.start())
         };
         Ok(())
     }
 
-    /// Maps all pages of `vma`, of which the program has touched one at `address`. Returns what the
-    /// fault handler is to return.
+    /// Maps all pages of `vma` when a program has touched one at `address`. Returns the result for
+    /// the fault handler to return.
     ///
-    /// How long that takes grows with the buffer, but it is done once for each mapping. The kernel
-    /// may run others after each page.
+    /// The time that this takes grows with the buffer, but each mapping takes it only once, and the
+    /// scheduler may run other tasks after each page.
     ///
     /// # Safety
     ///
-    /// To be called by the fault handler of `vma`, which [`Self::prepare_vma`] has prepared. The
-    /// buffer must not be freed while the pages are mapped.
+    /// Must be called by the fault handler of `vma`, which [`Self::prepare_vma`] has prepared. The
+    /// buffer must not be freed while its pages are mapped.
     pub(crate) unsafe fn fault_in(
         &self,
         vma: *mut bindings::vm_area_struct,
         address: usize,
     ) -> bindings::vm_fault_t {
-        // SAFETY: The caller promises an area of page frames. `pages` is initialised, and describes
-        // all of the buffer.
+        // SAFETY: The caller promises that `vma` is a prepared area. `pages` is initialised, and
+        // describes all of the buffer.
         unsafe { ferrodma_fault_in(vma, address, self.pages.get()) }
     }
 }

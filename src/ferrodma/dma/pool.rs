@@ -4,18 +4,19 @@
 //!
 //! C header: [`include/linux/dmapool.h`](srctree/include/linux/dmapool.h)
 //!
-//! A [`Block`] is the CPU's: it has a slice and no address. While the device works on it, a job has
-//! it ([`Client::transfer_blocks`]). It cannot be copied, so a block is in one place only.
+//! The CPU owns a [`Block`]: it has a slice, and no address that other modules can see. While the
+//! device works on it, a job owns it ([`Client::transfer_blocks`]). A block cannot be copied, so it
+//! has one owner only.
 //!
-//! The memory goes back by way of the device's bus addresses, which have no meaning once it is
-//! unbound. So pools and blocks have the lifetime of a reference to the bound device: without
-//! unsafe code neither is there any longer.
+//! Freeing the memory needs the device's DMA mappings, which do not exist any more once the device
+//! is unbound. So pools and blocks have the lifetime of a reference to the bound device, and safe
+//! code cannot keep them longer.
 //!
 //! [`Client::transfer_blocks`]: crate::client::Client::transfer_blocks
 //!
 //! # Examples
 //!
-//! This is compiled and run by the in-kernel tests.
+//! The in-kernel tests compile and run this.
 //!
 //! ```ignore
 #![doc = include_str!("../../../tests/module/pool_example.rs")]
@@ -61,8 +62,8 @@ struct RawPool {
     _opaque: [u8; 0],
 }
 
-// The kernel's bindings have these only where PCI is configured: its header is the only one among
-// theirs that includes `linux/dmapool.h`.
+// The kernel's bindings have these only if PCI is enabled: of the headers that they include, only
+// that of PCI includes `linux/dmapool.h`.
 #[expect(
     improper_ctypes,
     reason = "as for the bindings: an empty C structure deep inside, never passed by value"
@@ -85,21 +86,21 @@ extern "C" {
     fn dma_pool_free(pool: *mut RawPool, vaddr: *mut c_void, addr: DmaAddress);
 }
 
-/// How the blocks of a pool lie in memory, in bytes.
+/// The layout of the blocks of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockLayout {
-    /// Bytes in a block.
+    /// Size of a block in bytes.
     pub size: usize,
-    /// Alignment of each block as the device sees it, a power of two.
+    /// Alignment of the bus address of each block in bytes, a power of two.
     pub align: usize,
-    /// No block crosses a multiple of this power of two; 0 if they may.
+    /// A power of two, in bytes, no multiple of which a block crosses; 0 for no restriction.
     pub boundary: usize,
 }
 
 /// A DMA pool of one device.
 ///
-/// Lives as long as a block of it is out. Only a block that hardware may still use is kept beyond
-/// unbind, and its pool with it.
+/// It lives until its last block is dropped. Only a block that hardware may still use is kept
+/// beyond unbind, and its pool with it.
 ///
 /// # Invariants
 ///
@@ -117,7 +118,7 @@ unsafe impl Send for DmaPool<'_> {}
 unsafe impl Sync for DmaPool<'_> {}
 
 impl<'a> DmaPool<'a> {
-    /// Creates a pool for `dev`. The name shows up in sysfs.
+    /// Creates a pool for `dev`. sysfs shows `name`.
     ///
     /// # Errors
     ///
@@ -158,12 +159,12 @@ impl<'a> DmaPool<'a> {
         )?)
     }
 
-    /// Bytes in a block.
+    /// Returns the size of a block in bytes.
     pub fn block_size(&self) -> usize {
         self.size
     }
 
-    /// Whether this is memory of `dev`.
+    /// Returns whether the pool is memory of `dev`.
     pub(crate) fn is_of(&self, dev: &Device) -> bool {
         core::ptr::eq(raw::device(&self.dev), raw::device(dev))
     }
@@ -171,7 +172,8 @@ impl<'a> DmaPool<'a> {
 
 impl Drop for DmaPool<'_> {
     fn drop(&mut self) {
-        // SAFETY: `raw` is valid, its device is bound, and no block is out: each holds a reference.
+        // SAFETY: `raw` is valid, its device is bound, and all blocks were freed, as each holds a
+        // reference to this pool.
         unsafe { dma_pool_destroy(self.raw.as_ptr()) };
     }
 }
@@ -180,8 +182,8 @@ impl Drop for DmaPool<'_> {
 ///
 /// # Invariants
 ///
-/// `cpu` and `dma` are the two addresses of a block that `pool` gave out, all bytes of which are
-/// initialised. No device accesses it.
+/// `cpu` and `dma` are the two addresses of a block that was allocated from `pool`, all bytes of
+/// which are initialised. No device accesses it.
 pub struct Block<'a> {
     cpu: NonNull<u8>,
     dma: DmaAddress,
@@ -194,8 +196,8 @@ unsafe impl Send for Block<'_> {}
 unsafe impl Sync for Block<'_> {}
 
 impl<'a> Block<'a> {
-    /// Takes a block from `pool` that holds whatever was in it. With [`GFP_ATOMIC`] this may be
-    /// called from any context.
+    /// Allocates a block of `pool`, which holds any bytes. With [`GFP_ATOMIC`] this may be called
+    /// from any context.
     ///
     /// [`GFP_ATOMIC`]: kernel::alloc::flags::GFP_ATOMIC
     ///
@@ -207,8 +209,8 @@ impl<'a> Block<'a> {
         // SAFETY: The pool is valid, its device is bound, and callers are in a context that `flags`
         // suit.
         let cpu = unsafe { dma_pool_alloc(pool.raw.as_ptr(), raw::gfp(flags), &mut dma) };
-        // INVARIANT: These are what the pool gave out. The pool takes its memory from
-        // `dma_alloc_coherent()`, which zeroes it.
+        // INVARIANT: `cpu` and `dma` are those of a new block. Its bytes are initialised: the pool
+        // takes its memory from `dma_alloc_coherent()`, which zeroes it.
         Ok(Self {
             cpu: NonNull::new(cpu.cast()).ok_or(ENOMEM)?,
             dma,
@@ -216,34 +218,34 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// As [`Block::new`], and all zeros.
+    /// Allocates a block as [`Block::new`] does, filled with zeros.
     pub fn zeroed(pool: &Arc<DmaPool<'a>>, flags: Flags) -> Result<Self> {
         Self::new(pool, flags | __GFP_ZERO)
     }
 
-    /// The address that hardware uses: for the helper, whose descriptors name each other.
+    /// Returns the bus address. Only the helper may use it, for descriptors that name each other.
     pub(crate) fn dma_address(&self) -> DmaAddress {
         self.dma
     }
 
-    /// Where hardware finds all of it.
+    /// Returns the bus addresses of the whole block.
     pub(crate) fn span(&self) -> Span {
         // CAST: `usize` has 64 bits.
         Span::new(self.dma, self.pool.size as u64)
     }
 
-    /// The pool that it is from.
+    /// Returns the pool that the block is from.
     pub(crate) fn pool(&self) -> &Arc<DmaPool<'a>> {
         &self.pool
     }
 
-    /// Takes the lifetime off, for what is kept where the compiler cannot see how long.
+    /// Removes the lifetime, for an owner whose own lifetime the compiler cannot check.
     ///
     /// # Safety
     ///
     /// The result is dropped before `'a` ends, or leaked.
     pub(crate) unsafe fn unbounded(self) -> Block<'static> {
-        // SAFETY: The types differ in a lifetime only, of which the caller takes care.
+        // SAFETY: The types differ in a lifetime only, which the caller promises to respect.
         unsafe { core::mem::transmute::<Block<'a>, Block<'static>>(self) }
     }
 }
@@ -252,22 +254,22 @@ impl Deref for Block<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: By the type invariant the block has `size` initialised bytes, and nobody writes
-        // to them while it is borrowed.
+        // SAFETY: By the type invariant the block has `size` initialised bytes. They are not
+        // written while the block is borrowed.
         unsafe { core::slice::from_raw_parts(self.cpu.as_ptr(), self.pool.size) }
     }
 }
 
 impl DerefMut for Block<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: As in `deref()`, and nobody else has a reference to them.
+        // SAFETY: As in `deref()`, and the block is borrowed exclusively.
         unsafe { core::slice::from_raw_parts_mut(self.cpu.as_ptr(), self.pool.size) }
     }
 }
 
 impl Drop for Block<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the block came from this pool, and is given back once.
+        // SAFETY: By the type invariant the block came from this pool, and it is freed once.
         unsafe { dma_pool_free(self.pool.raw.as_ptr(), self.cpu.as_ptr().cast(), self.dma) };
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scatter lists: pieces of memory, and where a device finds them.
+//! Scatter lists: pieces of memory and their bus addresses.
 //!
 //! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 //!
-//! The kernel crate's `SGTable` is for memory from `vmalloc()` and takes a new table for each
+//! The kernel crate's `SGTable` is for memory from `vmalloc()`, and is allocated anew for each
 //! mapping. A [`SgTable`] describes any memory, and is used again for the next job without an
-//! allocation. It does not own the memory: [`crate::memory::pages`] and [`crate::dma::streaming`] do.
+//! allocation. It does not own the memory: [`crate::memory::pages`] and [`crate::dma::streaming`]
+//! do.
 
 use kernel::{
     alloc::Flags,
@@ -65,21 +66,22 @@ extern "C" {
     );
 }
 
-/// Whose the cache lines at the ends of the entries are.
+/// How the cache lines at the ends of the entries are used, for `CONFIG_DMA_API_DEBUG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheLines {
-    /// Those of one entry alone.
+    /// Each cache line belongs to one entry alone.
     Exclusive,
-    /// Others' too, which is known and no mistake: the program decides where its segments are.
+    /// Entries may share cache lines with other mappings, which is no bug: the program decides
+    /// where its segments are.
     Shared,
 }
 
-/// How a table is mapped.
+/// The mapping of a table.
 struct Mapping {
     dev: ARef<Device>,
     direction: DataDirection,
-    /// How many entries hold bus addresses: fewer than the table has, where the device sees
-    /// neighbours that the CPU does not.
+    /// Number of entries with bus addresses, which is less than that of the table if the DMA API
+    /// has merged entries.
     nents: c_uint,
 }
 
@@ -87,8 +89,8 @@ struct Mapping {
 ///
 /// # Invariants
 ///
-/// - Each entry names pages that exist.
-/// - If `mapping` is some, the entries are mapped that way, and were not changed since.
+/// - Each entry names existing pages.
+/// - If `mapping` is some, it says how the entries are mapped, and they were not changed since.
 #[derive(Default)]
 pub(crate) struct SgTable {
     entries: KVVec<bindings::scatterlist>,
@@ -96,25 +98,25 @@ pub(crate) struct SgTable {
 }
 
 impl SgTable {
-    /// Whether the device may use the memory.
+    /// Returns whether the list is mapped, so that the device may use the memory.
     pub(crate) fn is_mapped(&self) -> bool {
         self.mapping.is_some()
     }
 
-    /// Whether this is a mapping for `dev`.
+    /// Returns whether the list is mapped for `dev`.
     pub(crate) fn is_mapped_for(&self, dev: &Device) -> bool {
         self.mapping
             .as_ref()
             .is_some_and(|mapping| core::ptr::eq(raw::device(&mapping.dev), raw::device(dev)))
     }
 
-    /// The direction of the mapping.
+    /// Returns the direction of the mapping.
     pub(crate) fn direction(&self) -> Option<DataDirection> {
         Some(self.mapping.as_ref()?.direction)
     }
 
-    /// Appends part of a page. Where it goes on where the list ends, the last entry grows instead,
-    /// up to `max_entry` bytes.
+    /// Appends part of a page. If it continues the last entry, that entry grows instead, up to
+    /// `max_entry` bytes.
     ///
     /// # Safety
     ///
@@ -133,7 +135,7 @@ impl SgTable {
                 last.length as usize + len,
             );
             if offset == 0 && end % PAGE_SIZE == 0 && grown <= max_entry {
-                // SAFETY: Both name valid pages.
+                // SAFETY: Both arguments name valid pages.
                 let (first, next) = unsafe { (ferrodma_sg_pfn(last), ferrodma_page_pfn(page)) };
                 if first + end / PAGE_SIZE == next {
                     // CAST: At most `max_entry`, which fits.
@@ -150,7 +152,7 @@ impl SgTable {
     }
 
     fn push(&mut self, entry: bindings::scatterlist, flags: Flags) -> Result {
-        // Most lists have room from the one before.
+        // Most lists fit in the memory of the one before.
         if let Err(full) = self.entries.push_within_capacity(entry) {
             self.entries.push(full.0, flags)?;
         }
@@ -167,15 +169,15 @@ impl SgTable {
         for part in buf.chunks(max_entry) {
             let mut entry = bindings::scatterlist::default();
             // CAST: At most `max_entry`, which fits.
-            // SAFETY: `entry` is valid for writes, and `part` is in the linear mapping, where
-            // `kmalloc()` takes its memory from.
+            // SAFETY: `entry` is valid for writes, and `part` is in the linear mapping, as all
+            // memory from `kmalloc()` is.
             unsafe { ferrodma_sg_set_buf(&mut entry, part.as_ptr().cast(), part.len() as c_uint) };
             self.push(entry, GFP_KERNEL)?;
         }
         Ok(())
     }
 
-    /// Runs of neighbouring pages, each with their number.
+    /// Returns the runs of contiguous pages: the first page and the number of pages of each.
     pub(crate) fn runs(&mut self) -> impl Iterator<Item = (*mut bindings::page, usize)> + use<'_> {
         self.entries.iter_mut().map(|entry| {
             // CAST: `usize` is wider.
@@ -186,7 +188,7 @@ impl SgTable {
         })
     }
 
-    /// Empties the list, unless it is mapped.
+    /// Empties the list unless it is mapped. Frees its memory if it is large.
     pub(crate) fn clear(&mut self) {
         if self.is_mapped() {
             return;
@@ -197,12 +199,12 @@ impl SgTable {
         }
     }
 
-    /// C's idea of the table.
+    /// Returns the table as C takes it.
     fn raw(&mut self, nents: c_uint) -> bindings::sg_table {
         bindings::sg_table {
             sgl: self.entries.as_mut_ptr(),
             nents,
-            // CAST: `map()` has seen that it fits.
+            // CAST: `map()` has checked that it fits.
             orig_nents: self.entries.len() as c_uint,
         }
     }
@@ -211,8 +213,8 @@ impl SgTable {
     ///
     /// # Errors
     ///
-    /// ENOMEM: there is no room in the bounce buffer or in the tables of the IOMMU, which callers
-    /// may find at another time if it is there at all. EINVAL: the list is empty, or mapped.
+    /// ENOMEM: no space in the bounce buffer or in the tables of the IOMMU, perhaps only for now.
+    /// EINVAL: the list is empty or already mapped.
     pub(crate) fn map(
         &mut self,
         dev: &Device<Bound>,
@@ -226,7 +228,8 @@ impl SgTable {
         // SAFETY: The entry is valid.
         unsafe { ferrodma_sg_mark_end(last) };
         let mut table = self.raw(0);
-        // A program may ask for more than there is room for, and is told so: no need to fill the log.
+        // A program may ask for more than fits, and gets an error: it must not be able to fill the
+        // log.
         let attrs = bindings::DMA_ATTR_NO_WARN
             | match lines {
                 CacheLines::Exclusive => 0,
@@ -243,9 +246,9 @@ impl SgTable {
                 attrs as c_ulong,
             )
         })
-        // The DMA API says EIO too.
+        // The DMA API may return EIO too.
         .map_err(|_| ENOMEM)?;
-        // INVARIANT: They are mapped now.
+        // INVARIANT: The entries are mapped now.
         self.mapping = Some(Mapping {
             dev: dev.into(),
             direction,
@@ -254,24 +257,24 @@ impl SgTable {
         Ok(())
     }
 
-    /// Where the device finds the memory; nothing unless it is mapped.
+    /// Returns the bus addresses of the memory; nothing if it is not mapped.
     pub(crate) fn spans(&self) -> impl Iterator<Item = Span> + use<'_> {
         let nents = self.mapping.as_ref().map_or(0, |mapping| mapping.nents);
         // CAST: `usize` is wider.
-        // As `sg_dma_address()` and `sg_dma_len()` have it on arm64: calling these for each entry
-        // would cost more than all else that is done with it here.
+        // Read as `sg_dma_address()` and `sg_dma_len()` do on arm64: calling a helper for each
+        // entry would cost more than everything else that is done with the entry here.
         self.entries
             .iter()
             .take(nents as usize)
             .map(|entry| Span::new(entry.dma_address, u64::from(entry.dma_length)))
     }
 
-    /// Ends the mapping, if there is one. With `sync`, what the device has written becomes visible
-    /// to the CPU; without, the memory stays as the CPU sees it.
+    /// Ends the mapping, if any. With `sync`, the CPU sees what the device has written; without it,
+    /// the memory keeps what the CPU sees.
     ///
     /// # Safety
     ///
-    /// The device that the list was mapped for is still bound, and does not access the memory.
+    /// The device that the list is mapped for is still bound, and does not access the memory.
     pub(crate) unsafe fn unmap(&mut self, sync: bool) {
         let Some(mapping) = self.mapping.take() else {
             return;
@@ -283,8 +286,8 @@ impl SgTable {
             bindings::DMA_ATTR_SKIP_CPU_SYNC as c_ulong
         };
         let mut table = self.raw(mapping.nents);
-        // SAFETY: By the type invariant the table is mapped as it is passed here; the rest the
-        // caller promises.
+        // SAFETY: By the type invariant the table is mapped as it is passed here; the caller
+        // promises the rest.
         unsafe {
             bindings::dma_unmap_sgtable(
                 raw::device(&mapping.dev),
@@ -295,13 +298,13 @@ impl SgTable {
         };
     }
 
-    /// Makes what the device has written visible to the CPU.
+    /// Makes what the device has written visible to the CPU. The list stays mapped.
     ///
     /// # Safety
     ///
     /// As for [`SgTable::unmap`].
     pub(crate) unsafe fn sync_for_cpu(&mut self) {
-        // SAFETY: The caller promises what is needed.
+        // SAFETY: The caller promises the same.
         unsafe { self.sync(ferrodma_sync_for_cpu) };
     }
 
@@ -311,10 +314,12 @@ impl SgTable {
     ///
     /// As for [`SgTable::unmap`].
     pub(crate) unsafe fn sync_for_device(&mut self) {
-        // SAFETY: The caller promises what is needed.
+        // SAFETY: The caller promises the same.
         unsafe { self.sync(ferrodma_sync_for_device) };
     }
 
+    /// Calls `sync` for the list, if it is mapped.
+    ///
     /// # Safety
     ///
     /// As for [`SgTable::unmap`].
@@ -329,8 +334,8 @@ impl SgTable {
         if let Some(mapping) = &self.mapping {
             let (dev, direction) = (raw::device(&mapping.dev), mapping.direction);
             let mut table = self.raw(mapping.nents);
-            // SAFETY: By the type invariant the table is mapped as it is passed here; the rest the
-            // caller promises.
+            // SAFETY: By the type invariant the table is mapped as it is passed here; the caller
+            // promises the rest.
             unsafe { sync(dev, &mut table, direction.into()) };
         }
     }

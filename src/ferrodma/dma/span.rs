@@ -4,7 +4,8 @@
 
 use kernel::dma::DmaAddress;
 
-/// Elements that a list of spans or of scatter list entries keeps room for between two jobs.
+/// Capacity, in elements, that a list of spans or of scatter list entries may keep between two
+/// jobs.
 pub(crate) const KEPT: usize = 1024;
 
 /// A range of bus addresses that the engine can move with one descriptor.
@@ -17,14 +18,14 @@ pub struct Span {
 impl Span {
     /// Returns a span of `len` bytes at `addr`.
     ///
-    /// It is a pair of numbers. The caller of `Engine::start()` promises that they name memory which
-    /// hardware may use.
+    /// It is only a pair of numbers. The caller of `Engine::start()` promises that hardware may use
+    /// the memory at these addresses.
     #[inline]
     pub fn new(addr: DmaAddress, len: u64) -> Self {
         Self { addr, len }
     }
 
-    /// Returns where it starts, as the engine sees it.
+    /// Returns its start, a bus address.
     #[inline]
     pub fn addr(&self) -> DmaAddress {
         self.addr
@@ -36,7 +37,8 @@ impl Span {
         self.len
     }
 
-    /// Returns whether it has no bytes. No span of a [`Transfer`](super::transfer::Transfer) is empty.
+    /// Returns whether it has no bytes. No span in a [`Transfer`](super::transfer::Transfer) is
+    /// empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0

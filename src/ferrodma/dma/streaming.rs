@@ -4,9 +4,9 @@
 //!
 //! C: `Documentation/core-api/dma-api-howto.rst`, "Using Streaming DMA mappings".
 //!
-//! Whose turn it is, the type says. What the CPU owns has slices and no addresses, what the device
-//! owns has addresses and no slices, and to map, to sync and to unmap are the ways from one to the
-//! other:
+//! The type says whether the CPU or the device owns the memory. Types that the CPU owns have slices
+//! and no addresses; the type that the device owns has addresses and no slices. Mapping, syncing
+//! and unmapping convert one type into another:
 //!
 //! ```text
 //!              map                  Client::transfer               sync_for_cpu
@@ -18,15 +18,15 @@
 //!                                 unmap
 //! ```
 //!
-//! [`Client::transfer`] has a channel of this helper move the bytes and knows when it is done. Other
-//! drivers give the addresses to their own hardware, and come back with the unsafe
-//! [`DeviceBuffers::into_idle`].
+//! [`Client::transfer`] lets a channel of this helper move the bytes, and returns when hardware is
+//! done. Other drivers give the addresses to their own hardware, and then call
+//! [`DeviceBuffers::into_idle`], which is unsafe.
 //!
 //! [`Client::transfer`]: crate::client::Client::transfer
 //!
 //! # Examples
 //!
-//! This is compiled and run by the in-kernel tests.
+//! The in-kernel tests compile and run this.
 //!
 //! ```ignore
 #![doc = include_str!("../../../tests/module/streaming_example.rs")]
@@ -55,16 +55,15 @@ use crate::{
     raw, //
 };
 
-/// Buffers begin and end with a multiple of this, so that no cache line is shared with what others
-/// own.
+/// Alignment and granularity of the buffers, so that they share no cache line with other memory.
 // CAST: A small number.
 const LINE: usize = bindings::ARCH_DMA_MINALIGN as usize;
 
-/// An error, and what the call was given.
+/// An error, with the argument of the call that failed.
 pub struct Rejected<T> {
-    /// What went wrong.
+    /// The cause.
     pub error: Error,
-    /// The argument.
+    /// The argument, unchanged.
     pub value: T,
 }
 
@@ -74,8 +73,8 @@ impl<T> From<Rejected<T>> for Error {
     }
 }
 
-/// What makes an owner of [`Memory`] one that has to be dropped while the device is bound for `'a`:
-/// to the compiler this is used when it is dropped.
+/// A field that makes the compiler check that its owner is dropped while the device is bound for
+/// `'a`: it has a `Drop` implementation, so dropping it counts as a use.
 #[derive(Default)]
 pub(crate) struct While<'a>(PhantomData<&'a Device<Bound>>);
 
@@ -85,37 +84,40 @@ impl Drop for While<'_> {
 
 /// Buffers and their scatter list.
 ///
-/// If it is dropped while the device may still use the memory, the memory is kept.
+/// If it is dropped while the device may still use the memory, the memory is leaked.
 ///
 /// # Invariants
 ///
-/// - `buffers` stay where they are and as long as they are.
-/// - `table` lists all of them in order if `listed_by` is some, in pieces of at most so many bytes.
-/// - It is mapped only then, and the device is bound unless `device_owned`.
+/// - `buffers` are neither moved nor resized.
+/// - If `listed_by` is some, `table` lists all of them in order, in pieces of at most that many
+///   bytes.
+/// - `table` is mapped only in that case, and the device is bound then, unless `device_owned` is
+///   set.
 pub(crate) struct Memory {
     buffers: KVec<KVec<u8>>,
     pub(crate) table: SgTable,
     listed_by: Option<usize>,
-    /// Hardware may be at work on it: a job has it, or it is the device's and somebody knows the
-    /// addresses.
+    /// Whether hardware may access the memory: a job has it, or the device owns it and the
+    /// addresses were handed out.
     pub(crate) device_owned: bool,
-    /// Somebody was told the addresses of this mapping.
+    /// Whether the addresses of this mapping were handed out.
     pub(crate) addresses_known: bool,
 }
 
 impl Memory {
-    /// Ends the mapping. The list stays for the next one.
+    /// Ends the mapping. The scatter list stays, for the next mapping.
     ///
     /// # Safety
     ///
     /// As for [`SgTable::unmap`].
     unsafe fn unmap(&mut self, sync: bool) {
-        // SAFETY: The caller promises what is needed.
+        // SAFETY: The caller promises the same.
         unsafe { self.table.unmap(sync) };
         self.addresses_known = false;
     }
 
-    /// Lists the buffers, in pieces of at most `max_entry` bytes, unless that was done before.
+    /// Lists the buffers in pieces of at most `max_entry` bytes, unless they are listed that way
+    /// already.
     fn list(&mut self, max_entry: usize) -> Result {
         if self.listed_by == Some(max_entry) {
             return Ok(());
@@ -123,11 +125,11 @@ impl Memory {
         self.listed_by = None;
         self.table.clear();
         for buffer in &self.buffers {
-            // SAFETY: The memory is from `kmalloc()`, and stays as long as the list. The list is not
-            // mapped: these buffers are the CPU's.
+            // SAFETY: The memory is from `kmalloc()`, and stays allocated as long as the list. The
+            // list is not mapped: the CPU owns the buffers of the callers.
             unsafe { self.table.push_buf(buffer, max_entry)? };
         }
-        // INVARIANT: They are all there.
+        // INVARIANT: All buffers are listed.
         self.listed_by = Some(max_entry);
         Ok(())
     }
@@ -142,8 +144,8 @@ impl Drop for Memory {
             pr_err!("buffers dropped while a device owns them: their memory is kept\n");
             core::mem::forget(core::mem::take(&mut self.buffers));
         } else {
-            // SAFETY: By the type invariant the device is bound, and nobody has told it of the
-            // memory.
+            // SAFETY: By the type invariant the device is bound. It does not access the memory, as
+            // its addresses were not handed out or it is done.
             unsafe { self.unmap(false) };
         }
     }
@@ -157,7 +159,7 @@ impl Buffers {
     ///
     /// # Errors
     ///
-    /// EINVAL: there is none, or one of 0 bytes. ENOMEM.
+    /// EINVAL: `sizes` is empty or contains 0. ENOMEM.
     pub fn new(sizes: &[usize]) -> Result<Self> {
         if sizes.is_empty() || sizes.contains(&0) {
             return Err(EINVAL);
@@ -178,25 +180,25 @@ impl Buffers {
         }))
     }
 
-    /// The buffers.
+    /// Returns the buffers.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.buffers.iter().map(|buffer| &buffer[..])
     }
 
-    /// The buffers, to be written.
+    /// Returns the buffers, to be written.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         self.0.buffers.iter_mut().map(|buffer| &mut buffer[..])
     }
 
-    /// Gives the memory to `dev`, in the order of the buffers: to be read ([`ToDevice`]), to be
-    /// written ([`FromDevice`]), or both.
+    /// Gives the memory to `dev`, in the order of the buffers: for the device to read
+    /// ([`ToDevice`]), to write ([`FromDevice`]), or both.
     ///
     /// [`ToDevice`]: DataDirection::ToDevice
     /// [`FromDevice`]: DataDirection::FromDevice
     ///
     /// # Errors
     ///
-    /// EINVAL: `direction` is none. ENOMEM: no memory, or no room in the bounce buffer or in the
+    /// EINVAL: `direction` is `None`. ENOMEM: no memory, or no space in the bounce buffer or in the
     /// tables of the IOMMU.
     pub fn map<'a>(
         mut self,
@@ -204,7 +206,7 @@ impl Buffers {
         direction: DataDirection,
     ) -> Result<DeviceBuffers<'a>, Rejected<Self>> {
         match self.try_map(dev, direction) {
-            // INVARIANT: `dev` stays bound for `'a`, beyond which the result is not used.
+            // INVARIANT: `dev` stays bound for `'a`, and the result cannot be used longer.
             Ok(()) => Ok(DeviceBuffers {
                 memory: self.0,
                 _bound: While::default(),
@@ -224,21 +226,21 @@ impl Buffers {
 
 /// Buffers that the device owns.
 ///
-/// Dropping them unmaps and frees the memory as long as nobody has asked for the addresses. After
-/// that nobody knows what the hardware does, and the memory is kept.
+/// Dropping them unmaps and frees the memory if its addresses were never handed out. Otherwise
+/// hardware may still use the memory, so it is leaked.
 pub struct DeviceBuffers<'a> {
     pub(crate) memory: Memory,
     pub(crate) _bound: While<'a>,
 }
 
 impl<'a> DeviceBuffers<'a> {
-    /// As they were mapped.
+    /// Returns the direction of the mapping.
     pub(crate) fn direction(&self) -> Option<DataDirection> {
         self.memory.table.direction()
     }
 
-    /// Where the device finds the memory: bus addresses with lengths in bytes. These are not as
-    /// many as there are buffers: pieces may have become one, or a buffer several.
+    /// Returns the bus addresses and lengths in bytes. Their number may differ from that of the
+    /// buffers: the DMA API may merge pieces, and a buffer may have several.
     pub fn addresses(&mut self) -> impl Iterator<Item = (DmaAddress, u64)> + use<'_, 'a> {
         self.memory.device_owned = true;
         self.memory.addresses_known = true;
@@ -248,14 +250,14 @@ impl<'a> DeviceBuffers<'a> {
             .map(|span| (span.addr(), span.len()))
     }
 
-    /// Says that the device is done.
+    /// Takes the memory from the device, which is done with it.
     ///
     /// # Safety
     ///
-    /// The device does not access the memory, and will not until it is given to it again.
+    /// The device does not access the memory, and will not until it owns the memory again.
     pub unsafe fn into_idle(mut self) -> IdleBuffers<'a> {
         self.memory.device_owned = false;
-        // INVARIANT: The caller promises it.
+        // INVARIANT: The caller promises that the device does not access the memory.
         IdleBuffers {
             memory: self.memory,
             _bound: While::default(),
@@ -263,8 +265,8 @@ impl<'a> DeviceBuffers<'a> {
     }
 }
 
-/// Buffers that are mapped, and that neither works on: the device is done, and what it has written is not
-/// visible to the CPU yet.
+/// Buffers that are mapped and that neither the CPU nor the device uses: the device is done, but
+/// the CPU cannot see yet what the device has written.
 ///
 /// # Invariants
 ///
@@ -275,9 +277,10 @@ pub struct IdleBuffers<'a> {
 }
 
 impl<'a> IdleBuffers<'a> {
-    /// Takes the memory back and keeps it mapped: what the device has written is visible.
+    /// Gives the memory to the CPU, which sees what the device has written. It stays mapped.
     pub fn sync_for_cpu(mut self) -> SyncedBuffers<'a> {
-        // SAFETY: The device is bound for `'a`, and by the type invariant does not access the memory.
+        // SAFETY: The device is bound for `'a`, and by the type invariant it does not access the
+        // memory.
         unsafe { self.memory.table.sync_for_cpu() };
         SyncedBuffers {
             memory: self.memory,
@@ -285,7 +288,7 @@ impl<'a> IdleBuffers<'a> {
         }
     }
 
-    /// Takes the memory back.
+    /// Gives the memory to the CPU and ends the mapping.
     pub fn unmap(mut self) -> Buffers {
         // SAFETY: As in `sync_for_cpu()`.
         unsafe { self.memory.unmap(true) };
@@ -293,7 +296,7 @@ impl<'a> IdleBuffers<'a> {
     }
 }
 
-/// Buffers that the CPU owns and that are still mapped, for what goes back and forth more than
+/// Buffers that the CPU owns and that are still mapped, for data that goes back and forth more than
 /// once.
 pub struct SyncedBuffers<'a> {
     memory: Memory,
@@ -301,19 +304,19 @@ pub struct SyncedBuffers<'a> {
 }
 
 impl<'a> SyncedBuffers<'a> {
-    /// The buffers.
+    /// Returns the buffers.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + use<'_, 'a> {
         self.memory.buffers.iter().map(|buffer| &buffer[..])
     }
 
-    /// The buffers, to be written. The device sees it if it may read them.
+    /// Returns the buffers, to be written. The device sees the bytes if it may read the buffers.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> + use<'_, 'a> {
         self.memory.buffers.iter_mut().map(|buffer| &mut buffer[..])
     }
 
     /// Gives the memory to the device again.
     pub fn sync_for_device(mut self) -> DeviceBuffers<'a> {
-        // SAFETY: The device is bound for `'a`, and does not access the memory: it is the CPU's.
+        // SAFETY: The device is bound for `'a`, and does not access the memory, as the CPU owns it.
         unsafe { self.memory.table.sync_for_device() };
         self.memory.device_owned = self.memory.addresses_known;
         DeviceBuffers {
@@ -324,7 +327,8 @@ impl<'a> SyncedBuffers<'a> {
 
     /// Ends the mapping.
     pub fn unmap(mut self) -> Buffers {
-        // SAFETY: As in `sync_for_device()`. The CPU has seen all there is to see.
+        // SAFETY: As in `sync_for_device()`. The memory was synced, so the CPU sees all writes of
+        // the device.
         unsafe { self.memory.unmap(false) };
         Buffers(self.memory)
     }

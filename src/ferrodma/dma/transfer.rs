@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an engine is to do for a job, in bus addresses.
+//! The work of an engine for one job, in bus addresses.
 
 use core::slice;
 
@@ -20,18 +20,18 @@ use crate::{
     raw, //
 };
 
-/// The spans of one side.
+/// The spans of the source or of the destination.
 #[derive(Default)]
 struct List {
     spans: KVVec<Span>,
-    /// Bytes in all.
+    /// Sum of the lengths in bytes.
     total: u64,
-    /// Bits that are set in any address or length.
+    /// The bitwise OR of all addresses and lengths.
     bits: u64,
 }
 
 impl List {
-    /// Starts over, and keeps memory as long as it is not much.
+    /// Empties the list. Keeps its memory unless that is large.
     fn clear(&mut self) {
         self.spans.clear();
         if self.spans.capacity() > KEPT {
@@ -44,11 +44,12 @@ impl List {
     /// Appends `spans` in pieces of at most `max` bytes, a positive number.
     #[inline]
     fn extend(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
-        // Long lists spend their time here, so these are not written for each span.
+        // Local variables: long lists spend their time here, and fields would be written for each
+        // span.
         let (mut total, mut bits) = (self.total, self.bits);
         let result = spans.into_iter().try_for_each(|span| {
             let sum = total.checked_add(span.len).ok_or(EOVERFLOW)?;
-            // Most spans are short, and most lists have room from the one before.
+            // Most spans are short, and most lists fit in the memory of the one before.
             if span.len > max || self.spans.push_within_capacity(span).is_err() {
                 self.push_pieces(span, max)?;
             }
@@ -75,9 +76,10 @@ impl List {
 
 /// A job as the engine sees it.
 ///
-/// This is the one place where memory is cut. The lists hold no span longer than what the engine
-/// takes in one descriptor. An engine with descriptors for source and for destination takes them as
-/// they are; one whose descriptors have both takes [`Transfer::pairs`].
+/// This is the only place where memory is split into pieces: no span in the lists is longer than
+/// the engine can take in one descriptor. An engine with separate descriptors for source and
+/// destination uses the lists as they are; one whose descriptors hold both uses
+/// [`Transfer::pairs`].
 #[derive(Default)]
 pub struct Transfer {
     src: List,
@@ -87,58 +89,60 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Source spans; none if the transfer is a fill.
+    /// Returns the source spans; none if the transfer is a fill.
     pub fn src(&self) -> &[Span] {
         &self.src.spans
     }
 
-    /// Destination spans.
+    /// Returns the destination spans.
     pub fn dst(&self) -> &[Span] {
         &self.dst.spans
     }
 
-    /// The byte value to fill the destination with.
+    /// Returns the byte value to fill the destination with, if the transfer is a fill.
     pub fn fill(&self) -> Option<u8> {
         self.fill
     }
 
-    /// Bytes to be written in all.
+    /// Returns the number of bytes to write.
     pub fn total(&self) -> u64 {
         self.dst.total
     }
 
-    /// Whether as many bytes are read as are written, and each address and length is a multiple of
-    /// `alignment`, a power of two.
+    /// Returns whether as many bytes are read as are written, and each address and length is a
+    /// multiple of `alignment`, a power of two.
     pub(crate) fn is_even(&self, alignment: u32) -> bool {
         let mask = u64::from(alignment) - 1;
         self.src.total == self.dst.total && (self.src.bits | self.dst.bits) & mask == 0
     }
 
-    /// The descriptor chains, with room for as many as [`Engine::descriptors`] has asked for.
+    /// Returns the descriptor chains, with memory for as many as [`Engine::descriptors`] has asked
+    /// for.
     ///
     /// [`Engine::descriptors`]: crate::engine::Engine::descriptors
     pub fn chains(&self) -> Option<&Chains> {
         self.chains.as_deref()
     }
 
-    /// The spans and the chains, to encode the ones into the others.
+    /// Returns the spans, and the chains to encode them into.
     pub fn encoder(&mut self) -> (&[Span], &[Span], Option<&mut Chains>) {
         (&self.src.spans, &self.dst.spans, self.chains.as_deref_mut())
     }
 
-    /// The lists cut at each other's ends.
+    /// Returns the lists split at each other's boundaries.
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs::new(self.src(), self.dst())
     }
 
-    /// Starts over, and keeps memory as long as it is not much.
+    /// Empties the lists. Keeps their memory unless that is large.
     pub fn clear(&mut self, fill: Option<u8>) {
         self.src.clear();
         self.dst.clear();
         self.fill = fill;
     }
 
-    /// Makes a copy of a fill: `pattern` is read again and again.
+    /// Turns a fill into a copy that reads `pattern` again and again, in pieces of at most `max`
+    /// bytes.
     pub(crate) fn copy_pattern(&mut self, pattern: Span, max: u64) -> Result {
         self.fill = None;
         let mut left = self.total();
@@ -150,43 +154,43 @@ impl Transfer {
         Ok(())
     }
 
-    /// Appends source spans, cut into pieces of at most `max` bytes, a positive number.
+    /// Appends source spans in pieces of at most `max` bytes, a positive number.
     #[inline]
     pub fn push_src(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
         self.src.extend(spans, max)
     }
 
-    /// Appends destination spans, cut into pieces of at most `max` bytes, a positive number.
+    /// Appends destination spans in pieces of at most `max` bytes, a positive number.
     #[inline]
     pub fn push_dst(&mut self, spans: impl IntoIterator<Item = Span>, max: u64) -> Result {
         self.dst.extend(spans, max)
     }
 }
 
-/// Where to copy from and where to, and as many bytes of the one as of the other.
+/// A source and a destination of the same length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The source as the engine sees it.
+    /// Bus address of the source.
     pub src: DmaAddress,
-    /// The destination.
+    /// Bus address of the destination.
     pub dst: DmaAddress,
-    /// Bytes, not zero.
+    /// Length in bytes, not zero.
     pub len: u64,
 }
 
-/// Two lists of spans cut at each other's ends, so that each piece has one source and one
-/// destination. Ends where the first list does. See [`Transfer::pairs`].
+/// Two lists of spans split at each other's boundaries, so that each piece has one source and one
+/// destination. Ends with the shorter list. See [`Transfer::pairs`].
 #[derive(Clone)]
 pub struct Pairs<'a> {
     src: slice::Iter<'a, Span>,
     dst: slice::Iter<'a, Span>,
-    /// What is left of the spans that were begun.
+    /// The rest of the spans that were begun.
     src_left: Span,
     dst_left: Span,
 }
 
 impl<'a> Pairs<'a> {
-    /// Cuts `src` and `dst`, in which no span is empty.
+    /// Splits `src` and `dst`, in which no span is empty.
     pub fn new(src: &'a [Span], dst: &'a [Span]) -> Self {
         Self {
             src: src.iter(),
@@ -196,7 +200,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of pairs for `src` and `dst`.
     pub fn count_of(src: &[Span], dst: &[Span]) -> usize {
         match (src.len(), dst.len()) {
             (1, count) | (count, 1) => count,

@@ -2,10 +2,11 @@
 
 //! Accounting of pinned pages against RLIMIT_MEMLOCK.
 //!
-//! C: `__io_account_mem()` in `io_uring/rsrc.c`. The limit is one for all processes of a user, who
-//! could multiply it by forking otherwise, and for all that the kernel charges to
-//! `user_struct::locked_vm`: buffers of io_uring, zero-copy messages, this. What the pages of one
-//! process are is shown as `VmPin` in `/proc/<pid>/status`, and not limited.
+//! C: `__io_account_mem()` in `io_uring/rsrc.c`. The limit holds for all processes of a user
+//! together, as a user could multiply it by forking otherwise. It also holds for everything else
+//! that the kernel charges to `user_struct::locked_vm`, such as buffers of io_uring and zero-copy
+//! messages. The pages of one process are shown as `VmPin` in `/proc/<pid>/status`, and are not
+//! limited.
 
 use core::ptr::NonNull;
 
@@ -37,7 +38,7 @@ extern "C" {
     fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
 }
 
-/// A user, as RLIMIT_MEMLOCK counts them: by real user ID.
+/// A user as RLIMIT_MEMLOCK counts them: by real user ID.
 #[repr(transparent)]
 struct User(Opaque<bindings::user_struct>);
 
@@ -54,7 +55,7 @@ unsafe impl AlwaysRefCounted for User {
     }
 
     unsafe fn dec_ref(user: NonNull<Self>) {
-        // SAFETY: The caller gives a reference up.
+        // SAFETY: The caller gives up a reference.
         unsafe { bindings::free_uid(user.as_ptr().cast()) };
     }
 }
@@ -68,14 +69,14 @@ impl User {
         user.into()
     }
 
-    /// The counter of pages that are charged to the user.
+    /// Returns the counter of pages that are charged to the user.
     fn locked(&self) -> &Atomic<i64> {
         // SAFETY: The counter is valid as long as `self`, and only accessed atomically.
         unsafe { Atomic::from_ptr(&raw mut (*self.0.get()).locked_vm.counter) }
     }
 
-    /// Charges `pages` more, unless they would be more than `limit` with those charged already.
-    /// What is refused is never counted, so that others are not refused for it.
+    /// Charges `pages` more, unless the sum would exceed `limit`. Refused pages are not counted
+    /// even for a moment, so they cannot make another charge fail.
     fn charge(&self, pages: i64, limit: i64) -> Result {
         let mut charged = self.locked().load(Relaxed);
         loop {
@@ -91,10 +92,10 @@ impl User {
     }
 }
 
-/// Pages that are charged to a process, and to its user if there is a limit for it.
+/// Pages that are charged to a process, and to its user unless the user's limit does not apply.
 ///
-/// Any process may give them back, in process context: the last reference to the memory of a program
-/// may go with them.
+/// Any process may drop the charge, in process context: this may drop the last reference to the
+/// `struct mm_struct` of the program.
 pub(crate) struct Charge {
     mm: ARef<Mm>,
     user: Option<ARef<User>>,
@@ -104,18 +105,19 @@ pub(crate) struct Charge {
 impl Charge {
     /// Charges `pages` to the caller.
     ///
-    /// As for io_uring, one with CAP_IPC_LOCK uses up nothing of its user's limit.
+    /// As for io_uring, the pages of a caller with CAP_IPC_LOCK do not count towards its user's
+    /// limit.
     ///
     /// # Errors
     ///
-    /// ENOMEM: they are more than is left of RLIMIT_MEMLOCK, and the caller has no CAP_IPC_LOCK.
-    /// EFAULT: the caller is a kernel thread, which has no memory of this kind.
+    /// ENOMEM: `pages` would exceed RLIMIT_MEMLOCK, and the caller has no CAP_IPC_LOCK. EFAULT: the
+    /// caller is a kernel thread, which has no memory of this kind.
     pub(crate) fn new(pages: usize) -> Result<Self> {
         let task = current!();
         let mm: &Mm = task.mm().ok_or(EFAULT)?;
         let pages = i64::try_from(pages).map_err(|_| ENOMEM)?;
         // CAST: A small number.
-        // Without audit: this is asked for each job, and lacking the capability is normal.
+        // Without audit: this is checked for each job, and lacking the capability is normal.
         // SAFETY: Called in process context.
         let user = if unsafe { bindings::capable_noaudit(bindings::CAP_IPC_LOCK as c_int) } {
             None
@@ -123,7 +125,7 @@ impl Charge {
             // SAFETY: As above.
             let limit = unsafe { ferrodma_rlimit(bindings::RLIMIT_MEMLOCK) } >> PAGE_SHIFT;
             let user = User::current();
-            // CAST: Fits, as it was shifted.
+            // CAST: The value fits, as it was shifted.
             user.charge(pages, limit as i64)?;
             Some(user)
         };
@@ -136,7 +138,7 @@ impl Charge {
     }
 }
 
-/// The counter of pages that are pinned in `mm`.
+/// Returns the counter of pages that are pinned in `mm`.
 fn pinned(mm: &Mm) -> &Atomic<i64> {
     // SAFETY: The counter is valid as long as `mm`, and only accessed atomically.
     unsafe { Atomic::from_ptr(&raw mut (*mm.as_raw()).__bindgen_anon_1.pinned_vm.counter) }

@@ -2,16 +2,16 @@
 
 //! Pinning pages of the caller's memory, without a trace in the log.
 //!
-//! C: `mm/gup.c`. Where that meets a hole right below an area that grows downwards, such as the
-//! stack, `gup_vma_lookup()` prints a trace, and a user can have it do so. So pages are only pinned
-//! in areas that were looked up before and cannot be unmapped in the meantime.
+//! C: `mm/gup.c`. When the address is in the hole right below an area that grows downwards, such as
+//! the stack, `gup_vma_lookup()` prints a trace, and a user can provoke that. So pages are pinned
+//! only in areas that were looked up before and that cannot be unmapped in the meantime.
 //!
-//! `pin_user_pages_fast()` takes the lock of the mappings itself where a page is missing, and looks
-//! the area up again then. It is used where no other task could have unmapped it. Otherwise
-//! `pin_user_pages()` works with the lock held from the look-up on, and is told to take only pages
-//! that are present, so it waits for nothing. A missing page is faulted in as by the CPU. That gives
-//! the lock up before it waits for a disk or for user space, as far as the kernel's fault handlers
-//! can; then the area is looked up again.
+//! `pin_user_pages_fast()` takes the mmap lock itself if a page is missing, and then looks up the
+//! area again. It is used where no other task could have unmapped the area. Otherwise
+//! `pin_user_pages()` is called with the mmap lock held since the look-up, and takes only pages
+//! that are present (FOLL_NOFAULT), so it waits for nothing. A missing page is then faulted in by
+//! `handle_mm_fault()`. That drops the lock before it waits for a disk or for user space, as far as
+//! the kernel's fault handlers can; the area is looked up again then.
 
 use core::ops::Range;
 
@@ -47,16 +47,16 @@ extern "C" {
     fn ferrodma_fault_errno(fault: bindings::vm_fault_t) -> c_int;
 }
 
-/// Bits that tell that a fault was handled without the lock, which is not held any more then.
+/// Bits of a fault's result that say that the handler has dropped the mmap lock.
 const UNLOCKED: bindings::vm_fault_t =
     bindings::vm_fault_reason_VM_FAULT_RETRY | bindings::vm_fault_reason_VM_FAULT_COMPLETED;
 
-/// Pages that are pinned at a time.
+/// Pages that are pinned at a time, at most.
 const BATCH: usize = 64;
 
-/// Times at most that a page is faulted in. Another thread or reclaim may take the page back before
-/// it is pinned, which does not happen this often in a row. What never becomes a page that may be
-/// pinned ends here: secret memory, or a file that cannot be read.
+/// Number of times that a page is faulted in, at most. Another thread or reclaim may take the page
+/// away before it is pinned, but not this often in a row. The limit ends the loop for memory that
+/// never gets a page that may be pinned: secret memory, or a file that cannot be read.
 const TRIES: usize = 64;
 
 /// Pins pages of the caller's memory.
@@ -64,9 +64,8 @@ const TRIES: usize = 64;
 /// # Invariants
 ///
 /// No other task can unmap `area`: either `lock` is held, or the caller is the only user of the
-/// address space. In the second case no other task can become one that unmaps: only the caller
-/// itself could create one, and what other processes may do to it from outside, as debuggers do,
-/// does not include that.
+/// address space. In the second case no other user can appear: only the caller itself could create
+/// one, and the access of other processes to its memory, as of debuggers, cannot unmap.
 pub(crate) struct Pinner<'a> {
     mm: &'a MmWithUser,
     area: Range<usize>,
@@ -77,7 +76,7 @@ pub(crate) struct Pinner<'a> {
 impl<'a> Pinner<'a> {
     /// Returns a pinner for `mm`, which must be the caller's.
     pub(crate) fn new(mm: &'a MmWithUser) -> Self {
-        // INVARIANT: There is nothing to unmap.
+        // INVARIANT: `area` is empty.
         Self {
             mm,
             area: 0..0,
@@ -91,7 +90,7 @@ impl<'a> Pinner<'a> {
     ///
     /// # Errors
     ///
-    /// EFAULT: this is not memory that the caller may read, or with FOLL_WRITE in `flags` write.
+    /// EFAULT: the caller may not read this memory, or with FOLL_WRITE in `flags` not write to it.
     /// ENOMEM. EINTR: the caller is being killed.
     pub(crate) fn pin(
         &mut self,
@@ -99,10 +98,10 @@ impl<'a> Pinner<'a> {
         count: usize,
         flags: c_uint,
     ) -> Result<&[*mut bindings::page]> {
-        // SAFETY: The function has no other use of the number.
+        // SAFETY: The function only computes with the number.
         let addr = unsafe { ferrodma_untagged(addr) };
         if self.lock.is_some() && self.is_contended() {
-            // INVARIANT: There is nothing to unmap.
+            // INVARIANT: `area` is empty.
             self.area = 0..0;
             self.lock = None;
         }
@@ -114,19 +113,20 @@ impl<'a> Pinner<'a> {
             let count = count.min(mapped).min(BATCH);
             let pages = self.pages.as_mut_ptr();
             let pinned = if self.lock.is_some() {
-                // SAFETY: There is room for as many pages, and the lock is held.
+                // SAFETY: `pages` has space for `count` pages, and the lock is held.
                 unsafe {
                     bindings::pin_user_pages(addr, count, flags | bindings::FOLL_NOFAULT, pages)
                 }
             } else {
                 // CAST: At most `BATCH`; and `isize` is wider.
-                // SAFETY: There is room for as many pages, and the lock is not held.
+                // SAFETY: `pages` has space for `count` pages, and the lock is not held.
                 unsafe {
                     bindings::pin_user_pages_fast(addr, count as c_int, flags, pages) as isize
                 }
             };
             if let Ok(pinned) = usize::try_from(pinned) {
-                // Callers go on by the pages that they get: none would keep them here for ever.
+                // Callers loop until they have all pages: an empty result would keep them looping
+                // for ever.
                 return self
                     .pages
                     .get(..pinned)
@@ -142,15 +142,15 @@ impl<'a> Pinner<'a> {
         Err(EFAULT)
     }
 
-    /// Returns whether another task waits for the lock of the mappings.
+    /// Returns whether another task waits for the mmap lock.
     fn is_contended(&self) -> bool {
         // SAFETY: `mm` is valid.
         unsafe { ferrodma_mmap_lock_contended(self.mm.as_raw()) }
     }
 
-    /// Makes the area that of the mapping at `addr`.
+    /// Makes `area` the area of the mapping at `addr`.
     fn look_up(&mut self, addr: usize) -> Result {
-        // INVARIANT: There is nothing to unmap.
+        // INVARIANT: `area` is empty.
         self.area = 0..0;
         let lock = self.lock.take().unwrap_or_else(|| self.mm.mmap_read_lock());
         let vma = lock.vma_lookup(addr).ok_or(EFAULT)?;
@@ -159,18 +159,18 @@ impl<'a> Pinner<'a> {
         let users: &Atomic<i32> = unsafe {
             Atomic::from_ptr(&raw mut (*self.mm.as_raw()).__bindgen_anon_1.mm_users.counter)
         };
-        // INVARIANT: The number is read with the lock held. If it is 1, no task is left that could
-        // have waited for the lock to unmap the area.
+        // INVARIANT: The number is read with the lock held. If it is 1, no other task exists that
+        // could have waited for the lock to unmap the area.
         self.lock = (users.load(Relaxed) != 1).then_some(lock);
         Ok(())
     }
 
-    /// Faults in the page at `addr`, which `pin_user_pages()` found missing, or not writable yet, or
-    /// shared with another process. The lock may not be held any more afterwards.
+    /// Faults in the page at `addr`, which `pin_user_pages()` has found missing, not yet writable,
+    /// or shared with another process. May drop the lock.
     ///
     /// # Errors
     ///
-    /// EFAULT: this access is not allowed, or the page cannot be had. ENOMEM.
+    /// EFAULT: the access is not allowed, or the page cannot be made present. ENOMEM.
     fn fault_in(&mut self, addr: usize, flags: c_uint) -> Result {
         let lock = self.lock.as_ref().ok_or(EFAULT)?;
         let vma = lock.vma_lookup(addr).ok_or(EFAULT)?;
@@ -189,16 +189,16 @@ impl<'a> Pinner<'a> {
         let fault =
             unsafe { bindings::handle_mm_fault(vma.as_ptr(), addr, how, core::ptr::null_mut()) };
         if fault & UNLOCKED != 0 {
-            // INVARIANT: There is nothing to unmap.
+            // INVARIANT: `area` is empty.
             self.area = 0..0;
             core::mem::forget(self.lock.take());
         }
-        // SAFETY: The function has no other use of the number.
+        // SAFETY: The function only computes with the number.
         to_result(unsafe { ferrodma_fault_errno(fault) }).map_err(errno_for_program)
     }
 }
 
-/// Returns the error that a program gets for one of GUP.
+/// Returns the error that a program sees for an error of GUP.
 fn errno_for_program(error: Error) -> Error {
     match error {
         ENOMEM | EINTR => error,

@@ -3,9 +3,9 @@
 //! The address space that an open file works for.
 //!
 //! The addresses in a job are those of the program that submits it, and its record is for that
-//! program. An open file can be handed to another program, as the standard input of one that runs
-//! with other rights, for instance. So a file belongs to the address space (`struct mm_struct`) of
-//! the first SUBMIT on it, and does nothing for any other.
+//! program. But an open file can be handed to another program, for instance as the standard input
+//! of one that runs with other rights. So a file belongs to the address space (`struct mm_struct`)
+//! of the first SUBMIT on it, and does nothing for any other.
 //!
 //! C header: [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h).
 //! `drivers/dma/idxd/cdev.c` has the same rule.
@@ -27,22 +27,22 @@ use kernel::{
     }, //
 };
 
-/// The address space that a file belongs to, once there is one.
+/// The address space that a file belongs to, or none before the first SUBMIT.
 ///
 /// # Invariants
 ///
-/// `mm` is null, or comes from [`ARef::into_raw`], and does not change any more then.
+/// `mm` is null, or comes from [`ARef::into_raw`] and does not change any more.
 pub(crate) struct Owner {
     mm: Atomic<*mut Mm>,
 }
 
-// SAFETY: `Mm` is `Send` and `Sync`, and the reference to it is given back once.
+// SAFETY: `Mm` is `Send` and `Sync`, and the reference to it is dropped once.
 unsafe impl Send for Owner {}
 // SAFETY: As above.
 unsafe impl Sync for Owner {}
 
 impl Owner {
-    /// Belongs to no address space yet.
+    /// Returns the owner of a file that belongs to no address space yet.
     pub(crate) fn new() -> Self {
         // INVARIANT: Null.
         Self {
@@ -50,8 +50,8 @@ impl Owner {
         }
     }
 
-    /// Makes the caller's address space the owner if there is none yet. Returns whether it has become
-    /// the owner by this call.
+    /// Makes the caller's address space the owner if there is none yet. Returns whether this call
+    /// has done so.
     ///
     /// # Errors
     ///
@@ -62,13 +62,13 @@ impl Owner {
         }
         let task = current!();
         let mm: &Mm = task.mm().ok_or(EPERM)?;
-        // The reference keeps others from getting the same address.
+        // The reference keeps the address from being used for another address space.
         let mm = ARef::into_raw(ARef::from(mm)).as_ptr();
         // INVARIANT: Null before, and from `into_raw()` now.
         if self.mm.cmpxchg(null_mut(), mm, ordering::Full).is_ok() {
             return Ok(true);
         }
-        // Another thread was the first.
+        // Another thread was first.
         give_back(mm);
         self.check().map(|()| false)
     }
@@ -90,10 +90,10 @@ impl Owner {
     }
 }
 
-/// Gives back a reference that nothing else refers to.
+/// Drops a reference that came from [`ARef::into_raw`].
 fn give_back(mm: *mut Mm) {
     if let Some(mm) = NonNull::new(mm) {
-        // SAFETY: It comes from `ARef::into_raw()`, and is given back once.
+        // SAFETY: `mm` comes from `ARef::into_raw()`, and its reference is dropped once.
         drop(unsafe { ARef::from_raw(mm) });
     }
 }

@@ -2,14 +2,15 @@
 
 //! A first-in first-out queue that never allocates while in use.
 //!
-//! Elements are moved in and out under a spin lock and from interrupt context, so room is made
-//! beforehand: [`Fifo::replace_storage`] takes memory that was allocated outside of the lock.
+//! Elements are moved in and out under a spin lock and in interrupt context, so storage is
+//! allocated beforehand: [`Fifo::replace_storage`] takes memory that was allocated outside of the
+//! lock.
 
 use kernel::prelude::*;
 
 use crate::raw;
 
-/// A ring with room for as many elements as it has slots.
+/// A ring buffer that holds as many elements as it has slots.
 ///
 /// # Invariants
 ///
@@ -25,7 +26,7 @@ pub(crate) struct Fifo<T> {
 pub(crate) struct Storage<T>(KVVec<Option<T>>);
 
 impl<T> Storage<T> {
-    /// Allocates room for `capacity` elements.
+    /// Allocates storage for `capacity` elements.
     pub(crate) fn new(capacity: usize) -> Result<Self> {
         let mut slots = KVVec::with_capacity(capacity, raw::user_sized())?;
         for _ in 0..capacity {
@@ -36,9 +37,9 @@ impl<T> Storage<T> {
 }
 
 impl<T> Fifo<T> {
-    /// An empty queue with room for nothing.
+    /// Returns an empty queue without storage.
     pub(crate) const fn new() -> Self {
-        // INVARIANT: Nothing is in it.
+        // INVARIANT: The queue is empty.
         Self {
             slots: KVVec::new(),
             head: 0,
@@ -46,7 +47,7 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// A queue with room for `capacity` elements.
+    /// Returns an empty queue with storage for `capacity` elements.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
         // INVARIANT: All slots are `None`.
         Ok(Self {
@@ -56,17 +57,17 @@ impl<T> Fifo<T> {
         })
     }
 
-    /// How many elements are in the queue.
+    /// Returns the number of elements in the queue.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing is in the queue.
+    /// Returns whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The slot that is `n` places behind the head.
+    /// Returns the index of the slot that is `n` places behind the head.
     fn index(&self, n: usize) -> usize {
         let index = self.head + n;
         if index >= self.slots.len() {
@@ -76,7 +77,7 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// Appends `value`, or gives it back when the queue is full.
+    /// Appends `value`, or returns it if the queue is full.
     pub(crate) fn push(&mut self, value: T) -> Result<(), T> {
         if self.len == self.slots.len() {
             return Err(value);
@@ -91,11 +92,12 @@ impl<T> Fifo<T> {
         Ok(())
     }
 
-    /// Puts `value` before the oldest element that `is_later`, or gives it back when the queue is full.
+    /// Inserts `value` before the oldest element that `is_later`, or returns it if the queue is
+    /// full.
     pub(crate) fn push_before(&mut self, value: T, is_later: impl Fn(&T) -> bool) -> Result<(), T> {
         let to = self.iter().position(is_later).unwrap_or(self.len);
         self.push(value)?;
-        // INVARIANT: The same slots are `Some`; what is behind `to` moves by one place.
+        // INVARIANT: The same slots are `Some`; the elements from `to` on move by one place.
         for n in (to + 1..self.len).rev() {
             let (before, last) = (self.index(n - 1), self.index(n));
             self.slots.swap(before, last);
@@ -115,7 +117,7 @@ impl<T> Fifo<T> {
         value
     }
 
-    /// Removes the oldest element that `matches`; the others keep their order.
+    /// Removes the oldest element that `matches`. The others keep their order.
     pub(crate) fn remove(&mut self, matches: impl Fn(&T) -> bool) -> Option<T> {
         let found = self.iter().position(matches)?;
         let at = self.index(found);
@@ -129,20 +131,20 @@ impl<T> Fifo<T> {
         value
     }
 
-    /// The oldest element that `matches`.
+    /// Returns the oldest element that `matches`.
     pub(crate) fn find_mut(&mut self, matches: impl Fn(&T) -> bool) -> Option<&mut T> {
         let found = self.iter().position(matches)?;
         let at = self.index(found);
         self.slots.get_mut(at)?.as_mut()
     }
 
-    /// The elements, oldest first.
+    /// Returns the elements, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.len).filter_map(|n| self.slots.get(self.index(n))?.as_ref())
     }
 
-    /// Moves the elements to `storage` if that is larger than the present one, and leaves the one
-    /// that is not needed any more there, to be freed outside of locks.
+    /// Moves the elements to `storage` if that is larger than the present storage, and leaves the
+    /// old one there, to be freed outside of locks.
     pub(crate) fn replace_storage(&mut self, storage: &mut Storage<T>) {
         let slots = &mut storage.0;
         if slots.len() <= self.slots.len() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A call when a time limit has passed.
+//! A timer that calls a function once.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 
@@ -22,7 +22,7 @@ use kernel::{
     }, //
 };
 
-/// A timer for one wait.
+/// A timer for one wait, and the function that it calls.
 #[pin_data]
 pub(crate) struct Alarm<F: Fn() + Send + Sync + 'static> {
     #[pin]
@@ -37,8 +37,8 @@ impl_has_hr_timer! {
 }
 
 impl<F: Fn() + Send + Sync + 'static> Alarm<F> {
-    /// Calls `call` in interrupt context once `delay` has passed, unless the result is dropped before.
-    /// To drop it may sleep, and waits for the call.
+    /// Starts a timer that calls `call` in interrupt context once `delay` has passed. Dropping the
+    /// result cancels the timer, or waits for a call that is under way, and so may sleep.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One object at most, which threads put and take without a lock.
+//! A place for at most one object, which threads put in and take out without a lock.
 
 use core::ptr::null_mut;
 
@@ -14,23 +14,24 @@ use kernel::{
 
 /// A `T`, or none.
 ///
-/// [`AtomicBox::put`] and [`AtomicBox::take`] are full barriers: who puts something and then looks at a flag,
-/// and who sets the flag with one and then takes, do not miss each other.
+/// [`AtomicBox::put`] and [`AtomicBox::take`] are full barriers. So if one thread puts an object in
+/// and then reads a flag, and another sets that flag with a full barrier and then takes the object,
+/// at least one of them sees what the other has written.
 ///
 /// # Invariants
 ///
-/// `kept` is null, or comes from [`KBox::into_raw`] and is nobody else's.
+/// `kept` is null, or comes from [`KBox::into_raw`] and is owned by this `AtomicBox` alone.
 pub(crate) struct AtomicBox<T> {
     kept: Atomic<*mut T>,
 }
 
-// SAFETY: It hands on what was given to it, as a whole.
+// SAFETY: An `AtomicBox` only moves the object as a whole from one thread to another.
 unsafe impl<T: Send> Send for AtomicBox<T> {}
-// SAFETY: As above: nobody gets a reference to what is inside.
+// SAFETY: As above: no method returns a reference to the object.
 unsafe impl<T: Send> Sync for AtomicBox<T> {}
 
 impl<T> AtomicBox<T> {
-    /// Returns an empty one.
+    /// Returns an empty `AtomicBox`.
     pub(crate) fn new() -> Self {
         // INVARIANT: Null.
         Self {
@@ -46,20 +47,20 @@ impl<T> AtomicBox<T> {
 
     /// Puts `value` in, and returns the object that it replaces.
     pub(crate) fn put(&self, value: KBox<T>) -> Option<KBox<T>> {
-        // INVARIANT: `value` is this caller's, and from here on this one's.
+        // INVARIANT: The caller owned `value`, and gives it to this `AtomicBox`.
         own(self.kept.xchg(KBox::into_raw(value), ordering::Full))
     }
 
-    /// Returns whether it is empty.
+    /// Returns whether there is no object inside.
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.load(ordering::Relaxed).is_null()
     }
 }
 
-/// Makes a box of a pointer that was taken out.
+/// Turns a pointer that was exchanged for another into a box.
 fn own<T>(kept: *mut T) -> Option<KBox<T>> {
-    // SAFETY: By the invariant, a pointer that is not null comes from `KBox::into_raw()`. Whoever
-    // has exchanged it for something else is the only one who has it.
+    // SAFETY: By the invariant, a pointer that is not null comes from `KBox::into_raw()`. The
+    // caller has exchanged it for another pointer, so no other thread has it.
     (!kept.is_null()).then(|| unsafe { KBox::from_raw(kept) })
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A completion that can be waited for with a time limit, and used again.
+//! A completion that can be used again, and waited for with a time limit.
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 //!
-//! [`kernel::sync::Completion`] is for events that happen once, and waits without limit.
+//! [`kernel::sync::Completion`] is for events that happen once, and waits without a limit.
 
 use kernel::{
     bindings,
@@ -21,20 +21,20 @@ extern "C" {
     fn ferrodma_fatal_signal_pending() -> bool;
 }
 
-/// How a wait ended.
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// The event has happened; this wait has consumed it.
     Done,
-    /// A signal is pending.
+    /// A signal is pending that does not end the program.
     Signal,
-    /// A signal is pending that ends the program.
+    /// A fatal signal is pending.
     Killed,
     /// The time limit has passed.
     TimedOut,
 }
 
-/// Whether a signal is pending that ends the program that calls.
+/// Returns whether a fatal signal is pending for the calling task.
 pub(crate) fn is_being_killed() -> bool {
     // SAFETY: Looks at the calling task only.
     unsafe { ferrodma_fatal_signal_pending() }
@@ -42,8 +42,8 @@ pub(crate) fn is_being_killed() -> bool {
 
 /// An event that happens again and again, with one waiter at a time.
 ///
-/// Each [`Completion::complete`] lets one wait through, whether it comes before or after. An event
-/// that nobody has waited for is forgotten by [`Completion::reset`].
+/// Each [`Completion::complete`] lets one wait return, whether it comes before or after.
+/// [`Completion::reset`] discards an event that was not waited for.
 #[pin_data]
 pub(crate) struct Completion {
     #[pin]
@@ -57,7 +57,7 @@ unsafe impl Send for Completion {}
 unsafe impl Sync for Completion {}
 
 impl Completion {
-    /// A completion that has not happened.
+    /// Returns an initialiser for a completion whose event has not happened.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             inner <- Opaque::ffi_init(|slot: *mut bindings::completion| {
@@ -67,17 +67,17 @@ impl Completion {
         })
     }
 
-    /// Forgets an event that was not waited for.
+    /// Discards an event that was not waited for.
     ///
-    /// Nobody may be in [`Completion::complete`] or a wait, else an event is lost (which is a
-    /// mistake, but a safe one).
+    /// No other thread may be in [`Completion::complete`] or in a wait: an event may be lost
+    /// otherwise, which is a bug of the caller but not unsafe.
     pub(crate) fn reset(&self) {
         // SAFETY: `inner` is initialised. `done` is a plain counter that C's
         // `reinit_completion()` writes in the same way.
         unsafe { (&raw mut (*self.inner.get()).done).write_volatile(0) };
     }
 
-    /// Lets one waiter through. May be called from interrupt context.
+    /// Lets one waiter return. May be called from interrupt context.
     pub(crate) fn complete(&self) {
         // SAFETY: `inner` is initialised.
         unsafe { bindings::complete(self.inner.get()) };
@@ -104,10 +104,10 @@ impl Completion {
     }
 }
 
-/// Ticks of the system clock that cover `delta`, at least one.
+/// Returns the number of jiffies that cover `delta`, at least one.
 fn jiffies(delta: Delta) -> usize {
     let ms = delta.as_millis_ceil().clamp(0, i64::from(u32::MAX));
-    // One tick more, as the present one has partly passed.
+    // One jiffy more, as part of the current one has passed.
     // CAST: `ms` was clamped to the range of `u32`.
     msecs_to_jiffies(ms as u32).saturating_add(1)
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work in process context, at once or after a while, that can be taken back and waited for.
+//! Work in process context, at once or after a delay, that can be cancelled and waited for.
 //!
 //! C headers: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h),
 //! [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 //!
-//! The kernel crate's `Work` can neither be taken back nor waited for, which the end of its owner
-//! needs: the code may be unloaded next. Its `HrTimer` can neither be set anew from interrupt context
-//! nor be part of what its callback works on. `DelayedWork` counts ticks, and a time limit is to be
-//! kept by the clock.
+//! The owner of a work item has to cancel it before it is freed, and to wait for a run that is
+//! under way: the code may be unloaded next. The kernel crate's `Work` offers neither. Its
+//! `HrTimer` can neither be restarted from interrupt context nor be a part of the structure that
+//! its callback uses. `DelayedWork` counts jiffies, but a time limit is measured by the clock.
 
 use core::marker::PhantomData;
 
@@ -28,7 +28,7 @@ use kernel::{
 ///
 /// [`HasDeferred::container`] returns the structure that the field is a part of.
 pub(crate) unsafe trait HasDeferred<const ID: u64>: Sized + Sync {
-    /// Returns the structure with this field.
+    /// Returns the structure that contains `deferred`.
     ///
     /// # Safety
     ///
@@ -42,12 +42,13 @@ pub(crate) unsafe trait HasDeferred<const ID: u64>: Sized + Sync {
 /// Implements [`HasDeferred`] for a structure and a field of it.
 macro_rules! impl_has_deferred {
     (impl HasDeferred<$id:literal> for $owner:ty { self.$field:ident, $run:path }) => {
-        // SAFETY: The field is named here, and has the right type or this does not compile.
+        // SAFETY: `container_of!` is given the field named here. If it had another type, this would
+        // not compile.
         unsafe impl $crate::sync::deferred::HasDeferred<$id> for $owner {
             unsafe fn container(
                 deferred: *const $crate::sync::deferred::Deferred<Self, $id>,
             ) -> *const Self {
-                // SAFETY: The caller promises that this is the field of a structure.
+                // SAFETY: The caller promises that `deferred` is the field `$field` of a `Self`.
                 unsafe { ::kernel::container_of!(deferred, Self, $field) }
             }
 
@@ -61,8 +62,8 @@ pub(crate) use impl_has_deferred;
 
 /// A work item and a timer that queues it, embedded in a `T`.
 ///
-/// To drop it takes back what was queued and waits for a run that is under way, so `T` has to drop it
-/// before all that the work uses.
+/// Dropping it cancels both and waits for a run that is under way, so `T` has to drop it before
+/// everything that the work uses.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Deferred<T: HasDeferred<ID>, const ID: u64> {
     #[pin]
@@ -78,7 +79,7 @@ unsafe impl<T: HasDeferred<ID>, const ID: u64> Send for Deferred<T, ID> {}
 unsafe impl<T: HasDeferred<ID>, const ID: u64> Sync for Deferred<T, ID> {}
 
 impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
-    /// Returns an initialiser for one that is not queued. `name` is for lockdep.
+    /// Returns an initialiser for a work item that is not queued. `name` is for lockdep.
     ///
     /// # Safety
     ///
@@ -113,10 +114,10 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
         })
     }
 
-    /// Runs the work soon. May be called from interrupt context.
+    /// Queues the work. May be called from interrupt context.
     pub(crate) fn queue(&self) {
         // SAFETY: `work` is initialised and stays valid until it is cancelled, in `drop` at the
-        // latest. The workqueue is there from early boot on.
+        // latest. The workqueue exists from early boot on.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -126,8 +127,8 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
         };
     }
 
-    /// Runs the work when `delay` has passed, whatever the timer was set to before. May be called
-    /// from interrupt context.
+    /// Queues the work when `delay` has passed, and replaces a delay that was set before. May be
+    /// called from interrupt context.
     pub(crate) fn arm(&self, delay: Delta) {
         if delay.is_zero() {
             self.queue();
@@ -145,10 +146,10 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
         };
     }
 
-    /// Takes back what was queued or armed, and waits for a run that is under way. May sleep. The
-    /// caller sees to it that it is not queued or armed again.
+    /// Cancels the timer and the work, and waits for a run that is under way. May sleep. The caller
+    /// must prevent that the work is queued or armed again.
     pub(crate) fn cancel(&self) {
-        // The timer first, which queues the work.
+        // The timer first, as it queues the work.
         // SAFETY: `timer` is initialised.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
         // SAFETY: `work` is initialised.
@@ -171,9 +172,9 @@ impl<T: HasDeferred<ID>, const ID: u64> PinnedDrop for Deferred<T, ID> {
 unsafe extern "C" fn fires<T: HasDeferred<ID>, const ID: u64>(
     timer: *mut bindings::hrtimer,
 ) -> bindings::hrtimer_restart {
-    // SAFETY: By the requirement, `timer` is in a `Deferred`.
+    // SAFETY: The caller promises that `timer` is the field of a `Deferred`.
     let deferred = unsafe { container_of!(Opaque::cast_from(timer), Deferred<T, ID>, timer) };
-    // SAFETY: It is valid: dropping it waits for this call.
+    // SAFETY: The `Deferred` is valid: dropping it waits for this call.
     unsafe { (*deferred).queue() };
     bindings::hrtimer_restart::HRTIMER_NORESTART
 }
@@ -184,10 +185,10 @@ unsafe extern "C" fn fires<T: HasDeferred<ID>, const ID: u64>(
 ///
 /// `work` is that of a [`Deferred`] in a `T`.
 unsafe extern "C" fn run<T: HasDeferred<ID>, const ID: u64>(work: *mut bindings::work_struct) {
-    // SAFETY: By the requirement, `work` is in a `Deferred` …
+    // SAFETY: The caller promises that `work` is the field of a `Deferred` …
     let deferred = unsafe { container_of!(Opaque::cast_from(work), Deferred<T, ID>, work) };
-    // SAFETY: … in a `T`.
+    // SAFETY: … which is the field of a `T`.
     let owner = unsafe { T::container(deferred) };
-    // SAFETY: It is valid: dropping the `Deferred` in it waits for this call.
+    // SAFETY: The `T` is valid: dropping the `Deferred` in it waits for this call.
     unsafe { (*owner).run() };
 }
