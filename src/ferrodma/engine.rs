@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the core needs of a DMA controller.
+//! The interface between the core and a DMA controller.
 //!
-//! An engine knows registers and descriptors, and nothing of users, queues or time. Each has a
-//! folder of its own below this module; the driver's match data picks one.
+//! An engine knows registers and descriptors, but not users, queues or time limits. Each engine has
+//! a file in the folder of this module; the driver's match data selects one.
 
 use kernel::{
     device::Bound,
@@ -24,58 +24,61 @@ use crate::dma::{
 pub mod bcm2835;
 pub mod zdma;
 
-/// What a controller can do.
+/// The capabilities of a controller.
 #[derive(Clone, Copy)]
 pub struct Caps {
-    /// Its name in the log.
+    /// Name for the log.
     pub name: &'static CStr,
-    /// Its number in the user API, `FERRODMA_ENGINE_*`.
+    /// Number in the user API, `FERRODMA_ENGINE_*`.
     pub id: u32,
-    /// Width of its bus addresses in bits.
+    /// Width of bus addresses in bits.
     pub address_bits: u32,
     /// Most bytes in one descriptor or register transfer.
     pub max_span: u64,
-    /// Most bytes in one transfer, for instance what [`Engine::bytes_done`] can count.
+    /// Most bytes in one transfer, for instance as many as [`Engine::bytes_done`] can count.
     pub max_transfer: u64,
-    /// Lengths must be multiples of this power of two, also those of the pieces of a list. Addresses
-    /// may be any.
+    /// A power of two of which all lengths must be multiples, those of the pieces of a list
+    /// included. Addresses are not restricted.
     pub alignment: u32,
-    /// Whether it can fill one span with one byte value by itself. All else is copied from a pattern.
+    /// Whether the controller can fill one span with a byte value. All other fills are copies of a
+    /// pattern.
     pub fill: bool,
-    /// Whether it interrupts when it meets an error. If not, that is found out at the time limit.
+    /// Whether the controller interrupts when it meets an error. If not, the job ends at its time
+    /// limit.
     pub fault_irq: bool,
-    /// Its descriptors.
+    /// Layout of the descriptors.
     pub layout: DescriptorLayout,
 }
 
 /// Numbers of descriptors in the chains of a transfer.
 #[derive(Clone, Copy, Default)]
 pub struct Descriptors {
-    /// In [`Chains::src`](crate::dma::chain::Chains::src).
+    /// Descriptors in [`Chains::src`](crate::dma::chain::Chains::src).
     pub src: usize,
-    /// In [`Chains::dst`](crate::dma::chain::Chains::dst).
+    /// Descriptors in [`Chains::dst`](crate::dma::chain::Chains::dst).
     pub dst: usize,
 }
 
-/// What an interrupt was about.
+/// The cause of an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It came from another device on the line.
+    /// Another device on the same interrupt line.
     NotMine,
-    /// It came from this engine, which has not finished what was started.
+    /// This engine, which has not finished the transfer.
     Unfinished,
-    /// What was started is finished; the hardware touches none of its memory any more.
+    /// This engine has finished the transfer; hardware does not access the memory of the transfer
+    /// any more.
     Done,
-    /// The hardware has met an error, and may or may not have stopped.
+    /// Hardware has met an error, and may or may not have stopped.
     Fault,
 }
 
-/// In what state hardware was found when it was stopped.
+/// The state in which hardware was found when it was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quiesced {
-    /// Nothing was wrong.
+    /// No error was found.
     Clean,
-    /// It had met an error, which no interrupt had told.
+    /// Hardware had met an error that no interrupt has reported.
     Faulted,
 }
 
@@ -83,65 +86,70 @@ pub enum Quiesced {
 ///
 /// # Safety
 ///
-/// Implementors promise that the hardware touches memory named by a transfer only after
-/// [`Engine::start`] was called with it, and not any more once [`Engine::acknowledge`] has said
-/// [`Outcome::Done`] or [`Engine::quiesce`] has succeeded. The memory is reused then. What
-/// [`Engine::encode`] is given is changed, and not taken away: it goes with the device.
+/// Implementors promise that hardware accesses the memory named by a transfer only after
+/// [`Engine::start`] was called for it, and not any more once [`Engine::acknowledge`] has returned
+/// [`Outcome::Done`] or [`Engine::quiesce`] has succeeded: the memory is reused then.
+/// [`Engine::encode`] changes the chains that it is given, but does not take them out of the
+/// transfer: they must be freed while the device is bound.
 pub unsafe trait Engine: Send + Sync {
-    /// What it can do. Does not change.
+    /// Returns the capabilities, which do not change.
     fn caps(&self) -> &Caps;
 
-    /// How many descriptors `transfer` needs. None is the cheaper way where hardware has one.
+    /// Returns how many descriptors `transfer` needs. Zero means that registers suffice, which is
+    /// cheaper.
     fn descriptors(&self, transfer: &Transfer) -> Descriptors;
 
-    /// Writes the descriptors of `transfer`, for which there is room.
+    /// Writes the descriptors of `transfer`, whose chains have memory for them.
     fn encode(&self, transfer: &mut Transfer);
 
     /// Starts `transfer`. May be called from interrupt context.
     ///
     /// # Safety
     ///
-    /// The hardware is idle, and no [`Engine::quiesce`] is under way. What the transfer's spans and
-    /// chains name is the hardware's alone until it is done or has been stopped.
+    /// The hardware is idle, and no [`Engine::quiesce`] is under way. Only hardware uses the memory
+    /// that the spans and chains of the transfer name, until it is done or was stopped.
     unsafe fn start(&self, transfer: &Transfer);
 
-    /// Takes note of an interrupt, and clears it. Called from interrupt context.
+    /// Reads and clears the interrupt status. Called from interrupt context.
     fn acknowledge(&self) -> Outcome;
 
-    /// Bytes of `transfer` that were written: it was the last to be started, and was stopped.
+    /// Returns how many bytes of `transfer` were written. It was the last transfer to be started,
+    /// and was stopped.
     fn bytes_done(&self, transfer: &Transfer) -> u64;
 
-    /// Stops the hardware, drops what it has not done, and masks and clears its interrupts. May sleep.
-    /// Works on idle hardware too.
+    /// Stops the hardware, drops the rest of its transfer, and masks and clears its interrupts. May
+    /// sleep. Works on idle hardware too.
     ///
-    /// Hardware that cannot be stopped in the middle is waited for, for a time that suffices for
-    /// `bytes`: what it was last started to move. The time limit is the engine's, and finite.
+    /// If hardware cannot be stopped during a transfer, this waits for the end of the transfer,
+    /// long enough for `bytes`, the length of the last transfer started. The engine sets the time
+    /// limit, which is finite.
     ///
     /// # Errors
     ///
     /// ETIMEDOUT: it does not stop, and may still access memory.
     fn quiesce(&self, bytes: u64) -> Result<Quiesced>;
 
-    /// Writes all registers that [`Engine::start`] does not, which may be lost when the system is
-    /// suspended, and unmasks the interrupts. Called after [`Engine::quiesce`] has succeeded, if the
-    /// next transfer may be started then.
+    /// Writes all registers that [`Engine::start`] does not write, as suspend may lose their
+    /// contents, and unmasks the interrupts. Called after [`Engine::quiesce`] has succeeded, before
+    /// the next transfer is started.
     fn restore(&self);
 }
 
-/// Sets up the engine of a device that is being probed: clocks, registers, a defined and idle
-/// state, interrupts enabled in the controller. Logs why it fails, unless that is EPROBE_DEFER.
+/// Sets up the engine of a device that is being probed: enables clocks, maps registers, stops the
+/// hardware and unmasks its interrupts. Logs an error, unless it is EPROBE_DEFER.
 pub type Attach =
     for<'bound> fn(&'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>>;
 
-/// The match data of a compatible: which engine the device is.
+/// The match data of a compatible: the engine of the device.
 pub struct Compatible {
-    /// Sets the engine up.
+    /// Function that sets up the engine.
     pub attach: Attach,
 }
 
 /// Declares the table of compatibles of a driver, with the engine of each.
 ///
-/// For a function there is one of each engine, `ferrodma,<controller>-<function>`.
+/// Given the name of a function, such as `"coherent"`, the table has a compatible for each engine,
+/// `ferrodma,<controller>-<function>`.
 ///
 /// # Examples
 ///
@@ -172,12 +180,13 @@ macro_rules! compatibles {
 
 /// Maps the registers of `pdev`, or logs why that fails.
 ///
-/// Not exclusively: 7.3 requests a region below the device's resource, which for a device of a device
-/// tree is in no tree of resources, and so releases nothing; it would be busy for ever.
+/// Not exclusively: 7.3 requests a region below the device's resource. The resource of a device
+/// from a device tree is not in the resource tree, so releasing that region has no effect, and it
+/// would stay busy for ever.
 ///
 /// # Errors
 ///
-/// ENXIO: there are none in the device tree. Those of the mapping.
+/// ENXIO: the device tree names no registers. Those of the mapping.
 fn map_registers<'bound, const SIZE: usize>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<IoMem<'bound, SIZE>> {
@@ -189,8 +198,8 @@ fn map_registers<'bound, const SIZE: usize>(
         })
 }
 
-/// Looks with `look` every `poll` until what it sees is `at_rest`, for `limit`, and then once more:
-/// whoever polls may be kept from it for longer, and hardware is not to blame for that.
+/// Calls `look` every `poll` until its result is `at_rest`, for up to `limit`. Then calls it once
+/// more: the polling task itself may have been preempted for longer than the limit.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A job as its submitter describes it, and the checks that hold for all functions.
+//! A job as its submitter describes it, and the checks that do not depend on its memory.
 
 use kernel::prelude::*;
 
@@ -9,24 +9,24 @@ use crate::{
     uapi::Seg, //
 };
 
-/// What a channel accepts in one job.
+/// Limits of a channel for one job.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Most segments in each list.
     pub(crate) max_segments: usize,
-    /// Most bytes in all.
+    /// Most bytes in the job.
     pub(crate) max_job_bytes: u64,
     /// Most bytes in a segment.
     pub(crate) max_seg: u64,
-    /// The bits that are zero in each length.
+    /// A bit mask: these bits must be zero in each length.
     pub(crate) length_mask: u64,
-    /// The bits that are zero in each address.
+    /// A bit mask: these bits must be zero in each address.
     pub(crate) alignment_mask: u64,
-    /// The bits of an address that say where it is.
+    /// A bit mask: the bits of an address that name a location, without a tag.
     pub(crate) address_mask: u64,
 }
 
-/// The bits of a program's address that say where it is: arm64 ignores the tag in the others
+/// The bits of a program's address that name a location: arm64 ignores the tag in the other bits
 /// (`Documentation/arch/arm64/tagged-pointers.rst`).
 pub(crate) const USER_ADDRESS_MASK: u64 = if cfg!(target_arch = "aarch64") {
     u64::MAX >> 8
@@ -34,13 +34,13 @@ pub(crate) const USER_ADDRESS_MASK: u64 = if cfg!(target_arch = "aarch64") {
     u64::MAX
 };
 
-/// The lists of a job. Addresses are whatever the channel's function takes them for.
+/// The lists of a job. The channel's backing decides what an address means.
 #[derive(Default)]
 pub(crate) struct Request {
     src: KVec<Seg>,
     dst: KVec<Seg>,
     fill: Option<u8>,
-    /// For [`Request::overlaps`]; kept for the next job.
+    /// Memory for [`Request::overlaps`], kept for the next job.
     ranges: KVec<Range>,
 }
 
@@ -52,41 +52,42 @@ struct Range {
 }
 
 impl Request {
-    /// The source list; empty if the job is a fill.
+    /// Returns the source list, which is empty if the job is a fill.
     pub(crate) fn src(&self) -> &[Seg] {
         &self.src
     }
 
-    /// The destination list.
+    /// Returns the destination list.
     pub(crate) fn dst(&self) -> &[Seg] {
         &self.dst
     }
 
-    /// Segments in both lists.
+    /// Returns the number of segments in both lists.
     pub(crate) fn segments(&self) -> usize {
         self.src.len() + self.dst.len()
     }
 
-    /// The byte to fill the destination with.
+    /// Returns the byte to fill the destination with, if the job is a fill.
     pub(crate) fn fill(&self) -> Option<u8> {
         self.fill
     }
 
-    /// Starts over: a fill with `fill`, or else a copy. Keeps memory.
+    /// Empties the lists for a new job: a fill with `fill`, or else a copy. Keeps memory.
     pub(crate) fn clear(&mut self, fill: Option<u8>) {
         self.src.clear();
         self.dst.clear();
         self.fill = fill;
     }
 
-    /// Starts over with lists that the kernel has: a fill with `fill`, or else a copy. Keeps memory.
+    /// Copies the lists of a new job from kernel memory: a fill with `fill`, or else a copy. Keeps
+    /// memory.
     pub(crate) fn set(&mut self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result {
         self.clear(fill);
         src.iter().try_for_each(|seg| push(&mut self.src, *seg))?;
         dst.iter().try_for_each(|seg| push(&mut self.dst, *seg))
     }
 
-    /// Makes the source list `count` segments long, which `read` fills in.
+    /// Resizes the source list to `count` segments, and lets `read` fill them in.
     pub(crate) fn read_src(
         &mut self,
         count: usize,
@@ -96,7 +97,7 @@ impl Request {
         read(&mut self.src)
     }
 
-    /// The same for the destination list.
+    /// Resizes the destination list to `count` segments, and lets `read` fill them in.
     pub(crate) fn read_dst(
         &mut self,
         count: usize,
@@ -106,7 +107,7 @@ impl Request {
         read(&mut self.dst)
     }
 
-    /// Checks all that can be said without knowing what an address is.
+    /// Checks everything that does not depend on the meaning of an address.
     ///
     /// # Errors
     ///
@@ -135,15 +136,15 @@ impl Request {
         Ok(())
     }
 
-    /// Whether a source segment and a destination segment have a byte in common, by those bits of
-    /// their addresses that are in `mask`. The segments have been checked for overflow.
+    /// Returns whether a source segment and a destination segment have a byte in common. Of the
+    /// addresses only the bits in `mask` count. The segments were checked for overflow.
     fn overlaps(&mut self, mask: u64) -> Result<bool> {
         if self.src.len() == 1 && self.dst.len() == 1 {
             return Ok(true);
         }
 
-        // The lists are interleaved: go through all segments by address, and see whether one starts
-        // before the other side's have ended.
+        // The lists are interleaved: go through all segments in the order of their addresses, and
+        // check for each whether it starts before a segment of the other list has ended.
         self.ranges.clear();
         self.ranges
             .reserve(self.src.len() + self.dst.len(), raw::user_sized())?;
@@ -178,24 +179,24 @@ impl Request {
 }
 
 fn push(list: &mut KVec<Seg>, seg: Seg) -> Result {
-    // Most lists have room from the one before.
+    // Most lists fit in the memory of the one before.
     if let Err(full) = list.push_within_capacity(seg) {
         list.push(full.0, raw::user_sized())?;
     }
     Ok(())
 }
 
-/// What a list covers.
+/// The bytes that a list covers, and the range of its addresses.
 struct Extent {
-    /// Bytes in all.
+    /// Sum of the lengths in bytes.
     total: u64,
-    /// The lowest address, and the first one after all.
+    /// The lowest address, and the end of the highest segment.
     low: u64,
     high: u64,
 }
 
 impl Extent {
-    /// That of `list`, each segment of which is checked.
+    /// Returns the extent of `list`, and checks each of its segments.
     #[inline]
     fn of(list: &[Seg], limits: &Limits) -> Result<Self> {
         if list.is_empty() {
@@ -225,7 +226,7 @@ impl Extent {
         Ok(extent)
     }
 
-    /// Whether two of them have an address in common.
+    /// Returns whether the address ranges of both lists intersect.
     fn meets(&self, other: &Self) -> bool {
         self.low < other.high && other.low < self.high
     }

@@ -2,21 +2,20 @@
 
 //! BCM2835 DMA: the controller of Raspberry Pi 1 to 4, Zero and Zero 2 W.
 //!
-//! Source: "BCM2835 ARM Peripherals", chapter 4, with its errata; for what the hardware needs
-//! besides, `drivers/dma/bcm2835-dma.c`. A channel is a device of its own here, although several are
-//! in one controller, most of which the kernel's driver keeps.
+//! Source: "BCM2835 ARM Peripherals", chapter 4, with its errata; `drivers/dma/bcm2835-dma.c` for
+//! requirements of the hardware that these do not mention. A controller has several channels, most
+//! of which the kernel's driver uses; here each channel is a device of its own.
 //!
-//! A transfer is a list of control blocks in memory, each of which has a source, a destination and a
-//! length. Any alignment of the addresses works. The bus is 32 bits wide; its addresses are not those
-//! of the CPU, which is the DMA API's concern (`dma-ranges`).
+//! A transfer is a list of control blocks in memory, each with a source, a destination and a
+//! length. Addresses need no alignment. The bus is 32 bits wide; its addresses differ from those of
+//! the CPU, and the DMA API translates them (`dma-ranges`).
 //!
 //! # Lengths
 //!
 //! Hardware moves any number of bytes. QEMU's model counts down in steps of 4, and misses the end
-//! where the length is no multiple of it. Such a piece could be cut into one that is and the four
-//! bytes up to its end, some of them moved twice; but where lists are cut at each other's ends there
-//! are pieces of less than four bytes, and of these nothing can be made. So lengths must be multiples
-//! of 4, here and there.
+//! of a length that is no multiple of 4. Such a piece could be split in two that overlap, but
+//! splitting source and destination lists at each other's boundaries gives pieces of less than four
+//! bytes too, which cannot be split. So lengths must be multiples of 4, on hardware as well.
 
 use kernel::{
     device::{
@@ -62,17 +61,17 @@ mod regs;
 /// Bytes of a channel's register block that this driver uses.
 const REGS_SIZE: usize = 0x24;
 
-/// TIMEOUT: A paused channel waits for writes that are under way, a burst at most; the kernel's driver
-/// waits for 10,000 reads of a register, and then resets the channel in any case. After a reset it is
-/// idle at once.
+/// TIMEOUT: A paused channel waits for writes that are under way, one burst at most. The kernel's
+/// driver waits for 10,000 reads of a register, and then resets the channel in any case. A reset
+/// channel is idle at once.
 const QUIESCE_LIMIT: Delta = Delta::from_millis(10);
 const QUIESCE_POLL: Delta = Delta::from_micros(20);
 
-/// A full channel: the length has 30 bits. The limit keeps what follows a cut as well aligned as what
-/// precedes it.
+/// Limit of a full channel, whose length field has 30 bits; less a page, so that the pieces of a
+/// long span are aligned as well as its start.
 const MAX_SPAN: u64 = (1 << 30) - 4096;
 
-/// A lite channel: the length has 16 bits.
+/// Limit of a lite channel, whose length field has 16 bits.
 const MAX_LITE_SPAN: u64 = (1 << 16) - 4096;
 
 static CAPS: Caps = Caps {
@@ -80,11 +79,11 @@ static CAPS: Caps = Caps {
     id: uapi::ENGINE_BCM2835,
     address_bits: 32,
     max_span: MAX_SPAN,
-    // All that its addresses reach.
+    // All that 32-bit addresses reach.
     max_transfer: u32::MAX as u64 & !3,
     alignment: 4,
     fill: false,
-    // The data sheet says that a read error interrupts, which nobody has seen yet.
+    // The data sheet says that a read error interrupts, but no test has seen that yet.
     fault_irq: false,
     layout: DescriptorLayout {
         size: size_of::<ControlBlock>(),
@@ -102,13 +101,13 @@ static LITE_CAPS: Caps = Caps {
 #[repr(C)]
 #[derive(FromBytes, IntoBytes)]
 struct ControlBlock {
-    /// What to do besides.
+    /// Flags.
     transfer_information: u32,
     source: u32,
     destination: u32,
-    /// Bytes.
+    /// Length in bytes.
     length: u32,
-    /// For two-dimensional transfers.
+    /// Strides of a two-dimensional transfer.
     stride: u32,
     /// Bus address of the next control block; 0 in the last.
     next: u32,
@@ -118,11 +117,11 @@ struct ControlBlock {
 const _: () = assert!(size_of::<ControlBlock>() == 32);
 
 impl ControlBlock {
-    /// Interrupts at its end.
+    /// Raises an interrupt at the end of the control block.
     const INTERRUPT: u32 = 1 << 0;
-    /// Waits for each write to be acknowledged before it ends.
+    /// Waits for each write to be acknowledged.
     const WAIT_FOR_RESPONSE: u32 = 1 << 3;
-    /// The destination goes on, and so does the source.
+    /// Increments the destination address, and the source address.
     const DESTINATION_INCREMENTS: u32 = 1 << 4;
     const SOURCE_INCREMENTS: u32 = 1 << 8;
 }
@@ -132,7 +131,7 @@ pub struct Bcm2835<'bound> {
     dev: &'bound Device<Bound>,
     io: IoMem<'bound, REGS_SIZE>,
     caps: &'static Caps,
-    /// Where the channel was when it was last stopped: its control block, and its next write.
+    /// Bus addresses of the control block and of the next write when the channel was last stopped.
     stopped_at: Atomic<u32>,
     stopped_dst: Atomic<u32>,
 }
@@ -142,13 +141,13 @@ impl<'bound> Bcm2835<'bound> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. EBUSY: the kernel's driver has the channel, or it is at
-    /// work. ENODEV: it is one of the 40-bit channels of BCM2711, whose registers are others. ETIMEDOUT:
-    /// it does not come to rest.
+    /// ENXIO: the device tree names no registers. EBUSY: the kernel's driver has the channel, or it
+    /// is active. ENODEV: it is one of the 40-bit channels of BCM2711, whose registers differ.
+    /// ETIMEDOUT: it does not stop.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
-        // The kernel's driver has requested the whole controller, so they cannot be requested here. It
-        // leaves alone what `brcm,dma-channel-mask` does not give it.
+        // The kernel's driver has requested the registers of the whole controller, so they cannot
+        // be requested here. It does not use the channels that `brcm,dma-channel-mask` omits.
         let io = map_registers::<REGS_SIZE>(pdev)?;
         let start = pdev.resource_by_index(0).ok_or(ENXIO)?.start();
         raw::bcm2835_channel(start).inspect_err(|error| {
@@ -161,7 +160,7 @@ impl<'bound> Bcm2835<'bound> {
                 dev_err!(dev, "this is a 40-bit channel, which is not supported\n");
             }
         })?;
-        // ACTIVE alone says little: it stays set in a channel that has nothing to do.
+        // ACTIVE alone is not enough: it stays set in a channel without a control block.
         let at = io.read(regs::CONBLK_AD).addr();
         if io.read(regs::CS).active() && at != 0 {
             dev_err!(
@@ -186,14 +185,14 @@ impl<'bound> Bcm2835<'bound> {
         Ok(channel)
     }
 
-    /// What every write to CS of a channel at work has.
+    /// Returns the flags of every write to CS while the channel is in use.
     fn control() -> regs::CS {
         regs::CS::zeroed()
             .with_disdebug(true)
             .with_wait_for_outstanding_writes(true)
     }
 
-    /// Clears what DEBUG says of errors, and returns whether there was one.
+    /// Clears the error bits in DEBUG, and returns whether one was set.
     fn take_fault(&self) -> bool {
         let debug = self.io.read(regs::DEBUG);
         if debug.is_fault() {
@@ -203,17 +202,17 @@ impl<'bound> Bcm2835<'bound> {
     }
 }
 
-/// [`Bcm2835::new`] as the match data of a driver.
+/// Sets up a [`Bcm2835`], as the match data of a driver.
 pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
     Ok(KBox::new(Bcm2835::new(pdev)?, GFP_KERNEL)?)
 }
 
-// SAFETY: The channel reads control blocks and moves data between CS.active being written in
-// `start()` and its end; nothing else writes it. The interrupt without an error comes when the last
-// control block has ended, which waits for all outstanding writes. `quiesce()` pauses the channel and
-// resets it, and succeeds only if the channel is not active, waits for no write, and had nothing to
-// do or shows that the reset worked: CONBLK_AD is 0, or, of a channel that has paused, TXFR_LEN,
-// neither of which this driver has written since.
+// SAFETY: The channel reads control blocks and moves data only between the write to CS.active in
+// `start()`, which nothing else sets, and its end. Without an error only the last control block
+// raises an interrupt, and only when all outstanding writes have been acknowledged. `quiesce()`
+// pauses and resets the channel. It succeeds only if the channel is not active, waits for no write,
+// and either had no control block or shows that the reset worked: CONBLK_AD, or TXFR_LEN of a
+// channel that has paused, is 0, and this driver has not written it since `start()`.
 unsafe impl Engine for Bcm2835<'_> {
     fn caps(&self) -> &Caps {
         self.caps
@@ -260,7 +259,7 @@ unsafe impl Engine for Bcm2835<'_> {
         let first = chains.src.address(0) as u32;
         self.io
             .write_reg(regs::CONBLK_AD::zeroed().with_addr(first));
-        // The register write orders itself behind all writes to memory before.
+        // The register write is ordered after all earlier writes to memory.
         self.io.write_reg(Self::control().with_active(true));
     }
 
@@ -270,8 +269,8 @@ unsafe impl Engine for Bcm2835<'_> {
             return Outcome::NotMine;
         }
         let fault = self.take_fault();
-        // A channel that has come to its end is not active, and one that has met an error, or that
-        // somebody is stopping at this moment, shall not be.
+        // ACTIVE is written as 0: a channel at its end is not active, and one that has met an
+        // error, or that is being stopped, must not become active again.
         self.io
             .write_reg(Self::control().with_int(true).with_end(true));
         if fault || cs.error() {
@@ -291,7 +290,7 @@ unsafe impl Engine for Bcm2835<'_> {
         let mut done = 0;
         for (index, pair) in transfer.pairs().enumerate() {
             if chains.src.address(index) == u64::from(at) {
-                // If it is elsewhere, the control block was not begun.
+                // An address outside of the destination means that the control block was not begun.
                 return match next.checked_sub(pair.dst) {
                     Some(written) if written < pair.len => done + written,
                     _ => done,
@@ -299,26 +298,26 @@ unsafe impl Engine for Bcm2835<'_> {
             }
             done += pair.len;
         }
-        // It had come to the end.
+        // All control blocks are done.
         done
     }
 
     fn quiesce(&self, _bytes: u64) -> Result<Quiesced> {
-        // Not active: paused. No abort from here, since that fetches the next control block. A channel
-        // that still writes when it is reset leaves the bus in disorder, so it gets some time to pause;
-        // but what is stuck is reset as it is.
+        // CS.active is cleared, which pauses the channel. CS.abort is not used, as it would fetch
+        // the next control block. Resetting a channel that still writes upsets the bus, so it gets
+        // some time to pause; if it does not, it is reset anyway.
         self.io.write_reg(Self::control());
         let paused = wait_for_rest(
             || (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD)),
             |(cs, conblk)| {
-                // A channel that has nothing to do need not be paused.
+                // A channel without a control block is idle, paused or not.
                 (cs.paused() || conblk.addr() == 0) && !cs.waiting_for_outstanding_writes()
             },
             QUIESCE_POLL,
             QUIESCE_LIMIT,
         );
         if paused.is_err() {
-            // Programs may bring this about as often as they like.
+            // At debug level, as programs can provoke this as often as they like.
             dev_dbg!(
                 self.dev,
                 "reset before the channel has paused: CS {:#x}, DEBUG {:#x}\n",
@@ -334,9 +333,10 @@ unsafe impl Engine for Bcm2835<'_> {
 
         let fault = self.take_fault();
         self.io.write_reg(regs::CS::zeroed().with_reset(true));
-        // ACTIVE is 0 because this function has written it, which proves no reset: a channel that
-        // ignored it would go on with its transfer at the next start. So one register that is not
-        // written here must have been cleared. A channel without a control block has no transfer.
+        // ACTIVE is 0 because this function has written it. That does not show that the reset
+        // worked: a channel that ignored the reset would continue its transfer at the next start.
+        // So a register that is not written here must have been cleared. A channel without a
+        // control block has no transfer.
         let is_reset = |conblk: u32, len: u32| match paused {
             Ok(()) => conblk == 0 || (left != 0 && len == 0),
             Err(_) => at != 0 && conblk == 0,
@@ -354,7 +354,7 @@ unsafe impl Engine for Bcm2835<'_> {
             QUIESCE_LIMIT,
         )
         .and_then(|()| {
-            // A reset need not clear it.
+            // A reset may leave CONBLK_AD as it was.
             self.io.write_reg(regs::CONBLK_AD::zeroed());
             match self.io.read(regs::CONBLK_AD).addr() {
                 0 => Ok(()),
@@ -380,6 +380,6 @@ unsafe impl Engine for Bcm2835<'_> {
         })
     }
 
-    // What it needs is in each control block and each write to CS.
+    // Nothing to do: all settings are in each control block and each write to CS.
     fn restore(&self) {}
 }

@@ -3,12 +3,14 @@
 //! ZDMA: the general-purpose DMA controller of Zynq UltraScale+ and Versal.
 //!
 //! Source: Zynq UltraScale+ technical reference manual (UG1085), chapter "DMA Controller", and
-//! register reference (UG1087), module `ZDMA`; for Versal Gen 2, whose interrupt registers are elsewhere,
-//! `drivers/dma/xilinx/zynqmp_dma.c`. A channel is a device of its own with one interrupt.
+//! register reference (UG1087), module `ZDMA`; for Versal Gen 2, whose interrupt registers are at
+//! other offsets, `drivers/dma/xilinx/zynqmp_dma.c`. Each channel is a device of its own with one
+//! interrupt.
 //!
-//! One source and one destination are written into registers. Lists become two linked lists of
-//! descriptors, one for each side, which may be cut differently. A fill is a write-only transfer,
-//! which the manual has for register transfers only: for one destination, that is.
+//! A copy with one source and one destination needs only registers. Lists become two linked lists
+//! of descriptors, one for the source and one for the destination, whose pieces may differ in
+//! length. A fill is a write-only transfer, which the manual describes for register transfers only,
+//! so it has one destination.
 
 use core::marker::PhantomData;
 
@@ -57,34 +59,35 @@ use crate::{
 
 mod regs;
 
-/// Bytes of a channel's register block that this driver uses, in any chip.
+/// Bytes of a channel's register block that this driver uses, on any chip.
 const REGS_SIZE: usize = 0x418;
 
-/// TIMEOUT: A channel that is busy cannot be disabled; the manual ("Channel Disabled") knows only
-/// the end of the transfer, an error, and leaving a pause. So its end is waited for, at a rate that
-/// is a small part of what the controller does on an idle bus, and for a while on top.
+/// TIMEOUT: A busy channel cannot be disabled: by the manual ("Channel Disabled") only the end of
+/// the transfer, an error, or leaving a pause disables it. So `quiesce()` waits for the end of the
+/// transfer, for the time that it takes at a small part of the rate that the controller has on an
+/// idle bus, and some more.
 const QUIESCE_BYTES_PER_MS: u64 = 100_000;
 const QUIESCE_EXTRA_MS: u64 = 10;
 
-/// What a boot loader may have started before us.
+/// Bytes that a boot loader's transfer may have left to move.
 const UNKNOWN_BYTES: u64 = 64 << 20;
 
-/// Between two looks at a channel that is to come to rest.
+/// Interval between two reads of the status of a channel that is to become idle.
 const QUIESCE_POLL: Delta = Delta::from_micros(10);
 
 /// The AXI cache attribute for accesses that snoop the CPU's caches: write-back, read- and
 /// write-allocate.
 const AXCACHE_COHERENT: u32 = 0xf;
 
-/// `CTRL0.mode` of a transfer that writes what is in `WR_ONLY_WORD` and reads nothing.
+/// Value of `CTRL0.mode` for a transfer that writes `WR_ONLY_WORD` and reads nothing.
 const MODE_WRITE_ONLY: u32 = 1;
 
 static CAPS: Caps = Caps {
     name: c"zdma",
     id: uapi::ENGINE_ZDMA,
     address_bits: 44,
-    // The length field has 30 bits. A multiple of the longest burst keeps what follows a cut as
-    // well aligned as what precedes it.
+    // The length field has 30 bits. Less a page, a multiple of the longest burst, so that the
+    // pieces of a long span are aligned as well as its start.
     max_span: (1 << 30) - 4096,
     // TOTAL_BYTE has 32 bits.
     max_transfer: u32::MAX as u64,
@@ -101,11 +104,11 @@ static CAPS: Caps = Caps {
 #[repr(C)]
 #[derive(FromBytes, IntoBytes)]
 struct Descriptor {
-    /// Address of the data, little-endian as the rest.
+    /// Address of the data. All fields are little-endian.
     addr: u64,
-    /// Bytes of data, bits 29 to 0.
+    /// Length of the data in bytes, bits 29 to 0.
     size: u32,
-    /// Coherency, kind of descriptor, command.
+    /// Coherency, type of descriptor, command.
     ctrl: u32,
     /// Address of the next descriptor.
     next: u64,
@@ -115,15 +118,15 @@ struct Descriptor {
 const _: () = assert!(size_of::<Descriptor>() == 32);
 
 impl Descriptor {
-    /// The access snoops the CPU's caches.
+    /// The accesses to the data snoop the CPU's caches.
     const CTRL_COHERENT: u32 = 1 << 0;
-    /// The next descriptor is where `next` says, not behind this one.
+    /// The next descriptor is at `next`, not behind this one.
     const CTRL_LINKED: u32 = 1 << 1;
     /// This is the last descriptor.
     const CTRL_STOP: u32 = 2 << 3;
 }
 
-/// Clocks of the channel, running as long as this exists.
+/// The clocks of a channel, enabled as long as this exists.
 struct Clocks {
     main: OptionalClk,
     apb: OptionalClk,
@@ -149,7 +152,7 @@ impl Drop for Clocks {
     }
 }
 
-/// Where a chip has the interrupt registers of a channel.
+/// The base of a channel's interrupt registers, which depends on the chip.
 pub trait Chip: RegisterBase<regs::Interrupts> + Send + Sync {}
 
 /// Zynq UltraScale+ and Versal.
@@ -173,7 +176,7 @@ impl Chip for Versal2 {}
 /// A ZDMA channel.
 pub struct Zdma<'bound, C = ZynqMp> {
     io: IoMem<'bound, REGS_SIZE>,
-    /// The channel snoops the CPU's caches, as the DMA API has found in the device tree.
+    /// Whether the channel snoops the CPU's caches, as the DMA API has read from the device tree.
     coherent: bool,
     _clocks: Clocks,
     chip: PhantomData<C>,
@@ -184,12 +187,12 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
     ///
     /// # Errors
     ///
-    /// ENXIO: no registers in the device tree. ETIMEDOUT: the channel is busy and does not stop.
+    /// ENXIO: the device tree names no registers. ETIMEDOUT: the channel is busy and does not stop.
     /// Those of clocks and mappings.
     pub fn new(pdev: &'bound platform::Device<Bound>) -> Result<Self> {
         let dev: &Device<Bound> = pdev.as_ref();
         let clocks = Clocks::enable(dev).inspect_err(|error| {
-            // They may come later.
+            // Their driver may be probed later.
             if *error != EPROBE_DEFER {
                 dev_err!(dev, "failed to enable the clocks: {error:?}\n");
             }
@@ -208,8 +211,8 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
         Ok(zdma)
     }
 
-    /// Clears the byte counter and lets the channel go. The register write orders itself behind all
-    /// writes to memory before.
+    /// Clears the byte counter and enables the channel. The register write is ordered after all
+    /// earlier writes to memory.
     fn go(&self) {
         self.io
             .write_reg(regs::TOTAL_BYTE::zeroed().with_count(u32::MAX));
@@ -251,7 +254,7 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
             .write_reg(regs::DST_DSCR_WORD3::zeroed().with_coherent(self.coherent));
     }
 
-    /// Writes one side's list.
+    /// Writes the descriptors of one list.
     pub fn link(&self, spans: impl Iterator<Item = Span>, chain: &mut Chain) {
         let ctrl = Descriptor::CTRL_LINKED
             | if self.coherent {
@@ -276,40 +279,40 @@ impl<'bound, C: Chip> Zdma<'bound, C> {
     }
 }
 
-/// [`Zdma::new`] as the match data of a driver, for Zynq UltraScale+ and Versal.
+/// Sets up a [`Zdma`] of Zynq UltraScale+ and Versal, as the match data of a driver.
 pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
     Ok(KBox::new(Zdma::<ZynqMp>::new(pdev)?, GFP_KERNEL)?)
 }
 
-/// The same for Versal Gen 2.
+/// Sets up a [`Zdma`] of Versal Gen 2, as the match data of a driver.
 pub fn attach_versal2<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
     Ok(KBox::new(Zdma::<Versal2>::new(pdev)?, GFP_KERNEL)?)
 }
 
-/// The two halves of a bus address as the registers take them. The DMA mask keeps it within 44
-/// bits.
+/// Returns the lower and the upper half of a bus address as the registers take them. The DMA mask
+/// keeps addresses within 44 bits.
 fn halves(addr: u64) -> (Bounded<u32, 32>, Bounded<u32, 17>) {
     (
-        // CAST: The lower half is meant.
+        // CAST: Truncates to the lower half on purpose.
         Bounded::from(addr as u32),
-        // CAST: The upper half, of which the field keeps what the mask allows.
+        // CAST: The upper half; the DMA mask keeps it within the 17 bits of the field.
         Bounded::<u32, 17>::from_expr((addr >> 32) as u32 & 0x1_ffff),
     )
 }
 
-/// The length of a span as the registers take it; spans are cut to `max_span`.
+/// Returns the length of a span as the registers take it; no span is longer than `max_span`.
 fn size(span: &Span) -> Bounded<u32, 30> {
     // CAST: At most `CAPS.max_span`, which fits.
     Bounded::<u32, 30>::from_expr(span.len() as u32 & 0x3fff_ffff)
 }
 
-// SAFETY: The channel reads descriptors and moves data between CTRL2.en being written in `go()`,
-// which only `start()` calls, and its going idle. DMA_DONE is raised when the last write was
-// acknowledged by the bus; one that comes with DMA_PAUSE is not reported as done. `quiesce()`
-// succeeds only if STATUS says idle. Reads may go beyond the end of a source, up to the next
-// multiple of the bus width, which stays within the page and touches nothing.
+// SAFETY: The channel reads descriptors and moves data only between the write to CTRL2.en in
+// `go()`, which only `start()` calls, and the time it becomes idle. DMA_DONE is raised when the bus
+// has acknowledged the last write; a DMA_DONE together with DMA_PAUSE is not reported as done.
+// `quiesce()` succeeds only if STATUS says idle. Reads may go beyond the end of a source, up to the
+// next multiple of the bus width; that is within the same page, and reading has no effect there.
 unsafe impl<C: Chip> Engine for Zdma<'_, C> {
     fn caps(&self) -> &Caps {
         &CAPS
@@ -370,13 +373,13 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
         if !isr.dma_done() && !isr.is_fault() {
             return Outcome::NotMine;
         }
-        // A pause is not acknowledged, so that `quiesce()` finds it. It does not interrupt.
+        // DMA_PAUSE is not cleared, so that `quiesce()` finds it. It raises no interrupt.
         self.io
             .write(regs::ISR::of::<C>(), isr.with_dma_pause(false));
         if isr.is_fault() {
             Outcome::Fault
         } else if isr.dma_pause() {
-            // The descriptors before the pause are done, the list is not.
+            // The descriptors before the pause are done, but not the list.
             Outcome::Unfinished
         } else {
             Outcome::Done
@@ -397,8 +400,8 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
             || {
                 let status = self.io.read(regs::STATUS);
                 if !status.is_idle() && self.io.read(regs::ISR::of::<C>()).dma_pause() {
-                    // A paused channel is disabled by telling it to go on while it is not enabled
-                    // (UG1085, "Channel Disabled").
+                    // A paused channel is disabled by CTRL0.cont while CTRL2.en is clear (UG1085,
+                    // "Channel Disabled").
                     self.io.write_reg(regs::CTRL2::zeroed());
                     self.io.update(regs::CTRL0, |r| r.with_cont(true));
                 }
@@ -408,8 +411,8 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
             QUIESCE_POLL,
             Delta::from_millis(i64::try_from(limit_ms).unwrap_or(i64::MAX / 1_000_000)),
         )?;
-        // A channel that has met an error may be idle and still enabled, and would start again at the
-        // next write to a control register.
+        // A channel that has met an error may be idle and still enabled, and would start again at
+        // the next write to a control register.
         self.io.write_reg(regs::CTRL2::zeroed());
         self.io.update(regs::CTRL0, |r| r.with_cont(false));
         let isr = self.io.read(regs::ISR::of::<C>());
@@ -422,7 +425,7 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
     }
 
     fn restore(&self) {
-        // Whole registers, as a boot loader or a loss of power may have left them otherwise.
+        // Writes whole registers: a boot loader or a loss of power may have changed any bit.
         let data = regs::DATA_ATTR::after_reset();
         let dscr = regs::DSCR_ATTR::zeroed();
         if self.coherent {

@@ -10,13 +10,13 @@ use kernel::{
     prelude::*, //
 };
 
-/// The interrupt registers, which are elsewhere in some chips.
+/// The base of the interrupt registers, which depends on the chip.
 pub struct Interrupts;
 
 register! {
     /// Interrupt status. A bit is cleared by writing one to it.
     pub(super) ISR(u32) @ Interrupts + 0x100 {
-        /// The channel has paused at a descriptor that says so.
+        /// The channel has paused at a descriptor with the pause command.
         11:11   dma_pause => bool;
         /// The transfer, or the list up to its stop command, is finished.
         10:10   dma_done => bool;
@@ -46,13 +46,13 @@ register! {
 
     /// Mode of operation.
     pub(super) CTRL0(u32) @ 0x110 {
-        /// Read the last beat of a source in full width, beyond its end.
+        /// Reads the last beat of a source in full width, beyond its end.
         7:7     ovr_fetch => bool;
         /// Transfers come from descriptors in memory rather than from registers.
         6:6     point_type_sg => bool;
         /// Zero: read and write; one: write only.
         5:4     mode;
-        /// Leave the paused state; which way, CTRL2 says.
+        /// Leaves the paused state: CTRL2.en says whether the channel goes on or is disabled.
         1:1     cont => bool;
     }
 
@@ -64,17 +64,17 @@ register! {
 
     /// AXI attributes of data accesses.
     pub(super) DATA_ATTR(u32) @ 0x120 {
-        /// Kind of read bursts; one: incrementing addresses.
+        /// Type of read bursts; one: incrementing addresses.
         27:26   arburst;
         25:22   arcache;
         21:18   arqos;
-        /// Beats of a read burst, less one.
+        /// Beats of a read burst, minus one.
         17:14   arlen;
-        /// Kind of write bursts; one: incrementing addresses.
+        /// Type of write bursts; one: incrementing addresses.
         13:12   awburst;
         11:8    awcache;
         7:4     awqos;
-        /// Beats of a write burst, less one.
+        /// Beats of a write burst, minus one.
         3:0     awlen;
     }
 
@@ -92,7 +92,7 @@ register! {
     pub(super) SRC_DSCR_WORD1(u32) @ 0x12c {
         16:0    msb;
     }
-    /// Source of a register transfer: bytes.
+    /// Source of a register transfer: length in bytes.
     pub(super) SRC_DSCR_WORD2(u32) @ 0x130 {
         29:0    size;
     }
@@ -109,7 +109,7 @@ register! {
     pub(super) DST_DSCR_WORD1(u32) @ 0x13c {
         16:0    msb;
     }
-    /// Destination of a register transfer: bytes.
+    /// Destination of a register transfer: length in bytes.
     pub(super) DST_DSCR_WORD2(u32) @ 0x140 {
         29:0    size;
     }
@@ -118,7 +118,7 @@ register! {
         0:0     coherent => bool;
     }
 
-    /// The 128 bits that a write-only transfer writes again and again.
+    /// The 128 bits that a write-only transfer repeats.
     pub(super) WR_ONLY_WORD(u32)[4] @ 0x148 {
         31:0    data;
     }
@@ -140,7 +140,7 @@ register! {
         16:0    msb;
     }
 
-    /// Bytes transferred. Writing all ones clears it.
+    /// Bytes transferred. Writing all ones clears the counter.
     pub(super) TOTAL_BYTE(u32) @ 0x188 {
         31:0    count => u32;
     }
@@ -152,14 +152,14 @@ register! {
 }
 
 impl ISR {
-    /// Whether the bus has reported an error.
+    /// Returns whether the bus has reported an error.
     pub(super) fn is_fault(self) -> bool {
         self.axi_wr_data() || self.axi_rd_data() || self.axi_rd_dst_dscr() || self.axi_rd_src_dscr()
     }
 }
 
 impl DATA_ATTR {
-    /// What the register holds after a reset.
+    /// Returns the value of the register after a reset.
     pub(super) fn after_reset() -> Self {
         Self::zeroed()
             .with_const_arburst::<1>()
@@ -172,7 +172,7 @@ impl DATA_ATTR {
 }
 
 impl STATUS {
-    /// Whether the channel is idle, after an error or not.
+    /// Returns whether the channel is idle, after an error or not.
     pub(super) fn is_idle(self) -> bool {
         matches!(self.state().get(), 0 | 3)
     }
