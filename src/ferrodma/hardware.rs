@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of a channel is bound to the device.
+//! The parts of a channel that exist only while its device is bound.
 
 use kernel::{
     device::{
@@ -36,35 +36,36 @@ use crate::{
 
 pub(crate) mod window;
 
-/// A channel's engine, mappings, buffer and descriptors, dropped in this order. Gone after unbind;
-/// reached through the channel's gate by all but the interrupt handler.
+/// A channel's engine, mappings, buffer and descriptors, dropped in this order. They are dropped at
+/// unbind; all code except the interrupt handler reaches them through the channel's gate.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
-    /// The name that users know the channel by, `ferrodma-<function><number>`.
+    /// Name of the channel for users, `ferrodma-<function><number>`.
     pub(crate) name: CString,
     pub(crate) engine: KBox<dyn Engine + 'bound>,
-    /// The engine's, which do not change.
+    /// Capabilities of the engine, which do not change.
     pub(crate) caps: Caps,
-    /// Up to how many bytes a job may have to be polled.
+    /// Most bytes of a job whose end is polled for.
     pub(crate) poll_bytes: &'static Atomic<u32>,
     pub(crate) window: Window,
-    /// What the jobs work on, if that is a buffer.
+    /// The coherent buffer, if the jobs work on one.
     pub(crate) buffer: Option<Arc<CoherentBuffer<'bound>>>,
     pub(crate) descriptors: Arc<DmaPool<'bound>>,
-    /// For fills of several spans.
+    /// Pool of blocks that fills of several spans are copied from.
     pub(crate) patterns: Arc<DmaPool<'bound>>,
 }
 
 impl Hardware<'_> {
-    /// Turns the request of `job` into what the engine takes. May sleep, but not for user space.
+    /// Maps the memory of `job`, and encodes its transfer for the engine. May sleep, but not for
+    /// user space.
     ///
-    /// `max_bytes` is the limit of the channel, unless the job has memory of its own; `spare` returns
-    /// descriptor chains that another job has left.
+    /// `max_bytes` is the channel's limit, which does not hold for jobs on blocks of kernel code.
+    /// `spare` returns descriptor chains of an earlier job, if there are any.
     ///
     /// # Errors
     ///
-    /// Those of [`JobMemory::map`]; EMSGSIZE: more than the engine counts; ENOMEM. Part of the memory may
-    /// be mapped then.
+    /// Those of [`JobMemory::map`]; EMSGSIZE: more bytes than the engine can count; ENOMEM. Part of
+    /// the memory may be mapped after an error.
     pub(crate) fn prepare(
         &self,
         job: &mut Job,
@@ -78,7 +79,7 @@ impl Hardware<'_> {
         job.memory
             .map(self.dev, &self.caps, buffer, &job.request, transfer)?;
         let most = match job.memory {
-            // The limit of a channel with blocks is what those hold.
+            // The channel's limit is for the blocks of its own pool, not for these.
             JobMemory::Blocks(_) => u64::MAX,
             _ => max_bytes,
         };
@@ -89,9 +90,9 @@ impl Hardware<'_> {
         let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
             let chains = self.chains(&spare, &mut transfer.chains)?;
-            // SAFETY: These are the chains of a job. It has them until it ends, which is before the
-            // device is unbound; then the channel has them, which drops them by then; or the job is
-            // leaked.
+            // SAFETY: These are the chains of a job, which has them until it ends, before the
+            // device is unbound. Then they move to the channel, which drops them before the device
+            // is unbound too; or the job is leaked.
             let pattern = unsafe { chains.pattern(&self.patterns, value)? };
             transfer.copy_pattern(pattern, self.caps.max_span)?;
         }
@@ -108,7 +109,7 @@ impl Hardware<'_> {
         Ok(())
     }
 
-    /// Returns the chains of a job, which has none at first.
+    /// Returns the chains of a job, and gives it chains first if it has none.
     fn chains<'a>(
         &self,
         spare: impl Fn() -> Option<KBox<Chains>>,

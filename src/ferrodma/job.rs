@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A job: what moves from its submitter to the queue, to hardware, and back as a record.
+//! A job: it moves from its submitter to the queue, to hardware, and back as a record.
 //!
-//! A job has one owner at any time, who holds its box. While hardware works on it, that is the
-//! channel, and so no other context can get at its memory.
+//! A job has one owner at any time, which holds its box. While hardware works on the job, the owner
+//! is the channel, so no other context can access its memory.
 
 use kernel::{
     prelude::*,
@@ -27,26 +27,26 @@ use crate::{
     uapi::Record, //
 };
 
-/// A job, kept by its client for the next one when it is done.
+/// A job. When it is done, its client keeps it to use it again.
 pub(crate) struct Job {
     pub(crate) client: ClientId,
-    /// Its submitter waits for it, and no other call may take its record.
+    /// Whether the submitter waits for the job, so that no other call may take its record.
     pub(crate) sync: bool,
-    /// What becomes of the job.
+    /// The completion record.
     pub(crate) record: Record,
-    /// How long hardware may work on it.
+    /// Time that hardware may work on the job.
     pub(crate) timeout: Delta,
-    /// As submitted.
+    /// The lists, as submitted.
     pub(crate) request: Request,
-    /// As the engine sees it.
+    /// The lists, as the engine sees them.
     pub(crate) transfer: Transfer,
-    /// Memory behind `transfer`.
+    /// The memory behind `transfer`.
     pub(crate) memory: JobMemory,
-    /// How far hardware came with it.
+    /// The progress of hardware with the job.
     pub(crate) progress: Progress,
-    /// It has ended, and unbind waits for it to be unmapped.
+    /// Whether the job has ended and unbind waits for it to be unmapped.
     pub(crate) still_mapped: bool,
-    /// Wakes the waiting submitter, if `sync`.
+    /// Completion that wakes the waiting submitter, if `sync`.
     pub(crate) done: Arc<Completion>,
 }
 
@@ -74,8 +74,8 @@ impl Job {
         )?)
     }
 
-    /// Returns what the end of this job completes. The job is not started yet, or no other context
-    /// has seen it.
+    /// Resets and returns the completion that the end of this job completes. The job is not started
+    /// yet, or no other context has seen it.
     pub(crate) fn reset_done(&self) -> Arc<Completion> {
         self.done.reset();
         self.done.clone()
@@ -84,8 +84,8 @@ impl Job {
     /// Unpins the memory, copies the bytes of a bounced job to the caller's memory, and returns the
     /// record. May sleep for as long as user space likes.
     ///
-    /// The status is valid for this call only: if giving the record to the program fails, another call
-    /// may take it.
+    /// The status is valid for this call only: if giving the record to the program fails, another
+    /// call may take it.
     #[inline]
     pub(crate) fn take_record(&mut self) -> Record {
         self.memory.release(Patience::Sleep);

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that is lent to a job.
+//! The memory of a job.
 //!
 //! A [`Span`](crate::dma::span::Span) is an address that hardware will use, and it must not outlive
-//! the memory behind it. So the spans of a job come from here only, together with what keeps the
-//! memory alive, and both belong to the job until hardware is done with it.
+//! the memory behind it. So only this module makes the spans of a job. It also keeps the memory
+//! alive, and both belong to the job until hardware is done with it.
 //!
-//! A job's memory goes through these, in this order; each undoes one of the others:
+//! The memory of a job goes through these steps, in this order. `unmap` undoes `map`, and `release`
+//! undoes `stage`:
 //!
-//! | | where | may sleep |
+//! | step | when | may sleep |
 //! |---|---|---|
 //! | [`JobMemory::stage`] | before the gate | as long as user space likes |
 //! | [`JobMemory::map`] | inside of the gate | yes |
 //! | [`JobMemory::unmap`] | when hardware is done, while the device is bound | no |
 //! | [`JobMemory::release`] | after that | as long as user space likes |
 //!
-//! What is copied rather than lent has one step more, [`JobMemory::copy_out`], when the record is taken.
+//! A bounce buffer has one step more, [`JobMemory::copy_out`], when the record is taken.
 
 use core::{
     ffi::c_void,
@@ -65,32 +66,33 @@ extern "C" {
     fn ferrodma_leaked_on_purpose(object: *const c_void);
 }
 
-/// Leaks `memory`, which hardware may still access, and tells a kernel that looks for leaks. Any
-/// context.
+/// Leaks `memory`, which hardware may still access, and tells kmemleak that this is on purpose. May
+/// be called from any context.
 pub(crate) fn leak<T>(memory: T) {
-    // Without memory for the box nobody is told.
+    // If the box cannot be allocated, `ManuallyDrop` leaks the memory all the same, but kmemleak
+    // may report it.
     if let Ok(leaked) = KBox::new(ManuallyDrop::new(memory), GFP_ATOMIC) {
         // SAFETY: The object stays for ever, and so does what it refers to.
         unsafe { ferrodma_leaked_on_purpose(KBox::into_raw(leaked).cast_const().cast()) };
     }
 }
 
-/// What the jobs of a channel work on, and so what the addresses in them are.
+/// The memory that the jobs of a channel work on, which decides what their addresses mean.
 pub enum Backing<'bound> {
     /// A coherent buffer, which programs map. Addresses are byte offsets into it.
     Buffer(Arc<CoherentBuffer<'bound>>),
-    /// Memory of the programs, pinned for each job. Addresses are virtual ones of the program.
+    /// Memory of the programs, pinned for each job. Addresses are virtual addresses of the program.
     Pages {
         /// Most bytes in a job.
         max_job_bytes: u64,
     },
-    /// Memory of the programs, copied through these blocks. Addresses are virtual ones of the program,
-    /// and a segment has at most as many bytes as a block.
+    /// Memory of the programs, copied through these blocks. Addresses are virtual addresses of the
+    /// program, and a segment is at most as long as a block.
     Blocks(Arc<BlockPool<'bound>>),
 }
 
 impl<'bound> Backing<'bound> {
-    /// Returns its number in the user API, `FERRODMA_FUNCTION_*`.
+    /// Returns the number of the backing in the user API, `FERRODMA_FUNCTION_*`.
     pub(crate) fn function(&self) -> u32 {
         match self {
             Backing::Buffer(_) => uapi::FUNCTION_COHERENT,
@@ -99,7 +101,7 @@ impl<'bound> Backing<'bound> {
         }
     }
 
-    /// Returns whether it is memory of `dev`, as far as it is memory of a device.
+    /// Returns whether the backing was allocated for `dev`. True for memory of the programs.
     pub(crate) fn is_of(&self, dev: &Device) -> bool {
         match self {
             Backing::Buffer(buffer) => buffer.is_of(dev),
@@ -108,7 +110,7 @@ impl<'bound> Backing<'bound> {
         }
     }
 
-    /// Returns the buffer, if it is one.
+    /// Returns the coherent buffer, if the backing is one.
     pub(crate) fn buffer(&self) -> Option<&Arc<CoherentBuffer<'bound>>> {
         match self {
             Backing::Buffer(buffer) => Some(buffer),
@@ -116,8 +118,8 @@ impl<'bound> Backing<'bound> {
         }
     }
 
-    /// Returns how the memory of its jobs is staged. `max_entry` is the longest entry of a scatter
-    /// list in bytes.
+    /// Returns how to stage the memory of a job. `max_entry` is the longest entry of a scatter list
+    /// in bytes.
     ///
     /// # Safety
     ///
@@ -134,22 +136,23 @@ impl<'bound> Backing<'bound> {
     }
 }
 
-/// How [`JobMemory::stage`] gets hold of the memory of a job: what is left of a [`Backing`] without the
-/// device.
+/// How [`JobMemory::stage`] acquires the memory of a job: the part of a [`Backing`] that may
+/// outlive the device.
 pub(crate) enum Staging {
-    /// The buffer is there as long as hardware is.
+    /// The coherent buffer, which exists as long as hardware does.
     Buffer,
-    /// Pages are pinned.
+    /// Memory of the program, which is pinned.
     Pages {
         /// Longest entry of a scatter list in bytes.
         max_entry: usize,
     },
-    /// Bytes are copied, and then go through these blocks. Empty once the device is unbound.
+    /// Memory of the program, which is copied and later goes through these blocks. The pool is
+    /// empty once the device is unbound.
     Blocks(Arc<BlockPool<'static>>),
 }
 
 impl Staging {
-    /// Returns the blocks, if there are any.
+    /// Returns the block pool, if there is one.
     #[inline]
     pub(crate) fn blocks(&self) -> Option<&Arc<BlockPool<'static>>> {
         match self {
@@ -159,54 +162,54 @@ impl Staging {
     }
 }
 
-/// How far hardware came with a job.
+/// The progress of hardware with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It was not started.
+    /// The job was not started.
     NotStarted,
-    /// It was started, and did not finish.
+    /// The job was started, and did not finish.
     Started,
-    /// It has done all.
+    /// The job has finished.
     Finished,
 }
 
-/// Whether to wait for user space.
+/// Whether a call may sleep for as long as user space likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// As long as it likes.
+    /// It may.
     Sleep,
-    /// Not at all: rather leave it to somebody else.
+    /// It must not, and leaves the work to a later call instead.
     Hurry,
 }
 
-/// What keeps the memory of a job alive.
+/// The memory of a job, kept alive until hardware is done with it.
 ///
-/// Leaked when hardware does not stop.
+/// Leaked if hardware does not stop.
 #[derive(Default)]
 pub(crate) enum JobMemory {
-    /// Nothing.
+    /// No memory.
     #[default]
     Empty,
-    /// The buffer of the channel, which needs no syncing, and which is there as long as there is
-    /// hardware to access it.
+    /// The coherent buffer of the channel, which needs no syncs and exists as long as hardware that
+    /// may access it.
     Buffer,
-    /// Memory of the program that has submitted the job; kept for the next one when it is empty.
+    /// Memory of the submitting program. The box is kept for the next job when it is empty.
     Pages(KBox<UserPages>),
-    /// Messages that are copied in and out; kept likewise.
+    /// Messages that are copied in and out. The box is kept for the next job.
     Bounce(KBox<Bounce>),
-    /// Source and destination in kernel memory, mapped by who waits for the job.
+    /// Source and destination in kernel memory, which the submitter has mapped.
     Streaming(Memory, Memory),
-    /// The same in blocks, which are the device's as long as they are here, and lost if they are
-    /// dropped.
+    /// Source and destination in blocks of kernel code. The device owns them as long as they are
+    /// here, so they are leaked if this is dropped.
     Blocks(ManuallyDrop<BlockPair<'static>>),
 }
 
 impl JobMemory {
-    /// Gets hold of the memory of `request`, where that may take its time.
+    /// Acquires the memory of `request`. May sleep for as long as user space likes.
     ///
     /// # Errors
     ///
-    /// Those of [`UserPages::pin`] and [`Bounce::copy_in`]; ENOMEM. Nothing is held then.
+    /// Those of [`UserPages::pin`] and [`Bounce::copy_in`]; ENOMEM. No memory is held in that case.
     #[inline]
     pub(crate) fn stage(&mut self, staging: &Staging, request: &Request) -> Result {
         match staging {
@@ -236,13 +239,14 @@ impl JobMemory {
         Ok(())
     }
 
-    /// Says in `transfer` where hardware finds the memory of `request`.
+    /// Maps the memory of `request`, and writes its bus addresses to `transfer`.
     ///
     /// # Errors
     ///
-    /// ERANGE: a segment is not within the buffer. ENODEV: the channel has none.
-    /// EINVAL: lists that were mapped before are for another device, differ in length or are misaligned.
-    /// EAGAIN: there are not enough blocks. ENOMEM. Something may be mapped then.
+    /// ERANGE: a segment is not within the buffer. ENODEV: the channel has no buffer. EINVAL: lists
+    /// that the submitter has mapped are for another device, differ in length or are misaligned.
+    /// EAGAIN: there are not enough free blocks. ENOMEM. Part of the memory may be mapped after an
+    /// error.
     pub(crate) fn map(
         &mut self,
         dev: &Device<Bound>,
@@ -292,10 +296,10 @@ impl JobMemory {
         }
     }
 
-    /// Whether giving it back is work for process context.
+    /// Returns whether the memory has to be unmapped in process context.
     pub(crate) fn needs_unmap(&self) -> bool {
         match self {
-            // Of the latter, who waits for the job takes care.
+            // Kernel code that waits for its job handles the last two itself.
             JobMemory::Empty
             | JobMemory::Buffer
             | JobMemory::Streaming(..)
@@ -305,7 +309,7 @@ impl JobMemory {
         }
     }
 
-    /// Takes the memory of `request` from the device, and looks at how far hardware came.
+    /// Unmaps the memory of `request`, with the syncs and copies that `progress` asks for.
     ///
     /// # Safety
     ///
@@ -318,7 +322,7 @@ impl JobMemory {
             JobMemory::Bounce(bounce) => unsafe {
                 bounce.unmap(request, progress == Progress::Finished)
             },
-            // Of the latter, who waits for the job takes care.
+            // Kernel code that waits for its job handles the last two itself.
             JobMemory::Empty
             | JobMemory::Buffer
             | JobMemory::Streaming(..)
@@ -326,7 +330,8 @@ impl JobMemory {
         }
     }
 
-    /// Copies what has arrived to where `request` says, in the memory of the caller.
+    /// Copies the bytes that a bounced job has received to the destination of `request`, in the
+    /// memory of the calling program. Does nothing for other memory.
     ///
     /// # Errors
     ///
@@ -338,7 +343,7 @@ impl JobMemory {
         }
     }
 
-    /// Makes ready for the next job.
+    /// Prepares the memory for the next job.
     pub(crate) fn reset(&mut self) {
         self.release(Patience::Sleep);
         if let JobMemory::Bounce(bounce) = self {
@@ -346,7 +351,7 @@ impl JobMemory {
         }
     }
 
-    /// Keeps the memory for ever: hardware does not stop, and may access it.
+    /// Leaks the memory, as hardware does not stop and may still access it.
     pub(crate) fn abandon(self, buffer: Option<&Arc<CoherentBuffer<'_>>>) {
         match self {
             JobMemory::Empty => {}
@@ -355,7 +360,7 @@ impl JobMemory {
         }
     }
 
-    /// Kernel memory, from here on the job's.
+    /// Returns the memory of a job that works on these buffers, which the device owns from here on.
     pub(crate) fn streaming(src: DeviceBuffers<'_>, dst: DeviceBuffers<'_>) -> Self {
         let [src, dst] = [src, dst].map(|buffers| {
             let mut memory = buffers.memory;
@@ -365,7 +370,7 @@ impl JobMemory {
         JobMemory::Streaming(src, dst)
     }
 
-    /// What [`JobMemory::streaming`] was given, unless it was abandoned.
+    /// Takes back the buffers given to [`JobMemory::streaming`], unless they were abandoned.
     ///
     /// # Safety
     ///
@@ -384,8 +389,8 @@ impl JobMemory {
         Some((src, dst))
     }
 
-    /// Lets go of the memory, save for what is still to be copied out and what [`JobMemory::take_streaming`]
-    /// is for. With [`Patience::Hurry`] it may stay pinned.
+    /// Unpins the memory; with [`Patience::Hurry`] it may stay pinned. Messages that are still to
+    /// be copied out are kept, and so are the buffers for [`JobMemory::take_streaming`].
     pub(crate) fn release(&mut self, patience: Patience) {
         match self {
             JobMemory::Pages(pages) => pages.release(patience),

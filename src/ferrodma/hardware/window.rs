@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file that all mappings of a channel's buffer belong to; `chardev/mmap.rs` says why it is one
-//! of its own.
+//! The file that owns all mappings of a channel's buffer; `chardev/mmap.rs` says why.
 //!
 //! C header: [`include/linux/anon_inodes.h`](srctree/include/linux/anon_inodes.h)
 
@@ -31,12 +30,12 @@ extern "C" {
     ) -> *mut bindings::file;
 }
 
-/// A file with a mapping of its own. To drop it takes its pages from all areas that show them; the
-/// gate must be closed by then, as a page fault would bring them back.
+/// A file with an address_space of its own. Dropping it removes its pages from all areas that map
+/// them. The gate must be closed by then, as a page fault would map them again.
 ///
 /// # Invariants
 ///
-/// `file` is a valid file, of which this holds a reference.
+/// `file` is a valid file, to which this holds a reference.
 pub(crate) struct Window {
     file: NonNull<bindings::file>,
 }
@@ -47,23 +46,23 @@ unsafe impl Send for Window {}
 unsafe impl Sync for Window {}
 
 impl Window {
-    /// Makes a file that `/proc/<pid>/maps` shows as `[name]`.
+    /// Creates a file that `/proc/<pid>/maps` shows as `[name]`.
     ///
     /// # Errors
     ///
-    /// ENOMEM, ENFILE; EACCES where a security module says so. The private pointer is the caller's
-    /// again then.
+    /// ENOMEM, ENFILE; EACCES if a security module refuses. After an error the caller still owns
+    /// the private pointer.
     ///
     /// # Safety
     ///
-    /// `operations` can work on a file with this private pointer.
+    /// `operations` accept a file with this private pointer.
     pub(crate) unsafe fn new(
         name: &CStr,
         operations: &'static bindings::file_operations,
         private: *mut c_void,
     ) -> Result<Self> {
         let name = CString::try_from_fmt(fmt!("[{name}]"))?;
-        // SAFETY: The name is copied, and the operations are static. The rest the caller promises.
+        // SAFETY: The name is copied, and the operations are static. The caller promises the rest.
         let file = unsafe { ferrodma_window_file(name.as_char_ptr(), operations, private) };
         let file = from_err_ptr(file)?;
         // INVARIANT: The file is new.
@@ -80,9 +79,10 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // SAFETY: The file is valid, and so is its mapping. A length of zero stands for all.
+        // SAFETY: The file is valid, and so is its address_space. A length of zero means up to the
+        // end.
         unsafe { bindings::unmap_mapping_range((*self.file.as_ptr()).f_mapping, 0, 0, 1) };
-        // SAFETY: The reference is ours. Areas that are still there hold their own.
+        // SAFETY: The reference is ours. Areas that still exist hold their own.
         unsafe { bindings::fput(self.file.as_ptr()) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The blocks of a channel: a fixed number, which its jobs take and give back.
+//! The block pool of a channel: a fixed number of blocks, which its jobs take and give back.
 
 use kernel::{
     device::{
@@ -26,19 +26,20 @@ use crate::{
     raw, //
 };
 
-/// Blocks that are not in use.
+/// The free blocks.
 struct Free<'a> {
     blocks: KVVec<Block<'a>>,
-    /// Where all blocks come from; none when the pool was drained.
+    /// The DMA pool of all blocks; none once this pool is drained.
     pool: Option<Arc<DmaPool<'a>>>,
-    /// Somebody was told that there are not enough.
+    /// Whether a caller has found too few free blocks since the last
+    /// [`BlockPool::was_short`].
     is_short: bool,
-    /// Why there is nothing to wait for any more.
+    /// The error for waiting callers, once no more blocks will come back.
     closed: Option<Error>,
 }
 
-/// A fixed number of blocks. All come from one DMA pool when this one is made, and go back to it when
-/// the device is unbound: it is bound for `'a`.
+/// A fixed number of blocks. All are allocated from one DMA pool when the block pool is created,
+/// and freed when the device is unbound: the device is bound for `'a`.
 #[pin_data]
 pub struct BlockPool<'a> {
     #[pin]
@@ -56,7 +57,7 @@ impl<'a> BlockPool<'a> {
     ///
     /// EINVAL: `block_size` is not possible. ENOMEM.
     pub fn new(dev: &'a Device<Bound>, block_size: usize, count: usize) -> Result<Arc<Self>> {
-        // A block in two pages could be in two places.
+        // No block crosses a page boundary, as two pages could be at two different bus addresses.
         let layout = BlockLayout {
             size: block_size,
             align: block_size,
@@ -86,35 +87,35 @@ impl<'a> BlockPool<'a> {
         )
     }
 
-    /// Takes the lifetime off, for a channel.
+    /// Removes the lifetime, for a channel.
     ///
     /// # Safety
     ///
-    /// The result is dropped or [drained](BlockPool::drain) before `'a` ends. What is taken from it is
-    /// given back or dropped by then, or leaked.
+    /// The result is dropped or [drained](BlockPool::drain) before `'a` ends. Blocks taken from it
+    /// are given back or dropped by then, or leaked.
     pub(crate) unsafe fn unbounded(pool: Arc<Self>) -> Arc<BlockPool<'static>> {
-        // SAFETY: The types differ in a lifetime only, of which the caller takes care. What is
-        // drained has neither blocks nor a pool.
+        // SAFETY: The types differ in a lifetime only, which the caller promises to respect. A
+        // drained pool has neither blocks nor a DMA pool.
         unsafe { core::mem::transmute::<Arc<BlockPool<'a>>, Arc<BlockPool<'static>>>(pool) }
     }
 
-    /// Whether this is memory of `dev`.
+    /// Returns whether the pool is memory of `dev`. False once it is drained.
     pub(crate) fn is_of(&self, dev: &Device) -> bool {
         let free = self.free.lock();
         free.pool.as_ref().is_some_and(|pool| pool.is_of(dev))
     }
 
-    /// Bytes in a block.
+    /// Returns the size of a block in bytes.
     pub fn block_size(&self) -> usize {
         self.block_size
     }
 
-    /// Blocks in all.
+    /// Returns the number of all blocks.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Blocks that are not in use.
+    /// Returns the number of free blocks.
     pub fn free(&self) -> usize {
         self.free.lock().blocks.len()
     }
@@ -123,14 +124,14 @@ impl<'a> BlockPool<'a> {
     ///
     /// # Errors
     ///
-    /// EAGAIN: there are not enough now. ENOMEM.
+    /// EAGAIN: there are not enough free blocks. ENOMEM.
     pub fn take(&self, count: usize) -> Result<KVec<Block<'a>>> {
         let mut blocks = KVec::new();
         self.take_into(&mut blocks, count)?;
         Ok(blocks)
     }
 
-    /// As [`BlockPool::take`], behind what is in `into` already.
+    /// Takes blocks as [`BlockPool::take`] does, and appends them to `into`.
     pub(crate) fn take_into(&self, into: &mut KVec<Block<'a>>, count: usize) -> Result {
         into.reserve(count, raw::user_sized())?;
         let mut free = self.free.lock();
@@ -140,15 +141,15 @@ impl<'a> BlockPool<'a> {
         }
         for _ in 0..count {
             if let Some(block) = free.blocks.pop() {
-                // Cannot fail: there is room.
+                // Cannot fail: the memory is reserved.
                 let _ = into.push_within_capacity(block);
             }
         }
         Ok(())
     }
 
-    /// Takes back blocks that the pool has given. Others go back to their pool; so do all where
-    /// the device is being unbound.
+    /// Takes back blocks, and wakes the callers of [`BlockPool::wait`]. Frees blocks that are not
+    /// of this pool, and all blocks once the pool is drained.
     pub fn give(&self, blocks: &mut KVec<Block<'a>>) {
         let mut free = self.free.lock();
         let Free {
@@ -161,18 +162,20 @@ impl<'a> BlockPool<'a> {
                     continue;
                 }
                 if let Ok(block) = blocks.remove(at) {
-                    // Cannot fail: there is room for all.
+                    // Cannot fail: there is capacity for all blocks.
                     let _ = kept.push_within_capacity(block);
                 }
             }
         }
         drop(free);
-        // Without the lock: the last one of a pool frees that, which may sleep.
+        // Without the lock: freeing the last block of a DMA pool destroys that pool, which may
+        // sleep.
         blocks.clear();
         self.changed.notify_all();
     }
 
-    /// Whether there are `count` free blocks. If not, [`BlockPool::was_short`] will say so.
+    /// Returns whether there are `count` free blocks. If not, the next [`BlockPool::was_short`]
+    /// returns true.
     pub(crate) fn has(&self, count: usize) -> bool {
         let mut free = self.free.lock();
         let has = free.blocks.len() >= count;
@@ -182,17 +185,18 @@ impl<'a> BlockPool<'a> {
         has
     }
 
-    /// Whether somebody was told since the last call that there are not enough blocks, and may want
-    /// to hear of new ones.
+    /// Returns whether a caller has found too few free blocks since the last call, and has to be
+    /// woken up when blocks come back.
     pub(crate) fn was_short(&self) -> bool {
         core::mem::take(&mut self.free.lock().is_short)
     }
 
-    /// Waits until there are `count` free blocks. Others may be faster to take them.
+    /// Waits until there are `count` free blocks. Another caller may take them first.
     ///
     /// # Errors
     ///
-    /// ERESTARTSYS: a signal is pending. ENODEV: the device is being unbound. EIO: the channel is dead.
+    /// ERESTARTSYS: a signal is pending. ENODEV: the device is being unbound. EIO: the channel is
+    /// dead.
     pub(crate) fn wait(&self, count: usize) -> Result {
         let mut free = self.free.lock();
         loop {
@@ -208,13 +212,13 @@ impl<'a> BlockPool<'a> {
         }
     }
 
-    /// Ends all waits with `error`.
+    /// Ends all waits with `error`, now and from here on.
     pub(crate) fn close(&self, error: Error) {
         self.free.lock().closed = Some(error);
         self.changed.notify_all();
     }
 
-    /// Gives the blocks that are not in use back to the pool, and keeps none from here on.
+    /// Frees the blocks that are not in use. Blocks that come back later are freed too.
     pub(crate) fn drain(&self) {
         let mut free = self.free.lock();
         let left = (core::mem::take(&mut free.blocks), free.pool.take());

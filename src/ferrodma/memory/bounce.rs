@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of a program that a job copies in and out, through blocks of the channel.
+//! Bounce buffers: memory of a program that a job copies in and out, through blocks of the channel.
 //!
-//! A message takes two steps each way. Between the program and the job's own memory it may take as
-//! long as user space likes; between that and the blocks, which are the device's and so go with it,
-//! it may not.
+//! A message is copied twice each way. The copy between the program and the job's own memory may
+//! sleep for as long as user space likes. The copy between the job's memory and the blocks may not,
+//! as the blocks are memory of the device and must be back before it is unbound.
 
 use kernel::{
     prelude::*,
@@ -27,25 +27,25 @@ use crate::{
     uapi::Seg, //
 };
 
-/// Bytes that are kept for the next job.
+/// Capacity in bytes that is kept for the next job.
 const KEPT: usize = 64 << 10;
 
-/// A job's messages, and blocks for them as long as hardware needs them.
+/// The messages of a job, and the blocks for them while hardware needs them.
 ///
-/// It is kept for the next job, which then needs no allocation if it is not longer. If it is dropped
-/// while it has blocks, hardware may still use them, and they are lost to the pool.
+/// It is kept for the next job, which needs no allocation unless it is longer. If it is dropped
+/// while it has blocks, hardware may still use them, so they are leaked.
 pub(crate) struct Bounce {
     pool: Arc<BlockPool<'static>>,
     /// The bytes of all segments: of the source on the way in, of the destination on the way out.
     data: KVVec<u8>,
     /// A block for each segment of the source, then of the destination.
     blocks: KVec<Block<'static>>,
-    /// `data` is what the destination is to hold.
+    /// Whether `data` is to be copied to the destination.
     is_complete: bool,
 }
 
 impl Bounce {
-    /// Nothing yet.
+    /// Returns a bounce buffer without messages.
     pub(crate) fn new(pool: &Arc<BlockPool<'static>>) -> Self {
         Self {
             pool: pool.clone(),
@@ -55,15 +55,15 @@ impl Bounce {
         }
     }
 
-    /// Copies the source in. May sleep for as long as user space likes.
+    /// Copies the source from the memory of the caller. May sleep for as long as user space likes.
     ///
     /// # Errors
     ///
-    /// EFAULT: the source is not all memory that the caller may read. ENOMEM.
+    /// EFAULT: the caller may not read all of the source. ENOMEM.
     pub(crate) fn copy_in(&mut self, request: &Request) -> Result {
         self.is_complete = false;
         let total = request.dst().iter().map(|seg| seg.len).sum::<u64>();
-        // CAST: Limited to what one job may have.
+        // CAST: Limited to the most bytes of one job.
         self.data.resize(total as usize, 0, raw::user_sized())?;
         let mut data = &mut self.data[..];
         for seg in request.src() {
@@ -74,12 +74,12 @@ impl Bounce {
         Ok(())
     }
 
-    /// Takes a block for each segment, copies the source into them, and says in `transfer` where
-    /// hardware finds them.
+    /// Takes a block for each segment, copies the source into the blocks, and writes the bus
+    /// addresses of the blocks to `transfer`.
     ///
     /// # Errors
     ///
-    /// EAGAIN: there are not enough blocks now. ENOMEM.
+    /// EAGAIN: there are not enough free blocks. ENOMEM.
     pub(crate) fn map(
         &mut self,
         max_span: u64,
@@ -104,13 +104,13 @@ impl Bounce {
         Ok(())
     }
 
-    /// Whether it has blocks.
+    /// Returns whether it has blocks.
     pub(crate) fn is_mapped(&self) -> bool {
         !self.blocks.is_empty()
     }
 
-    /// Gives the blocks back. If they have `arrived`, what is in those of the destination is kept to
-    /// be copied out.
+    /// Gives the blocks back. If the data has `arrived`, copies the destination blocks to `data`
+    /// first, to be copied out later.
     ///
     /// # Safety
     ///
@@ -120,7 +120,7 @@ impl Bounce {
             let mut data = &mut self.data[..];
             let blocks = self.blocks.iter().skip(request.src().len());
             for (seg, block) in request.dst().iter().zip(blocks) {
-                // Cannot fail: this is as it was mapped.
+                // Cannot fail: the lengths are those of `map()`.
                 let Ok((part, rest)) = split(data, seg) else {
                     break;
                 };
@@ -134,13 +134,13 @@ impl Bounce {
         self.pool.give(&mut self.blocks);
     }
 
-    /// Copies what has arrived to the destination, in the memory of the caller. May sleep for as
-    /// long as user space likes.
+    /// Copies the data that has arrived to the destination, in the memory of the caller. May sleep
+    /// for as long as user space likes.
     ///
     /// # Errors
     ///
-    /// EFAULT: the destination is not all memory that the caller may write. Part of it may have been
-    /// written then.
+    /// EFAULT: the caller may not write to all of the destination. Part of it may have been
+    /// written.
     pub(crate) fn copy_out(&mut self, request: &Request) -> Result {
         if !self.is_complete {
             return Ok(());
@@ -154,7 +154,7 @@ impl Bounce {
         Ok(())
     }
 
-    /// Forgets the messages.
+    /// Discards the messages. Keeps their memory unless that is large.
     pub(crate) fn clear(&mut self) {
         self.is_complete = false;
         if self.data.capacity() > KEPT {
@@ -171,13 +171,13 @@ impl Drop for Bounce {
     }
 }
 
-/// The bytes of `seg`, and what comes behind it.
+/// Returns the first `seg.len` bytes of `data`, and the rest.
 fn split<'a>(data: &'a mut [u8], seg: &Seg) -> Result<(&'a mut [u8], &'a mut [u8])> {
     // CAST: At most a block.
     data.split_at_mut_checked(seg.len as usize).ok_or(EINVAL)
 }
 
-/// The memory of `seg`.
+/// Returns the memory of `seg` in the calling program.
 fn user(seg: &Seg) -> Result<UserSlice> {
     let addr = usize::try_from(seg.addr).map_err(|_| EFAULT)?;
     // CAST: At most a block.

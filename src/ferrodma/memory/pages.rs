@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of a program that a job reads or writes where it is.
+//! Memory of a program that is pinned, so that a job reads or writes it directly.
 //!
 //! C: `Documentation/core-api/pin_user_pages.rst`. A job is like direct I/O there (case 1): its
-//! pages are pinned until it ends, which it does by itself, after the time limits of those before it
-//! at the latest. So the pins are not for the long term, for which pages of files could not be pinned
-//! to be written, and others would be moved beforehand.
+//! pages are pinned until it ends, at the latest when its own time limit and those of the jobs
+//! before it have passed. So the pins are not FOLL_LONGTERM, which would refuse to pin pages of
+//! files for writing, and would first migrate others.
 
 use kernel::{
     bindings,
@@ -51,33 +51,32 @@ extern "C" {
     fn ferrodma_try_mark_dirty(page: *mut bindings::page, count: c_ulong) -> bool;
 }
 
-/// The memory of a job's two lists, in one of three states: empty, pinned, or mapped as well.
+/// The memory of a job's two lists: empty, pinned, or pinned and mapped.
 ///
-/// It is kept empty for the next job, so that a list which is no longer than others before is
-/// described without an allocation. If it is dropped while it is mapped, its pages stay pinned.
+/// It is kept for the next job when it is empty, so that a list which is no longer than those
+/// before needs no allocation. If it is dropped while it is mapped, its pages stay pinned.
 ///
 /// # Invariants
 ///
 /// - Each page of each entry of `src` and `dst` is pinned once for the entry.
-/// - If they have entries, `charge` counts as many pages.
+/// - If they have entries, `charge` counts their pages.
 #[derive(Default)]
 pub(crate) struct UserPages {
     src: SgTable,
     dst: SgTable,
     charge: Option<Charge>,
-    /// Hardware may have written to the destination.
+    /// Whether hardware may have written to the destination.
     written: bool,
 }
 
 impl UserPages {
-    /// Pins the memory of `request`, which has been checked. May sleep for as long as user space
-    /// likes.
+    /// Pins the memory of `request`, which was checked. May sleep for as long as user space likes.
     ///
     /// # Errors
     ///
-    /// EFAULT: a list is not all memory that the caller may read, or write. ENOMEM: see
-    /// [`Charge::new`], or out of memory. EINTR: the caller is being killed. Nothing is pinned
-    /// then.
+    /// EFAULT: the caller may not read the source, or not write to the destination. ENOMEM: see
+    /// [`Charge::new`], or out of memory. EINTR: the caller is being killed. No page is pinned
+    /// after an error.
     pub(crate) fn pin(&mut self, request: &Request, max_entry: usize) -> Result {
         if self.is_mapped() {
             return Err(EINVAL);
@@ -89,7 +88,7 @@ impl UserPages {
             .inspect_err(|_| self.release(Patience::Sleep))
     }
 
-    /// Pins both lists, or part of them where it fails.
+    /// Pins both lists, or part of them if it fails.
     fn pin_lists(&mut self, request: &Request, max_entry: usize) -> Result {
         let task = current!();
         let mut pinner = Pinner::new(task.mm().ok_or(EFAULT)?);
@@ -98,16 +97,17 @@ impl UserPages {
         pin_list(&mut self.dst, request.dst(), &mut pinner, write, max_entry)
     }
 
-    /// Whether the device may use the memory.
+    /// Returns whether the memory is mapped, so that the device may use it.
     pub(crate) fn is_mapped(&self) -> bool {
         self.src.is_mapped() || self.dst.is_mapped()
     }
 
-    /// Maps what is pinned, and says so in `transfer`.
+    /// Maps the pinned memory, and appends its bus addresses to `transfer`.
     ///
     /// # Errors
     ///
-    /// Those of [`SgTable::map`] and [`Transfer::push_src`]. Something may be mapped then.
+    /// Those of [`SgTable::map`] and [`Transfer::push_src`]. Part of the memory may be mapped after
+    /// an error.
     pub(crate) fn map(
         &mut self,
         dev: &Device<Bound>,
@@ -124,12 +124,12 @@ impl UserPages {
         transfer.push_dst(self.dst.spans(), max_span)
     }
 
-    /// Unmaps what is mapped. `written` says whether hardware was started on it: if not, nothing
-    /// is synced, so that what the program did to its memory in the meantime stays.
+    /// Unmaps the memory. `written` says whether hardware was started on it: if not, nothing is
+    /// synced, so that changes which the program has made to its memory in the meantime stay.
     ///
     /// # Safety
     ///
-    /// The device that it was mapped for is still bound, and does not access the memory.
+    /// The device that the memory was mapped for is still bound, and does not access the memory.
     pub(crate) unsafe fn unmap(&mut self, written: bool) {
         // SAFETY: The caller promises what is needed.
         unsafe {
@@ -139,9 +139,10 @@ impl UserPages {
         self.written = written;
     }
 
-    /// Marks what was written as dirty, and unpins all; nothing if it is mapped. To mark it may take
-    /// a lock that a file system holds while it waits, for a server in user space maybe. In a hurry,
-    /// all is left as it is then.
+    /// Marks the pages that were written as dirty, and unpins all pages. Does nothing if the memory
+    /// is mapped. Marking a page dirty takes its folio lock, which a file system may hold while it
+    /// waits, even for a server in user space. With [`Patience::Hurry`], a locked folio makes this
+    /// leave all pages pinned.
     pub(crate) fn release(&mut self, patience: Patience) {
         if self.is_mapped() {
             return;
@@ -149,7 +150,8 @@ impl UserPages {
         if self.written && patience == Patience::Hurry {
             for (first, count) in self.dst.runs() {
                 // CAST: `usize` is as wide.
-                // SAFETY: These are pages, which are pinned.
+                // SAFETY: By the invariant of `UserPages` these are neighbouring pages, which are
+                // pinned.
                 if !unsafe { ferrodma_try_mark_dirty(first, count as c_ulong) } {
                     return;
                 }
@@ -173,13 +175,13 @@ impl Drop for UserPages {
     }
 }
 
-/// How many pages a segment is in. It has been checked.
+/// Returns how many pages a segment touches. The segment was checked.
 fn page_count(seg: &Seg) -> usize {
     // CAST: `usize` has 64 bits.
     (((seg.addr + (seg.len - 1)) >> PAGE_SHIFT) - (seg.addr >> PAGE_SHIFT) + 1) as usize
 }
 
-/// Pins all pages of `list`, and describes them in `table`.
+/// Pins all pages of `list`, and appends them to `table`.
 fn pin_list(
     table: &mut SgTable,
     list: &[Seg],
@@ -207,12 +209,12 @@ fn pin_seg(
         for (index, page) in pinned.iter().enumerate() {
             let offset = addr % PAGE_SIZE;
             let len = left.min(PAGE_SIZE - offset);
-            // SAFETY: The page is valid as long as it is pinned, which it is until the list is
-            // cleared. `pin()` has seen that the list is not mapped.
+            // SAFETY: The page is valid as long as it is pinned, which is until the list is
+            // cleared. `pin()` has checked that the list is not mapped.
             let pushed = unsafe { table.push_page(*page, offset, len, max_entry) };
             if let Err(error) = pushed {
                 for page in pinned.iter().skip(index) {
-                    // SAFETY: It was pinned above, and nobody else unpins it.
+                    // SAFETY: The page was pinned above, and is in no list that would unpin it.
                     unsafe { bindings::unpin_user_page(*page) };
                 }
                 return Err(error);
