@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A DMA channel: one engine that works on one job at a time, and the queue before it.
+//! A DMA channel: one engine, which works on one job at a time, and the queue of its jobs.
 //!
 //! # Locks
 //!
 //! In the order in which they are taken:
 //!
 //! 1. `Channel::stopper`, a mutex: held while hardware is being stopped, which may sleep.
-//! 2. `Channel::state`, a spin lock that the interrupt handler takes: the queue, and hardware being
-//!    started and acknowledged.
-//! 3. Those of the wait queues, of the workqueue code and of the descriptors' pool.
+//! 2. `Channel::state`, a spin lock that the interrupt handler takes: protects the queue, and
+//!    hardware while it is started or an interrupt is acknowledged.
+//! 3. The locks inside of wait queues, workqueues and the DMA pool of descriptors.
 //!
 //! An unused job and unused chains are exchanged without a lock ([`AtomicBox`]). The lock of a
-//! [`BlockPool`](crate::memory::blocks::BlockPool) is not for interrupt context, and so is not taken
-//! with `state` held.
+//! [`BlockPool`](crate::memory::blocks::BlockPool) is not for interrupt context, so it is never
+//! taken with `state` held.
 //!
 //! # Polling
 //!
-//! For a small job the interrupt costs more than the copy. So the context that starts it polls for up
-//! to [`POLL_SPIN`](start::POLL_SPIN) before it falls back to the interrupt, and goes on with further
-//! small jobs for up to [`POLL_BUDGET`](start::POLL_BUDGET). A small job whose submitter waits is not
-//! even queued if the queue is empty: the lock is held from its start to its end, so no other context
-//! sees it.
+//! For a small job the interrupt costs more than the copy. So the context that starts it polls for
+//! up to [`POLL_SPIN`](start::POLL_SPIN) before it falls back to the interrupt, and continues with
+//! further small jobs for up to [`POLL_BUDGET`](start::POLL_BUDGET). A small job whose submitter
+//! waits bypasses an empty queue: the submitter holds the lock from its start to its end, so no
+//! other context sees it.
 //!
 //! # The end of a job
 //!
-//! A job ends in the context that finds hardware done with it. If its memory is mapped, it is unmapped
-//! in process context before its record can be taken: by the submitter that waits for it, or by
-//! deferred work. `State::still_mapped` counts these jobs, and unbind waits for them, so that no
+//! A job ends in the context that finds that hardware is done with it. If its memory is mapped,
+//! process context unmaps it before its record can be taken: the submitter that waits for the job,
+//! or deferred work. `State::still_mapped` counts these jobs, and unbind waits for them, so that no
 //! mapping outlives its device.
 //!
 //! # Stopping
 //!
-//! Cancel, close, a time-out, a fault and unbind all end a job that is with hardware in the same way,
-//! [`Channel::stop_running`]: hold back new starts, quiesce the engine, give the job back, go on. If
-//! the engine does not come to rest, the channel is dead: the job's memory is leaked, as hardware may
-//! still access it, and no job is started any more.
+//! Cancel, close, a time-out, a fault and unbind all end a running job in the same way, in
+//! [`Channel::stop_running`]: it forbids new starts, quiesces the engine, completes the job and
+//! allows starts again. If the engine does not stop, the channel is dead: the memory of the job is
+//! leaked, as hardware may still access it, and no more jobs are started.
 
 use kernel::{
     new_mutex,
@@ -100,32 +100,32 @@ pub(crate) use self::start::{
     Submitted, //
 };
 
-/// Jobs that one client may have, records that were not taken included.
+/// Jobs that one client may have, including those whose records were not taken.
 pub(crate) const QUEUE_DEPTH: usize = 64;
 
 /// Most segments in each list of a job.
 pub(crate) const MAX_SEGMENTS: usize = 256;
 
-/// Chains that are kept for later jobs: as many as one client can have queued.
+/// Unused chains that are kept for later jobs: as many as one client can have jobs.
 const SPARE_CHAINS: usize = QUEUE_DEPTH;
 
-/// Descriptors in each of the chains that are kept. Memory in pieces may need any number.
+/// Descriptors in each of the chains that are kept. Jobs on fragmented memory may need any number.
 const SPARE_DESCRIPTORS: usize = 2 * MAX_SEGMENTS;
 
-/// TIMEOUT: What the default time limit of a job grows by with each MiB. No engine on an idle bus is
-/// as slow as 10 MiB/s.
+/// TIMEOUT: Added to the default time limit of a job for each MiB. No engine on an idle bus is as
+/// slow as 10 MiB/s.
 const SLOWEST_NS_PER_MIB: u64 = 100_000_000;
 
 type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
-/// What the sleepers of a client wait for: a record waits or will not come, a job can be submitted, the
-/// channel is dead or the device unbound.
+/// The condition variable of a client. It is notified when a record becomes available or will not
+/// come, when a job can be submitted, and when the channel is dead or the device unbound.
 pub(crate) type Waiters = Arc<PollCondVarBox>;
 
-/// A channel. Outlives its device as long as a file is open.
+/// A channel. It outlives its device as long as a file is open.
 #[pin_data]
 pub(crate) struct Channel {
-    // First, so that they are dropped first: they run code that uses all the others.
+    // These two come first, so that they are dropped first: their functions use all other fields.
     #[pin]
     pub(crate) watchdog: Deferred<Self, 0>,
     #[pin]
@@ -136,18 +136,18 @@ pub(crate) struct Channel {
     stopper: Mutex<()>,
     #[pin]
     pub(crate) state: SpinLockIrq<State>,
-    /// Chains for the next job.
+    /// Unused chains for the next job.
     spare: AtomicBox<Chains>,
-    /// No job is still mapped.
+    /// Notified when no ended job is mapped any more.
     #[pin]
     all_unmapped: CondVar,
-    /// How the memory of a job is staged.
+    /// How to stage the memory of a job.
     pub(crate) staging: Staging,
-    /// What the channel says of itself to users, save for what changes.
+    /// The constant part of the answer to `FERRODMA_IOC_INFO`.
     pub(crate) info: uapi::Info,
-    /// Default time limit of a job, without what its bytes add, in nanoseconds.
+    /// Default time limit of a job in nanoseconds, without the part that grows with its bytes.
     timeout_ns: u64,
-    /// What a job may be.
+    /// Limits of a job.
     pub(crate) limits: Limits,
 }
 
@@ -158,41 +158,42 @@ impl_has_deferred! {
     impl HasDeferred<1> for Channel { self.completer, Channel::complete_all_deferred }
 }
 
-/// What the interrupt handler and submitters share.
+/// The state that the interrupt handler and submitters share.
 pub(crate) struct State {
     pub(crate) queue: Queue<KBox<Job>, Waiters>,
     pub(crate) stats: Stats,
-    /// Limits the log lines about jobs that hardware has failed.
+    /// Limits the number of log lines about failed jobs.
     log_limit: RateLimit,
-    /// Chains for later jobs, beside those in [`Channel::spare`].
+    /// Unused chains for later jobs, in addition to the one in [`Channel::spare`].
     spare: KVec<KBox<Chains>>,
-    /// When the running job's time is up.
+    /// Time at which the running job's time limit passes.
     deadline: i64,
-    /// When the watchdog will look, if it is armed.
+    /// Time for which the watchdog is armed, if it is.
     watch_at: Option<i64>,
-    /// When the running job is stopped, if the system is being suspended.
+    /// Time at which the running job is stopped, if the system is being suspended.
     suspend_by: i64,
-    /// The engine has reported an error for the running job.
+    /// Whether the engine has reported an error for the running job.
     fault: bool,
-    /// Small jobs are polled. None is during the self-test.
+    /// Whether small jobs are polled. None is during the self-test.
     pub(crate) polls: bool,
-    /// The end of a job was found before its interrupt came, which may still come.
+    /// Whether polling has found the end of a job whose interrupt may still come.
     polled: bool,
-    /// Jobs that have ended and are still mapped.
+    /// Number of jobs that have ended and are still mapped.
     still_mapped: usize,
-    /// The holder of the lock submitting a job, and will complete the jobs that are deferred meanwhile.
+    /// Whether the holder of the lock is submitting a job, and will complete the jobs that are
+    /// deferred meanwhile.
     submitting: bool,
-    /// A context is completing the deferred jobs.
+    /// Whether a context is completing the deferred jobs.
     completing: bool,
 }
 
 impl State {
-    /// Returns how many jobs have ended and are still mapped: 0 when no job is out.
+    /// Returns the number of jobs that have ended and are still mapped.
     pub(crate) fn still_mapped(&self) -> usize {
         self.still_mapped
     }
 
-    /// Returns whether a job of so many bytes is to be polled.
+    /// Returns whether the end of a job of `bytes` is polled for.
     fn is_small(&self, hw: &Hardware<'_>, bytes: u64) -> bool {
         self.polls && bytes <= u64::from(hw.poll_bytes.load(ordering::Relaxed))
     }
@@ -264,7 +265,7 @@ impl Channel {
         Delta::from_nanos(self.info.max_timeout_ns as i64)
     }
 
-    /// Returns the time limit of a job of `bytes` that asks for none.
+    /// Returns the time limit of a job of `bytes` whose submitter sets none.
     pub(crate) fn default_timeout(&self, bytes: u64) -> Delta {
         let mut limit = self.timeout_ns;
         let mib = bytes >> 20;
@@ -277,7 +278,7 @@ impl Channel {
         Delta::from_nanos(limit as i64)
     }
 
-    /// Adds a client, whose sleepers are `waiters`.
+    /// Adds a client, whose threads sleep on `waiters`.
     ///
     /// # Errors
     ///
@@ -287,7 +288,7 @@ impl Channel {
         loop {
             let mut storage = ClientStorage::new(QUEUE_DEPTH, slots, waiters.clone())?;
             let mut state = self.state.lock();
-            // A dead channel can still say that it is.
+            // A dead channel still accepts clients, whose calls tell them that it is dead.
             if state.queue.phase() == Phase::Unbound {
                 return Err(ENODEV);
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of a job: its memory is unmapped, and its record can be taken.
+//! The end of a job: its memory is unmapped, and its record becomes available.
 
 use kernel::prelude::*;
 
@@ -21,7 +21,7 @@ use super::{
 };
 
 impl Channel {
-    /// Writes down how a job has ended at `time`. Hardware does not work on it.
+    /// Records that a job has ended at `time`. Hardware does not work on it any more.
     pub(super) fn record_end(
         &self,
         state: &mut State,
@@ -54,7 +54,7 @@ impl Channel {
         }
     }
 
-    /// Ends a job at `time`. Hardware does not work on it.
+    /// Completes a job that has ended at `time`. Hardware does not work on it any more.
     pub(super) fn complete(
         &self,
         state: &mut State,
@@ -64,11 +64,11 @@ impl Channel {
         time: i64,
     ) {
         self.record_end(state, &mut job, status, bytes, time);
-        // `complete_deferred()` delivers deferred jobs. So that records stay in order, jobs that end
-        // meanwhile go the same way.
+        // `complete_deferred()` delivers deferred jobs. To keep records in order, jobs that end
+        // meanwhile are deferred too.
         let is_behind = state.completing || state.queue.has_deferred();
         if !job.sync && (job.still_mapped || is_behind) {
-            // There is room for all jobs.
+            // Cannot fail: there is capacity for all jobs.
             let _ = state.queue.defer(job);
             if !state.submitting {
                 self.completer.queue();
@@ -78,21 +78,21 @@ impl Channel {
         }
     }
 
-    /// Lets the record of a job be taken.
+    /// Delivers a job: makes its record available, and wakes its waiters.
     fn deliver(&self, state: &mut State, job: KBox<Job>) {
-        // A task that is woken takes the lock before it looks, and so finds the job delivered.
+        // A woken task takes the lock before it looks, and so finds the job delivered.
         if job.sync {
             job.done.complete();
         } else if let Some(waiters) = state.queue.waiters(job.client) {
             waiters.notify_all();
         }
-        // A client is removed after its jobs.
+        // Cannot fail: a client is removed only after its jobs.
         let _ = state.queue.deliver(job);
     }
 
     /// Keeps chains for a later job, or returns them to be freed.
     pub(super) fn keep(&self, state: &mut State, chains: KBox<Chains>) -> Option<KBox<Chains>> {
-        // None is kept beyond unbind: the pool goes with its device.
+        // Chains are not kept beyond unbind, as the DMA pool does not outlive its device.
         if state.queue.phase() != Phase::Live {
             return Some(chains);
         }
@@ -104,8 +104,9 @@ impl Channel {
             .map(|error| error.0)
     }
 
-    /// Unmaps and unpins the memory of a job that has ended, unless [`Channel::record_end`] has. May
-    /// sleep, as `patience` says.
+    /// Unmaps and unpins the memory of a job that has ended. Does nothing if
+    /// [`Channel::record_end`] found that the job needs no unmapping. `patience` says whether this
+    /// may sleep for user space.
     ///
     /// # Safety
     ///
@@ -114,8 +115,8 @@ impl Channel {
         if !core::mem::take(&mut job.still_mapped) {
             return;
         }
-        // SAFETY: The job has ended, so hardware does not access its memory. It is one of those that
-        // unbind waits for.
+        // SAFETY: The job has ended, so hardware does not access its memory. The device is bound,
+        // as unbind waits for all jobs that are still mapped.
         unsafe { job.memory.unmap(&job.request, job.progress) };
         let chains = job.transfer.chains.take().map(|mut chains| {
             chains.trim(SPARE_DESCRIPTORS);
@@ -123,7 +124,8 @@ impl Channel {
         });
         let mut state = self.state.lock();
         if let Some(left) = chains.and_then(|chains| self.keep(&mut state, chains)) {
-            // This is memory of the device too, so it is freed before unbind can go on.
+            // These chains are memory of the device too, so they are freed before unbind can
+            // continue.
             drop(state);
             drop(left);
             state = self.state.lock();
@@ -151,17 +153,17 @@ impl Channel {
         }
     }
 
-    /// Unmaps all deferred jobs, and delivers them. May sleep.
+    /// Unmaps and delivers all deferred jobs. May sleep.
     pub(super) fn complete_all_deferred(&self) {
         self.complete_deferred(usize::MAX);
     }
 
-    /// Unmaps deferred jobs and delivers them, up to `most` of them, and leaves the others to the
-    /// channel's deferred work. May sleep.
+    /// Unmaps and delivers up to `most` deferred jobs, and leaves the others to the channel's
+    /// deferred work. May sleep.
     pub(crate) fn complete_deferred(&self, most: usize) {
         let mut state = self.state.lock();
-        // Records stay in order: one context at a time does this, and goes on with those that come
-        // meanwhile.
+        // To keep records in order, one context at a time does this, including the jobs that are
+        // deferred meanwhile.
         if core::mem::replace(&mut state.completing, true) {
             return;
         }
@@ -171,9 +173,9 @@ impl Channel {
                 return;
             };
             drop(state);
-            // A job that waits for user space would hold up those of all clients. The task that takes
-            // its record does what is left.
-            // SAFETY: The job has ended, and only this context has it.
+            // Waiting for user space here would delay the jobs of all clients. The task that takes
+            // the record unpins what is still pinned.
+            // SAFETY: The job has ended, and only this context owns it.
             unsafe { self.unmap(&mut job, Patience::Hurry) };
             state = self.state.lock();
             self.deliver(&mut state, job);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The gate between what outlives a device and what is bound to it.
+//! The gate between objects that outlive a device and those that are bound to it.
 //!
-//! An open file, a mapping or a time-out may come at any time, also after the device is unbound.
-//! They hold a [`Channel`], which lives as long as anyone refers to it, and reach the [`Hardware`]
-//! behind it only through its [`Gate`]. Unbind closes the gate and waits for those who are inside.
+//! A call on an open file, a page fault or a time-out may come at any time, even after the device
+//! is unbound. They hold a [`Channel`], which is reference-counted, and reach the [`Hardware`]
+//! behind it only through its [`Gate`]. Unbind closes the gate and waits for all contexts that are
+//! inside.
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h). DRM's `drm_dev_enter()` is the
 //! same in C.
@@ -26,7 +27,7 @@ use kernel::{
 
 use crate::hardware::Hardware;
 
-/// Lends out a device's [`Hardware`] while it is bound.
+/// Gives access to a device's [`Hardware`] while it is bound.
 ///
 /// # Invariants
 ///
@@ -45,7 +46,7 @@ unsafe impl Send for Gate {}
 unsafe impl Sync for Gate {}
 
 impl Gate {
-    /// A gate that is closed.
+    /// Returns an initialiser for a closed gate.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             readers <- new_srcu!(),
@@ -61,22 +62,22 @@ impl Gate {
     /// [`Gate::close`] must be called before `hw` is dropped.
     pub(crate) unsafe fn open(&self, hw: &Hardware<'_>) {
         let hw = core::ptr::from_ref(hw).cast_mut().cast();
-        // INVARIANT: Valid until `close()`, by the safety requirement. Release: who sees the
-        // pointer sees an initialised `Hardware`.
+        // INVARIANT: The caller promises that `hw` is valid until `close()`. Release: a context
+        // that sees the pointer sees an initialised `Hardware`.
         self.hw.store(hw, ordering::Release);
     }
 
-    /// Closes the gate and waits until nobody is inside. May sleep.
+    /// Closes the gate and waits until no context is inside. May sleep.
     pub(crate) fn close(&self) {
         // INVARIANT: Null.
         self.hw.store(core::ptr::null_mut(), ordering::Relaxed);
-        // Whoever read the pointer before has left when this returns, and whoever enters from now
-        // on reads null.
+        // When this returns, all contexts that have read the pointer before have left, and those
+        // that enter from now on read null.
         self.readers.synchronize_expedited();
     }
 
-    /// Enters, unless the gate is closed. The device stays bound until the pass is dropped, so
-    /// nobody may sleep inside for as long as user space likes.
+    /// Enters the gate, unless it is closed. The device stays bound until the pass is dropped, so
+    /// the caller must not sleep for user space while it has the pass.
     pub(crate) fn enter(&self) -> Option<Pass<'_>> {
         let guard = self.readers.read_lock();
         let hw = self.hw.load(ordering::Acquire);
@@ -87,7 +88,7 @@ impl Gate {
     }
 }
 
-/// Proof of being inside of a [`Gate`].
+/// Evidence of being inside of a [`Gate`].
 ///
 /// # Invariants
 ///
@@ -98,11 +99,11 @@ pub(crate) struct Pass<'gate> {
 }
 
 impl Pass<'_> {
-    /// The hardware of the bound device.
+    /// Returns the hardware of the bound device.
     pub(crate) fn hw(&self) -> &Hardware<'_> {
         // SAFETY: By the type invariant the pointee is valid for the borrow of `self`. `Hardware`
-        // is covariant over its lifetime (see below), so the erased one may be shortened to the
-        // borrow's.
+        // is covariant over its lifetime (see below), so the erased lifetime may be shortened to
+        // that of the borrow.
         unsafe { &*self.hw.cast::<Hardware<'_>>() }
     }
 }

@@ -2,8 +2,8 @@
 
 //! Suspend, resume and shutdown of a channel.
 //!
-//! While the system is suspended the queue takes jobs and starts none. A cancel, a time limit, a
-//! close and unbind work as ever: the hold of [`Channel::stop_running`] is another one.
+//! While the system is suspended the queue accepts jobs, but none is started. Cancel, time limits,
+//! close and unbind work as usual: [`Channel::stop_running`] forbids starts independently.
 
 use kernel::{
     io::poll::read_poll_timeout,
@@ -19,14 +19,14 @@ use crate::{
 
 use super::Channel;
 
-/// TIMEOUT: How long the running job may go on. What takes longer would hold up the suspend of the
-/// whole system, for as long as the job's own limit is, which its user sets. The time of all channels
-/// begins when the first one is prepared, so that it does not add up.
+/// TIMEOUT: Time that the running job gets to end. Without it, a job would delay the suspend of the
+/// system for up to its own time limit, which its user sets. The time starts for all channels when
+/// the first one is prepared, so that the delays do not add up.
 const SUSPEND_LIMIT: Delta = Delta::from_millis(500);
 const SUSPEND_POLL: Delta = Delta::from_millis(1);
 
 impl Channel {
-    /// Starts no more jobs. Called for all channels before the first of them is suspended.
+    /// Forbids the start of jobs. Called for all channels before the first of them is suspended.
     pub(crate) fn prepare_suspend(&self) {
         let mut state = self.state.lock();
         if !state.queue.suspend(true) {
@@ -34,7 +34,7 @@ impl Channel {
         }
     }
 
-    /// Starts what is in the queue, if the suspend was given up before it came to this channel.
+    /// Allows the start of jobs again, if the suspend was aborted before it came to this channel.
     ///
     /// The caller keeps the device bound.
     pub(crate) fn complete_suspend(&self, hw: &Hardware<'_>) {
@@ -44,14 +44,14 @@ impl Channel {
         }
     }
 
-    /// Leaves hardware at rest: waits for the end of the running job, and ends it with ECANCELED if
-    /// it takes too long. Jobs in the queue stay there.
+    /// Leaves hardware idle: waits for the end of the running job, and ends it with ECANCELED if it
+    /// takes too long. Pending jobs stay in the queue.
     ///
     /// The caller keeps the device bound.
     pub(crate) fn suspend(&self, hw: &Hardware<'_>) {
         self.prepare_suspend();
         let left = self.state.lock().suspend_by.saturating_sub(now());
-        // No other job takes the place of this one. If it does not end, it is stopped below.
+        // No other job is started after this one. If it does not end in time, it is stopped below.
         let _ = read_poll_timeout(
             || Ok(self.state.lock().queue.running().is_none()),
             |is_idle| *is_idle,
@@ -62,14 +62,15 @@ impl Channel {
         let _stopper = self.stopper.lock();
         let mut state = self.state.lock();
         if state.queue.phase() == Phase::Live && state.queue.running().is_some() {
-            // A channel that dies of this has said so in the log, and is suspended as others are.
+            // If hardware does not stop, this is logged and the channel is dead, but suspends all
+            // the same.
             let _ = self.stop_running(hw, state, ECANCELED);
         }
     }
 
-    /// Leaves hardware at rest for good, with its interrupts masked, that of a dead channel too if it
-    /// stops by now. The running job gets no time, as the channels are shut down one by one, and ends
-    /// with ECANCELED. Jobs in the queue stay there.
+    /// Leaves hardware idle for good, with its interrupts masked; that of a dead channel too, if it
+    /// stops by now. The running job ends with ECANCELED at once, as channels are shut down one
+    /// after the other. Pending jobs stay in the queue.
     ///
     /// The caller keeps the device bound.
     pub(crate) fn shutdown(&self, hw: &Hardware<'_>) {
@@ -81,19 +82,20 @@ impl Channel {
         } else {
             drop(state);
         }
-        // The job that made the channel dead has ended, and keeps its memory in any case.
+        // The job that made the channel dead has ended, and its memory stays leaked.
         let _ = hw.engine.quiesce(0);
     }
 
-    /// Starts what is in the queue. Does nothing if the channel was not suspended.
+    /// Starts pending jobs. Does nothing if the channel was not suspended.
     ///
     /// The caller keeps the device bound.
     pub(crate) fn resume(&self, hw: &Hardware<'_>) {
         let _stopper = self.stopper.lock();
         let mut state = self.state.lock();
         if state.queue.suspend(false) && state.queue.phase() == Phase::Live {
-            // Nothing runs; but hardware may have lost its registers, or may come from another
-            // kernel, which has brought this one back from hibernation.
+            // No job is running; but hardware may have lost its registers, or another kernel may
+            // have used it, which has resumed this one from hibernation. So it is stopped and
+            // restored.
             let _ = self.stop_running(hw, state, ECANCELED);
         }
     }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A line in the log for each event, and no flood of them.
+//! A rate limit for log lines about events.
 //!
-//! Programs can bring such events about as often as they like. What the log does not have is
-//! counted in debugfs.
+//! Programs can provoke these events as often as they like. debugfs counts those that are not
+//! logged.
 
-/// CacheLines in each interval, as printk's own limit has them.
+/// Most lines in each interval, as in printk's own rate limit.
 const BURST: u32 = 10;
 const INTERVAL_NS: i64 = 5_000_000_000;
 
-/// What was said lately.
+/// Number of lines in the current interval.
 #[derive(Default)]
 pub(crate) struct RateLimit {
     since: i64,
@@ -17,7 +17,7 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// Whether one more line may be written at `time`.
+    /// Returns whether one more line may be logged at `time`, and counts it.
     pub(crate) fn allows(&mut self, time: i64) -> bool {
         if self.lines == 0 || time.saturating_sub(self.since) >= INTERVAL_NS {
             *self = Self {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way of a job to hardware: it is prepared, queued and started, and its end is noticed.
+//! The path of a job to hardware: it is prepared, queued and started, and its end is noticed.
 
 use kernel::{
     irq::IrqReturn,
@@ -25,11 +25,11 @@ use super::{
     SPARE_DESCRIPTORS, //
 };
 
-/// TIMEOUT: How long to poll for the end of a small job before leaving it to the interrupt: a fraction
-/// of what the interrupt and a wake-up cost.
+/// TIMEOUT: Time to poll for the end of a small job before it is left to the interrupt: a fraction
+/// of the cost of the interrupt and a wake-up.
 pub(super) const POLL_SPIN: Delta = Delta::from_micros(5);
 
-/// TIMEOUT: How long to go on with polled jobs before interrupts are enabled again.
+/// TIMEOUT: Time to continue with polled jobs before interrupts are enabled again.
 pub(super) const POLL_BUDGET: Delta = Delta::from_micros(20);
 
 /// A job that was submitted.
@@ -38,20 +38,21 @@ pub(crate) struct Submitted {
     pub(crate) state: SubmitState,
 }
 
-/// How far a job is that was submitted.
+/// The state of a submitted job.
 pub(crate) enum SubmitState {
-    /// It has ended, and its submitter waits for it.
+    /// The job has ended, and its submitter waits for it.
     Done(KBox<Job>),
-    /// It is in the queue. If its submitter waits for it, its end completes this.
+    /// The job is in the queue or running. If its submitter waits, its end completes this.
     Queued(Option<Arc<Completion>>),
 }
 
 impl Channel {
-    /// Turns the request of `job` into what the engine takes. May sleep, but not for user space.
+    /// Maps the memory of `job`, and encodes its transfer for the engine. May sleep, but not for
+    /// user space.
     ///
     /// # Errors
     ///
-    /// Those of [`Hardware::prepare`]. The job is unmapped again.
+    /// Those of [`Hardware::prepare`]. The job is unmapped again after an error.
     pub(crate) fn prepare(&self, hw: &Hardware<'_>, job: &mut Job) -> Result {
         hw.prepare(job, self.info.max_job_bytes, || self.spare_chains())
             .inspect_err(|_| {
@@ -61,8 +62,8 @@ impl Channel {
             })
     }
 
-    /// Takes descriptor chains that another job has left. The caller is inside of the gate: they are
-    /// memory of the device.
+    /// Takes unused descriptor chains. The caller is inside of the gate, as they are memory of the
+    /// device.
     fn spare_chains(&self) -> Option<KBox<Chains>> {
         self.spare.take().or_else(|| self.state.lock().spare.pop())
     }
@@ -73,7 +74,7 @@ impl Channel {
     ///
     /// The device is bound, and hardware was not started on the job.
     unsafe fn unprepare(&self, job: &mut Job) {
-        // SAFETY: The caller promises what is needed.
+        // SAFETY: The caller promises the same.
         unsafe { job.memory.unmap(&job.request, Progress::NotStarted) };
         if let Some(mut chains) = job.transfer.chains.take() {
             chains.trim(SPARE_DESCRIPTORS);
@@ -83,12 +84,13 @@ impl Channel {
         self.wake_block_waiters();
     }
 
-    /// Queues a prepared job, and starts it if hardware is free. Returns with it whether jobs are
-    /// deferred: the submitter then calls [`Channel::complete_deferred`], outside of the gate.
+    /// Queues a prepared job, and starts it if hardware is idle and no other job is before it. Also
+    /// returns whether jobs are deferred: the submitter then calls [`Channel::complete_deferred`]
+    /// after it has left the gate.
     ///
     /// # Errors
     ///
-    /// ENODEV, EIO: the channel accepts no jobs. The job is unmapped again.
+    /// ENODEV, EIO: the channel accepts no jobs. The job is unmapped again after an error.
     pub(crate) fn submit(
         &self,
         hw: &Hardware<'_>,
@@ -134,8 +136,8 @@ impl Channel {
         Ok((submitted, state.queue.has_deferred()))
     }
 
-    /// Starts a job whose submitter waits, and polls for its end; only a job that takes longer is put
-    /// into the queue. The queue is idle and has given the job a number.
+    /// Starts a job whose submitter waits, and polls for its end. Only a job that takes longer
+    /// becomes the queue's running job. The queue is idle and has given the job a cookie.
     fn submit_polled(
         &self,
         state: &mut State,
@@ -145,9 +147,9 @@ impl Channel {
     ) -> SubmitState {
         job.progress = Progress::Started;
         state.fault = false;
-        // SAFETY: Hardware is idle: no job was running, and it is not being stopped, which would hold
-        // the queue. The job owns all that the transfer names. It stays here until hardware is done
-        // with it, or is the running one when the lock is released.
+        // SAFETY: Hardware is idle: no job is running, and hardware is not being stopped, which
+        // would hold the queue. The job owns all memory that the transfer names. It stays here
+        // until hardware is done with it, or is the running job when the lock is released.
         unsafe { hw.engine.start(&job.transfer) };
         let (outcome, time) = Self::poll(state, hw, time);
         if outcome == Outcome::Done {
@@ -162,7 +164,7 @@ impl Channel {
         SubmitState::Queued(Some(done))
     }
 
-    /// Starts pending jobs as long as hardware is free.
+    /// Starts pending jobs as long as hardware is idle.
     pub(super) fn start_next(&self, state: &mut State, hw: &Hardware<'_>, mut time: i64) {
         let budget = time.saturating_add(POLL_BUDGET.as_nanos());
         while let Some(bytes) = self.start_one(state, hw, time) {
@@ -177,8 +179,8 @@ impl Channel {
         }
     }
 
-    /// Polls for the end of the job that was started at `time`, for up to [`POLL_SPIN`]. Returns what
-    /// hardware has said last, and when.
+    /// Polls for the end of the job that was started at `time`, for up to [`POLL_SPIN`]. Returns
+    /// the last outcome, and its time.
     fn poll(state: &mut State, hw: &Hardware<'_>, time: i64) -> (Outcome, i64) {
         let limit = time.saturating_add(POLL_SPIN.as_nanos());
         loop {
@@ -192,39 +194,41 @@ impl Channel {
         }
     }
 
-    /// Starts the next job, if there is one and hardware is free. Returns how many bytes it moves.
+    /// Starts the next job, if there is one and hardware is idle. Returns its length in bytes.
     fn start_one(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
         let job = state.queue.start_next()?;
         let timeout = job.timeout;
         job.progress = Progress::Started;
         state.fault = false;
-        // SAFETY: Hardware is idle: no job was running, and it is not being stopped, which would hold
-        // the queue. The job owns all that the transfer names, and is the running one until hardware is
-        // done with it or has been stopped; failing that, it is leaked.
+        // SAFETY: Hardware is idle: no job was running, and hardware is not being stopped, which
+        // would hold the queue. The job owns all memory that the transfer names, and is the running
+        // job until hardware is done with it or was stopped; if that fails, it is leaked.
         unsafe { hw.engine.start(&job.transfer) };
         let bytes = job.transfer.total();
         self.set_deadline(state, timeout, time);
         Some(bytes)
     }
 
-    /// Sets the deadline of the running job, which was started at `time`.
+    /// Sets the deadline of the running job, which was started at `time`, and arms the watchdog.
     fn set_deadline(&self, state: &mut State, timeout: Delta, time: i64) {
         let deadline = time.saturating_add(timeout.as_nanos());
         state.deadline = deadline;
-        // The watchdog arms itself again if the job that runs when it looks has time left. So it is
-        // armed here only if it would look too late, which is rare in a stream of jobs.
+        // When the watchdog fires and the job that is running then has time left, it arms itself
+        // again. So it is armed here only if it would fire too late, which is rare in a stream of
+        // jobs.
         if state.watch_at.is_none_or(|at| at > deadline) {
             state.watch_at = Some(deadline);
             self.watchdog.arm(timeout);
         }
     }
 
-    /// Handles what hardware has said at `time`. Returns whether the running job has ended.
+    /// Handles an outcome of `time`. Returns whether the running job has ended.
     fn handle_outcome(&self, state: &mut State, outcome: Outcome, time: i64) -> bool {
         match outcome {
             Outcome::NotMine | Outcome::Unfinished => false,
             Outcome::Fault => {
-                // It may not have stopped, and to stop it may take a while.
+                // Hardware may not have stopped, and stopping it may take a while: the watchdog
+                // does it.
                 if state.queue.running().is_some() {
                     state.fault = true;
                     state.watch_at = Some(0);
@@ -232,7 +236,8 @@ impl Channel {
                 }
                 false
             }
-            // This cannot be the end of a job that was stopped, as that has cleared its interrupt.
+            // An interrupt after the error; `stop_running()` ends the job. This cannot be about a
+            // job that was stopped before, as stopping clears the interrupt.
             Outcome::Done if state.fault => false,
             Outcome::Done => {
                 let Some(job) = state.queue.finish() else {
@@ -250,7 +255,7 @@ impl Channel {
         let mut state = self.state.lock();
         let outcome = hw.engine.acknowledge();
         if outcome == Outcome::NotMine {
-            // Polling has handled what this interrupt was raised for.
+            // Polling has already handled the event of this interrupt.
             return if core::mem::take(&mut state.polled) {
                 IrqReturn::Handled
             } else {

@@ -2,20 +2,21 @@
 
 //! Counters of a channel, shown in debugfs.
 //!
-//! They are plain numbers under the channel's lock, which is held anyway where they change.
+//! They are plain numbers under the channel's lock, which is already held where they change.
 
 use kernel::{
     fmt,
     prelude::*, //
 };
 
-/// Latency classes: below 1 µs, then each twice as wide as the one before, the last one open.
+/// Number of latency classes: below 1 µs, then each twice as wide as the one before; the last has
+/// no upper bound.
 const CLASSES: usize = 24;
 
-/// What a channel has done since it was bound.
+/// The counters of a channel since it was bound.
 #[derive(Default)]
 pub(crate) struct Stats {
-    /// Jobs that have ended, in whatever way.
+    /// Jobs that have ended, with any status.
     pub(crate) jobs: u64,
     /// Bytes written by jobs that succeeded.
     pub(crate) bytes: u64,
@@ -23,9 +24,9 @@ pub(crate) struct Stats {
     pub(crate) errors: u64,
     /// Jobs that ended with -ETIMEDOUT.
     pub(crate) timeouts: u64,
-    /// Jobs that were cancelled, by the user or by unbind.
+    /// Jobs that ended otherwise: cancelled by the user, suspend or unbind.
     pub(crate) cancelled: u64,
-    /// Jobs that succeeded, by the time from submission to completion.
+    /// Latencies of jobs that succeeded, from submission to completion.
     pub(crate) latency: Latency,
 }
 
@@ -59,8 +60,8 @@ impl Latency {
         }
     }
 
-    /// Writes a line for each class that is not empty: its lower bound in microseconds, and how
-    /// many jobs were in it.
+    /// Writes a line for each class that is not empty: its lower bound in microseconds, and the
+    /// number of jobs in it.
     pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (class, count) in self.0.iter().enumerate() {
             if *count != 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of jobs before they are done: time limits, cancel, close, unbind.
+//! The end of jobs that are not done: time limits, cancel, close, unbind.
 
 use kernel::{
     prelude::*,
@@ -26,7 +26,7 @@ use super::{
 };
 
 impl Channel {
-    /// Ends all jobs of a client, hardware first, and removes it.
+    /// Ends all jobs of a client, the running one included, and removes the client.
     pub(crate) fn remove_client(&self, id: ClientId, waiters: &Waiters) {
         {
             let _stopper = self.stopper.lock();
@@ -37,11 +37,12 @@ impl Channel {
                 };
                 self.complete(&mut state, job, ECANCELED.to_errno(), 0, now());
             }
-            // Where the gate is closed, nothing runs.
+            // If the gate is closed, no job is running.
             if let Some(pass) = self.gate.enter() {
                 let state = self.state.lock();
                 if state.queue.runs_for(id) {
-                    // A channel that dies of this has said so in the log.
+                    // If hardware does not stop, this was logged, and the job has ended all the
+                    // same.
                     let _ = self.stop_running(pass.hw(), state, ECANCELED);
                 }
             }
@@ -52,11 +53,12 @@ impl Channel {
         }
         let removed = state.queue.remove_client(id);
         drop(state);
-        // The jobs' memory is freed here, without the lock.
+        // Frees the memory of the client's jobs, without the lock.
         drop(removed);
     }
 
-    /// Ends the running job if its time is up or it has met an error. Called by the watchdog.
+    /// Ends the running job if its time limit has passed or the engine has reported an error.
+    /// Called by the watchdog.
     pub(super) fn expired(&self) {
         let Some(pass) = self.gate.enter() else {
             return;
@@ -77,32 +79,32 @@ impl Channel {
             self.watchdog.arm(Delta::from_nanos(left));
             return;
         };
-        // A channel that dies of this has said so in the log.
+        // If hardware does not stop, this was logged, and the job has ended all the same.
         let _ = self.stop_running(pass.hw(), state, error);
     }
 
     /// Takes the running job from hardware and ends it with `error`. Returns whether it did: the
     /// job may end by itself in the meantime. The caller holds `stopper`, and passes the guard
-    /// under which it has seen that this is the job to stop.
+    /// under which it has decided to stop this job.
     ///
     /// # Errors
     ///
-    /// EIO: hardware does not stop. The channel is dead.
+    /// EIO: hardware does not stop, and the channel is dead.
     pub(super) fn stop_running(
         &self,
         hw: &Hardware<'_>,
         mut state: StateGuard<'_>,
         error: Error,
     ) -> Result<bool> {
-        // From here on no other job can take the place of this one.
+        // From here on no other job can be started in place of this one.
         state.queue.hold(true);
         let total = state.queue.running().map_or(0, |job| job.transfer.total());
         drop(state);
         let stopped = hw.engine.quiesce(total);
         let job = self.state.lock().queue.finish();
         let was_running = job.is_some();
-        // To count takes as long as the lists are, so the lock is not held. The queue is: no other
-        // transfer is started meanwhile.
+        // The time for counting grows with the lists, so the lock is released. The queue is still
+        // held, so no other transfer is started meanwhile.
         let ended = job.map(|job| {
             let bytes = hw.engine.bytes_done(&job.transfer);
             (job, bytes)
@@ -111,7 +113,8 @@ impl Channel {
         let mut failure = None;
         if let Some((mut job, bytes)) = ended {
             let error = match stopped {
-                // An error that no interrupt has reported, or one that came just now.
+                // The engine met an error without an interrupt, or with one that came after the
+                // time limit.
                 Ok(rest) if error == ETIMEDOUT && (rest == Quiesced::Faulted || state.fault) => EIO,
                 Ok(_) => error,
                 Err(_) => {
@@ -165,7 +168,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// EALREADY: it has ended. ENOENT: there is none. EIO: hardware does not stop. ENODEV.
+    /// EALREADY: the job has ended. ENOENT: there is no such job. EIO: hardware does not stop.
+    /// ENODEV: the device is unbound.
     pub(crate) fn cancel(&self, id: ClientId, cookie: u64) -> Result {
         let pass = self.gate.enter().ok_or(ENODEV)?;
         let _stopper = self.stopper.lock();
@@ -186,18 +190,18 @@ impl Channel {
         }
     }
 
-    /// Makes the job of a submitter that stops waiting an asynchronous one; or returns the job if it has
-    /// ended. May sleep while hardware is being stopped.
+    /// Turns the job of a submitter that stops waiting into an asynchronous one, or returns the job
+    /// if it has ended. May sleep while hardware is being stopped.
     pub(crate) fn make_async(&self, id: ClientId, cookie: u64) -> Option<KBox<Job>> {
-        // A job that is being stopped is out of the queue until `stopper` is released.
+        // A job that is being stopped is not in the queue until `stopper` is released.
         let _stopper = self.stopper.lock();
         self.state.lock().queue.make_async(id, cookie)
     }
 
-    /// Ends all pending jobs with `error`, and wakes all sleepers. The channel accepts no more jobs.
+    /// Ends all pending jobs with `error`, and wakes all waiters. The channel accepts no more jobs.
     fn complete_all_pending(&self, error: Error) {
         loop {
-            // There may be many, so the lock is released after each.
+            // There may be many jobs, so the lock is released after each.
             let mut state = self.state.lock();
             let Some(job) = state.queue.withdraw_any() else {
                 for waiters in state.queue.all_waiters() {
@@ -209,8 +213,8 @@ impl Channel {
         }
     }
 
-    /// Ends all jobs for good, hardware first, and closes the gate. The interrupt handler may still be
-    /// called.
+    /// Ends all jobs for good, the running one included, and closes the gate. The interrupt handler
+    /// may still be called.
     pub(crate) fn shut(&self, hw: &Hardware<'_>) {
         {
             let _stopper = self.stopper.lock();
@@ -221,13 +225,13 @@ impl Channel {
             }
             state.queue.end(Phase::Unbound);
             if before == Phase::Live {
-                // Hardware is stopped even if it seems idle. A channel that dies of this has said
-                // so in the log.
+                // Hardware is stopped even if it seems idle. If it does not stop, this was logged,
+                // and the memory is leaked.
                 let _ = self.stop_running(hw, state, ENODEV);
             } else {
                 drop(state);
-                // By now it may stop, and then leaves the interrupt line to others. Its job has ended,
-                // and keeps its memory in any case.
+                // Hardware may stop by now, and then leaves a shared interrupt line alone. Its job
+                // has ended, and the memory of the job stays leaked.
                 let _ = hw.engine.quiesce(0);
             }
             self.complete_all_pending(ENODEV);
@@ -236,7 +240,7 @@ impl Channel {
             }
         }
         let mut state = self.state.lock();
-        // Without `stopper`, which a submitter may need on its way to unmap its job.
+        // Without `stopper`: a submitter may have to take it before it can unmap its job.
         while state.still_mapped > 0 {
             self.all_unmapped.wait(&mut state);
         }
@@ -246,8 +250,8 @@ impl Channel {
         self.watchdog.cancel();
     }
 
-    /// Frees the memory of the device that no job uses: the channel may be there for longer than the
-    /// device is bound.
+    /// Frees the memory of the device that no job uses, as the channel may outlive the binding of
+    /// the device.
     pub(crate) fn free_device_memory(&self) {
         let spare = core::mem::take(&mut self.state.lock().spare);
         drop((spare, self.spare.take()));
