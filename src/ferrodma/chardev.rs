@@ -4,9 +4,9 @@
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 //!
-//! The kernel crate's `MiscDevice` knows neither poll nor mode, parent and names made at run time.
-//! What is here is the glue between C's callbacks and [`Client`], and nothing else; what the calls
-//! do is in [`crate::chardev::ioctl`], [`crate::client`] and [`crate::chardev::mmap`].
+//! The kernel crate's `MiscDevice` supports neither poll, nor a mode, a parent or a name made at
+//! run time. This module only connects C's callbacks to [`Client`]. The calls are implemented in
+//! [`crate::chardev::ioctl`], [`crate::client`] and [`crate::chardev::mmap`].
 
 use kernel::{
     bindings,
@@ -61,10 +61,10 @@ extern "C" {
     fn ferrodma_kiocb_nowait(kiocb: *const bindings::kiocb) -> bool;
 }
 
-/// Read and write for the owner and the group.
+/// Mode of the nodes: the owner and the group may read and write.
 const MODE: u16 = 0o660;
 
-/// A character device.
+/// The character device of a channel.
 #[pin_data]
 struct Node {
     #[pin]
@@ -77,14 +77,14 @@ unsafe impl Send for Node {}
 // SAFETY: As above.
 unsafe impl Sync for Node {}
 
-/// A [`Node`] that programs can open.
+/// A registered [`Node`], which programs can open.
 ///
 /// # Invariants
 ///
 /// `node.misc` is registered.
 pub(crate) struct Registration {
     node: Pin<KBox<Node>>,
-    /// Has the node's name, and is given back when that is free again.
+    /// The number in the node's name, which is dropped after the node is deregistered.
     number: Number,
 }
 
@@ -108,8 +108,8 @@ impl Registration {
             GFP_KERNEL,
         )?;
         let misc = node.misc.get();
-        // SAFETY: Nobody else knows of `misc` yet. The name and the operations outlive the
-        // registration: the one is the number's, the others are static.
+        // SAFETY: No other code has seen `misc` yet. The name lives as long as `number`, which
+        // outlives the registration, and the operations are static.
         unsafe {
             // CAST: A small number.
             (*misc).minor = bindings::MISC_DYNAMIC_MINOR as c_int;
@@ -124,7 +124,7 @@ impl Registration {
         Ok(Self { node, number })
     }
 
-    /// The name of the node below `/dev`.
+    /// Returns the name of the node below `/dev`.
     pub(crate) fn name(&self) -> &CStr {
         self.number.name()
     }
@@ -145,8 +145,8 @@ pub(crate) struct Operations(bindings::file_operations);
 impl Operations {
     /// Returns the operations for the nodes of a driver.
     ///
-    /// Their owner is the module of the driver, not the helper: code and data of both are in use while
-    /// a file is open, and the driver's module holds the helper's.
+    /// The driver's module owns them, not the helper: an open file uses code and data of both, and
+    /// the driver's module holds a reference to the helper.
     pub(crate) const fn new(module: &'static ThisModule) -> Self {
         Self(bindings::file_operations {
             owner: module.as_ptr(),
@@ -163,16 +163,18 @@ impl Operations {
     }
 }
 
-/// The client that an open file is.
+/// Returns the client of an open file.
 ///
 /// # Safety
 ///
-/// `file` must be a file that [`open`] has opened and [`release`] has not been called for.
+/// `file` must be a file that [`open`] has opened and for which [`release`] was not called.
 unsafe fn client<'a>(file: *mut bindings::file) -> &'a Client {
-    // SAFETY: `open` has stored a pointer to a `Client` there, which `release` frees.
+    // SAFETY: `open` has stored a pointer to a `Client` in the file, which `release` frees.
     unsafe { &*(*file).private_data.cast::<Client>() }
 }
 
+/// Opens a node.
+///
 /// # Safety
 ///
 /// To be called by the misc core only, as `file_operations::open`.
@@ -186,7 +188,7 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
         };
         let client = KBox::new(Client::new(&node.channel)?, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: The file is being opened, and its private data is ours. Completion records have
-        // no position, and `read_iter` heeds IOCB_NOWAIT where it would wait for a record.
+        // no position, and `read_iter` obeys IOCB_NOWAIT where it would wait for a record.
         unsafe {
             (*file).private_data = KBox::into_raw(client).cast();
             ferrodma_set_file_nowait(file);
@@ -195,18 +197,20 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     })
 }
 
+/// Closes a file of a node.
+///
 /// # Safety
 ///
 /// To be called by the VFS only, as `file_operations::release`.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `open` has put the box there, and nobody uses the file any more.
+    // SAFETY: `open` has stored the box, and the file is not used any more.
     let client = unsafe { KBox::from_raw((*file).private_data.cast::<Client>()) };
-    // Ends the jobs of the file.
+    // This ends the jobs of the file.
     drop(client);
     0
 }
 
-/// Whether the file does not want to sleep, and whether it may be written to.
+/// Returns whether calls on the file must not wait, and whether the file is open for writing.
 fn modes(file: &File) -> (bool, bool) {
     let flags = file.flags();
     (
@@ -215,6 +219,8 @@ fn modes(file: &File) -> (bool, bool) {
     )
 }
 
+/// Reads completion records.
+///
 /// # Safety
 ///
 /// To be called by the VFS only, as `file_operations::read_iter`.
@@ -228,22 +234,21 @@ unsafe extern "C" fn read_iter(
         let file = (*kiocb).ki_filp;
         (client(file), file, ferrodma_kiocb_nowait(kiocb))
     };
-    // SAFETY: The file is valid during this call, and nobody changes its position meanwhile: it has
-    // none.
+    // SAFETY: The file is valid during this call, and its position does not change: it has none.
     let (nonblocking, _) = modes(unsafe { File::from_raw_file(file) });
-    // SAFETY: The VFS passes the memory that a read is to fill, for this call only.
+    // SAFETY: The VFS passes the destination of a read, which is valid during this call.
     let iter = unsafe { IovIterDest::from_raw(iter) };
     let result = read_records(client, nonblocking || nowait, iter);
     // CAST: At most what a read may return.
     from_result(|| Ok(result? as isize))
 }
 
-/// Copies as many whole records to `iter` as it has room for and as are there, and returns how many
-/// bytes they have. Waits for the first, unless `nonblocking` is set.
+/// Copies all available records that fit in `iter` as a whole, and returns their length in bytes.
+/// Waits for the first one, unless `nonblocking` is set.
 ///
 /// # Errors
 ///
-/// EINVAL: there is no room for one record. EFAULT: the first cannot be copied. Those of
+/// EINVAL: `iter` is shorter than one record. EFAULT: the first record cannot be copied. Those of
 /// [`Client::next_record`]. No record is lost.
 fn read_records(client: &Client, nonblocking: bool, iter: &mut IovIterDest<'_>) -> Result<usize> {
     if iter.len() < size_of::<Record>() {
@@ -256,7 +261,7 @@ fn read_records(client: &Client, nonblocking: bool, iter: &mut IovIterDest<'_>) 
             if copied == size_of::<Record>() {
                 return Ok(());
             }
-            // SAFETY: That is how far the copy has come.
+            // SAFETY: The copy has advanced `iter` by `copied` bytes.
             unsafe { iter.revert(copied) };
             Err(EFAULT)
         });
@@ -269,6 +274,8 @@ fn read_records(client: &Client, nonblocking: bool, iter: &mut IovIterDest<'_>) 
     Ok(done)
 }
 
+/// Returns the events of a file.
+///
 /// # Safety
 ///
 /// To be called by the VFS only, as `file_operations::poll`.
@@ -301,6 +308,8 @@ unsafe extern "C" fn poll(
     events
 }
 
+/// Runs an ioctl.
+///
 /// # Safety
 ///
 /// To be called by the VFS only, as `file_operations::unlocked_ioctl`.
@@ -326,6 +335,8 @@ unsafe extern "C" fn unlocked_ioctl(
     }
 }
 
+/// Maps the buffer of the channel.
+///
 /// # Safety
 ///
 /// To be called by the memory manager only, as `file_operations::mmap`.

@@ -46,53 +46,54 @@ use crate::{
 
 mod in_kernel;
 
-/// A user of a channel, with a queue of records of its own.
+/// A user of a channel, with jobs and records of its own.
 ///
-/// Dropping it ends its jobs, hardware first.
+/// Dropping it ends its jobs, the running one included.
 pub struct Client {
     channel: Arc<Channel>,
     id: ClientId,
-    /// For which address space the calls of programs are made.
+    /// The address space whose calls are accepted.
     owner: Owner,
     waiters: Waiters,
-    /// A job that is not in use, beside those that the queue keeps.
+    /// An unused job, in addition to those that the queue keeps.
     spare: AtomicBox<Job>,
-    /// A caller has found no free job, and sleeps or polls.
+    /// Whether a caller has found no free job, and sleeps or polls.
     wants_job: Atomic<bool>,
-    /// Blocks that the last job needed, if there were not enough; else what the smallest one needs.
+    /// Number of blocks that the last job needed, if there were not enough; else that of the
+    /// smallest job.
     wanted_blocks: Atomic<usize>,
 }
 
-/// Jobs that who submits one settles: its own, and one that has come before.
+/// Deferred jobs that a submitter completes at most: its own, and one that was deferred before.
 const COMPLETED_BY_SUBMIT: usize = 2;
 
-/// Blocks of a job that moves one segment.
+/// Number of blocks of a job that moves one segment.
 const FEWEST_BLOCKS: usize = 2;
 
-/// What a client can do, for poll.
+/// The events of a client for poll().
 pub(crate) struct Readiness {
-    /// Take a record.
+    /// A record is available.
     pub(crate) record: bool,
-    /// Submit a job.
+    /// A job can be submitted.
     pub(crate) can_submit: bool,
-    /// Nothing any more but take records: the channel is dead.
+    /// The channel is dead: only records can be taken.
     pub(crate) dead: bool,
-    /// Nothing any more but take records: the device is unbound.
+    /// The device is unbound, and no more records will come.
     pub(crate) unbound: bool,
 }
 
-/// What a job is submitted with, beside its lists.
+/// The parameters of a job, except for its lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
-    /// The submitter waits for the end of the job.
+    /// Whether the submitter waits for the end of the job.
     pub(crate) sync: bool,
-    /// Zero for the device's default.
+    /// Time limit; zero for the device's default.
     pub(crate) timeout: Delta,
     pub(crate) user_data: u64,
 }
 
 impl Client {
-    /// Becomes a client of `channel`.
+    /// Adds a client to `channel`.
     ///
     /// # Errors
     ///
@@ -113,65 +114,65 @@ impl Client {
         })
     }
 
-    /// Lengths must be multiples of this, a power of two, in bytes.
+    /// Returns the power of two, in bytes, of which all lengths must be multiples.
     pub fn alignment(&self) -> usize {
         // CAST: A small number.
         self.channel.info.alignment as usize
     }
 
-    /// Whether an error of the engine ends a job at once, not at its time limit.
+    /// Returns whether an error of the engine ends a job at once, rather than at its time limit.
     pub fn has_fault_irq(&self) -> bool {
         self.channel.info.flags & uapi::INFO_FAULT_IRQ != 0
     }
 
-    /// Has small jobs of the channel polled from here on, as [`ChannelDriver::poll_bytes`] says.
-    /// None is during the self-test.
+    /// Enables polling for the end of small jobs of the channel, up to the size in the module's
+    /// parameter `poll_bytes`. Polling is disabled during the self-test.
     ///
     /// [`ChannelDriver::poll_bytes`]: crate::driver::ChannelDriver::poll_bytes
     pub fn poll_small_jobs(&self) {
         self.channel.state.lock().polls = true;
     }
 
-    /// The channel.
+    /// Returns the channel.
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
     }
 
-    /// Checks that the calling program's address space is the client's, or that it has none yet.
+    /// Checks that the file belongs to the caller's address space, or to none yet.
     ///
     /// # Errors
     ///
-    /// EPERM: it has another one.
+    /// EPERM: it belongs to another one.
     pub(crate) fn check_owner(&self) -> Result {
         self.owner.check()
     }
 
-    /// Makes the calling program's address space the client's, if that has none yet.
+    /// Makes the caller's address space the owner of the file, if that has none yet.
     ///
     /// # Errors
     ///
-    /// EPERM: it has another one, or the caller has none.
+    /// EPERM: the file belongs to another address space, or the caller has none.
     pub(crate) fn claim(&self) -> Result {
         if self.owner.claim()? {
-            // Wakes the sleepers of other address spaces, whose calls are EPERM now.
+            // Wakes the waiters of other address spaces, whose calls now return EPERM.
             drop(self.channel.state.lock());
             self.waiters.notify_all();
         }
         Ok(())
     }
 
-    /// Returns what this client's sleepers wait for.
+    /// Returns the condition variable of this client.
     pub(crate) fn waiters(&self) -> &PollCondVarBox {
         &self.waiters
     }
 
-    /// Submits a job whose lists `fill_in` gives, and waits for room in the queue if need be.
+    /// Submits a job whose lists `fill_in` reads. Waits for a free job if necessary.
     ///
     /// # Errors
     ///
-    /// EAGAIN: the queue is full, and `nonblocking` is set. ERESTARTSYS: a signal came before there
-    /// was room. Those of `fill_in`, [`Request::check`] and [`Hardware::prepare`]; ENODEV, EIO,
-    /// ENOMEM. Nothing is submitted then.
+    /// EAGAIN: no job or too few blocks are free, and `nonblocking` is set. ERESTARTSYS: a signal
+    /// came while this waited. Those of `fill_in`, [`Request::check`] and [`Hardware::prepare`];
+    /// ENODEV, EIO, ENOMEM. No job is submitted after an error.
     ///
     /// [`Hardware::prepare`]: crate::hardware::Hardware::prepare
     pub(crate) fn submit(
@@ -181,7 +182,8 @@ impl Client {
         fill_in: impl FnOnce(&mut Request) -> Result,
     ) -> Result<Submitted> {
         let mut job = self.reserve(nonblocking)?;
-        // User memory may take as long as it likes, so this comes before the gate.
+        // Accessing user memory may sleep for as long as user space likes, so it is done outside of
+        // the gate.
         let channel = &self.channel;
         let filled = fill_in(&mut job.request)
             .and_then(|()| job.request.check(&channel.limits))
@@ -206,7 +208,7 @@ impl Client {
                 Err(rejected) => rejected,
             };
             if error == EAGAIN {
-                // Others have the blocks that the job needs.
+                // Other jobs have the blocks that this job needs.
                 let wanted = back.request.segments();
                 self.wanted_blocks.store(wanted, ordering::Relaxed);
                 let waited = match channel.staging.blocks() {
@@ -256,7 +258,7 @@ impl Client {
         Ok(submitted)
     }
 
-    /// Takes a job to be filled in, and waits for one if need be.
+    /// Takes a free job to be filled in. Waits for one if necessary.
     #[inline]
     fn reserve(&self, nonblocking: bool) -> Result<KBox<Job>> {
         match self.spare.take() {
@@ -293,14 +295,14 @@ impl Client {
         }
     }
 
-    /// Has whoever gives back a job from here on wake the sleepers. The caller holds the channel's lock,
-    /// if it sleeps until it does, and looks once more at what was given back before.
+    /// Makes the next context that gives back a job wake the waiters. The caller then looks once
+    /// more for a job that was given back before. A caller that sleeps holds the channel's lock
+    /// until it is asleep.
     fn want_job(&self) {
         self.wants_job.xchg(true, ordering::Full);
     }
 
-    /// Gives back a job that was reserved, and is neither in the queue nor on its way to whoever takes
-    /// records.
+    /// Gives back a job that was reserved. It is neither in the queue nor delivered.
     fn recycle(&self, mut job: KBox<Job>) {
         job.memory.reset();
         let more = self.spare.put(job);
@@ -309,13 +311,13 @@ impl Client {
         }
     }
 
-    /// Gives a job to the queue, and wakes those who have found none.
+    /// Gives a job back to the queue, if any, and wakes the waiters that have found none.
     fn return_job(&self, job: Option<KBox<Job>>) {
         let mut state = self.channel.state.lock();
         if job.is_some() {
             state.queue.recycle(self.id, job);
         }
-        // With the lock, so that they are asleep by now.
+        // With the lock, so that those waiters are asleep by now.
         let wanted = self.wants_job.xchg(false, ordering::Full);
         drop(state);
         if wanted {
@@ -323,7 +325,7 @@ impl Client {
         }
     }
 
-    /// Returns the record of a job that has ended, for the program that calls.
+    /// Returns the record of a job that has ended, with the times of the caller's time namespace.
     fn record_for_caller(job: &mut Job) -> Record {
         let record = job.take_record();
         let offset = clock::caller_offset();
@@ -334,15 +336,14 @@ impl Client {
         }
     }
 
-    /// Waits for the record of a job that was submitted as `waited`. If a signal comes first, the job
-    /// becomes an ordinary one, whose record [`Client::wait`] and [`Client::next_record`] take, and
-    /// `announce` is to tell the program the job's cookie. A signal that ends the program cancels the
-    /// job.
+    /// Waits for the record of a synchronous job. If a signal comes first, the job becomes an
+    /// asynchronous one, whose record [`Client::wait`] and [`Client::next_record`] take, and
+    /// `announce` tells the program the cookie of the job. A fatal signal cancels the job.
     ///
     /// # Errors
     ///
-    /// ERESTARTSYS: a signal has come, and the program was told. EINTR: the program is being killed. That
-    /// of `announce`: the job is cancelled, and leaves no record.
+    /// ERESTARTSYS: a signal came, and `announce` has succeeded. EINTR: the program is being
+    /// killed. That of `announce`: the job is cancelled, and leaves no record.
     pub(crate) fn wait_submitted(
         &self,
         submitted: Submitted,
@@ -355,15 +356,15 @@ impl Client {
         match waited {
             Wait::Done | Wait::TimedOut => return self.take_submitted(submitted),
             Wait::Killed => {
-                // Whatever this says, the job has ended when it returns.
+                // The result does not matter: the job has ended when this returns.
                 let _ = self.channel.cancel(self.id, submitted.cookie);
                 self.take_submitted(submitted)?;
                 return Err(EINTR);
             }
             Wait::Signal => {}
         }
-        // Before the program is told, which takes as long as user space likes. From here on the
-        // completer unmaps the job, so that unbind does not wait for this call.
+        // Done before `announce`, which may sleep for as long as user space likes: from here on
+        // deferred work unmaps the job, so unbind does not wait for this call.
         if let Some(job) = self.channel.make_async(self.id, submitted.cookie) {
             return self.take_submitted(Submitted {
                 state: SubmitState::Done(job),
@@ -374,13 +375,13 @@ impl Client {
         Err(ERESTARTSYS)
     }
 
-    /// Ends a job that the program does not know of, and drops its record, unless another call of the
-    /// program has that already.
+    /// Ends a job whose cookie the program could not be told, and drops its record, unless another
+    /// call of the program has taken that already.
     pub(crate) fn discard(&self, cookie: u64) {
-        // Whatever this says, the job has ended when it returns.
+        // The result does not matter: the job has ended when this returns.
         let _ = self.channel.cancel(self.id, cookie);
         let mut state = self.channel.state.lock();
-        // The completer may still be at it.
+        // The job may be deferred, and not yet delivered.
         while state.queue.has_record_to_come(self.id, cookie) {
             self.waiters.wait(&mut state);
         }
@@ -393,7 +394,7 @@ impl Client {
         self.waiters.notify_all();
     }
 
-    /// Takes a job that has ended, and gives back its memory.
+    /// Takes a synchronous job that has ended, and unmaps its memory.
     fn take_job(&self, submitted: Submitted) -> Result<KBox<Job>> {
         let mut job = match submitted.state {
             SubmitState::Done(job) => job,
@@ -419,15 +420,15 @@ impl Client {
         Ok(record)
     }
 
-    /// Waits for the record of one job, until `end` by [`clock::now`] if that is given, and passes it
-    /// to `give`; it stays where `give` fails.
+    /// Waits for the record of one job and passes it to `give`; until `end` by [`clock::now`], if
+    /// given. If `give` fails, the record can be taken again.
     ///
     /// # Errors
     ///
-    /// EPERM: the client is another address space's. ENOENT: no such job, or its record was taken.
-    /// EAGAIN: not complete, and `nonblocking` is set. ETIMEDOUT: not complete at `end`. ERESTARTSYS: a
-    /// signal is pending. ENODEV: as ENOENT, and the device is unbound. ENOMEM: no memory to wait until
-    /// `end`. That of `give`.
+    /// EPERM: the file belongs to another address space. ENOENT: no such job, or its record was
+    /// taken. EAGAIN: the job has not ended, and `nonblocking` is set. ETIMEDOUT: the job has not
+    /// ended at `end`. ERESTARTSYS: a signal is pending. ENODEV: as ENOENT, and the device is
+    /// unbound. ENOMEM: no memory for the timer. That of `give`.
     pub(crate) fn wait(
         &self,
         cookie: u64,
@@ -435,7 +436,7 @@ impl Client {
         nonblocking: bool,
         give: impl FnOnce(&Record) -> Result,
     ) -> Result {
-        // Dropped behind the lock, in whatever way this ends.
+        // Declared before the guard, so that it is dropped without the lock.
         let mut alarm = None;
         let mut state = self.channel.state.lock();
         let job = loop {
@@ -462,8 +463,7 @@ impl Client {
                     let left = Delta::from_nanos(left);
                     let (channel, waiters) = (self.channel.clone(), self.waiters.clone());
                     alarm = Some(Alarm::start(left, move || {
-                        // A sleeper that has looked at the clock is asleep by the time this gets the
-                        // lock.
+                        // With the lock: a waiter that has read the clock before is asleep by now.
                         drop(channel.state.lock());
                         waiters.notify_all();
                     })?);
@@ -479,7 +479,8 @@ impl Client {
         self.give(job, give)
     }
 
-    /// Passes the record of a job that was taken to `give`; it stays where `give` fails.
+    /// Passes the record of a job that was taken to `give`. If `give` fails, the record can be
+    /// taken again.
     fn give(&self, mut job: KBox<Job>, give: impl FnOnce(&Record) -> Result) -> Result {
         let given = give(&Self::record_for_caller(&mut job));
         let mut state = self.channel.state.lock();
@@ -488,18 +489,20 @@ impl Client {
             Err(_) => state.queue.put_back(job),
         }
         drop(state);
-        // There is room now, or a record again; or others need not wait for this one any more.
+        // Either a job is free now or the record is available again, and waiters for this record
+        // have to look.
         self.waiters.notify_all();
         given
     }
 
-    /// Waits until a record is there, and passes it to `give`; it stays where `give` fails.
+    /// Waits for the next record and passes it to `give`. If `give` fails, the record can be taken
+    /// again.
     ///
     /// # Errors
     ///
-    /// EPERM: the client is another address space's. EAGAIN: there is none, and `nonblocking` is set.
-    /// ERESTARTSYS: a signal is pending. ENODEV, EIO: none is left, and the device is unbound or the
-    /// channel dead. That of `give`.
+    /// EPERM: the file belongs to another address space. EAGAIN: no record is available, and
+    /// `nonblocking` is set. ERESTARTSYS: a signal is pending. ENODEV, EIO: no record is left, and
+    /// the device is unbound or the channel dead. That of `give`.
     pub(crate) fn next_record(
         &self,
         nonblocking: bool,
@@ -511,7 +514,7 @@ impl Client {
             if let Some(job) = state.queue.take(self.id) {
                 break job;
             }
-            // Where the channel has ended, no record comes after those of the jobs it had.
+            // If the channel accepts no jobs, no more records come after those of the active jobs.
             if !state.queue.is_active(self.id) {
                 state.queue.phase().accepts()?;
             }
@@ -526,7 +529,7 @@ impl Client {
         self.give(job, give)
     }
 
-    /// What can be done now.
+    /// Returns the events for poll().
     pub(crate) fn readiness(&self) -> Readiness {
         let wanted = self.wanted_blocks.load(ordering::Relaxed);
         let blocks = self.channel.staging.blocks();
@@ -549,7 +552,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// EPERM: the client is another address space's. Those of [`Channel::cancel`].
+    /// EPERM: the file belongs to another address space. Those of [`Channel::cancel`].
     pub(crate) fn cancel(&self, cookie: u64) -> Result {
         self.owner.check()?;
         self.channel.cancel(self.id, cookie)

@@ -2,7 +2,7 @@
 
 //! The ioctls of a channel's character device.
 //!
-//! What each does, and with which errors, is said in `src/uapi/ferrodma.h`.
+//! `src/uapi/ferrodma.h` documents the calls and their errors.
 
 use kernel::{
     prelude::*,
@@ -34,22 +34,22 @@ use crate::{
     }, //
 };
 
-/// A structure larger than this is not worth looking through for zeros.
+/// Largest structure that is accepted, as all unknown bytes must be checked.
 const MAX_SIZE: usize = kernel::page::PAGE_SIZE;
 
 /// One call.
 pub(crate) struct Call<'a> {
     pub(crate) client: &'a Client,
-    /// The file is `O_NONBLOCK`.
+    /// Whether the file has `O_NONBLOCK`.
     pub(crate) nonblocking: bool,
-    /// The file is open for writing.
+    /// Whether the file is open for writing.
     pub(crate) writable: bool,
-    /// Points to the structure.
+    /// The user pointer to the structure.
     pub(crate) arg: UserPtr,
 }
 
 impl Call<'_> {
-    /// Does what `cmd` says.
+    /// Runs the ioctl `cmd`.
     pub(crate) fn run(&self, cmd: u32) -> Result {
         match cmd {
             uapi::IOC_INFO => self.info(),
@@ -60,8 +60,8 @@ impl Call<'_> {
         }
     }
 
-    /// Reads a structure whose first member is its size. Callers with a newer idea of it are
-    /// welcome as long as they use nothing of what is new.
+    /// Reads a structure whose first member is its size. A caller with a newer, longer version is
+    /// accepted if the bytes beyond ours are zero.
     fn read<T: Sized32>(&self) -> Result<T> {
         let mut value = T::default();
         let whole = UserSlice::new(self.arg, size_of::<T>())
@@ -69,7 +69,7 @@ impl Call<'_> {
             .read_slice(value.as_mut_bytes());
         let mut size = value.size();
         if whole.is_err() {
-            // It may be as short as it says.
+            // The structure may be shorter, as its own size may say.
             UserSlice::new(self.arg, size_of::<u32>())
                 .reader()
                 .read_slice(size.as_mut_bytes())?;
@@ -91,7 +91,7 @@ impl Call<'_> {
         Ok(value)
     }
 
-    /// Writes a structure back. Bytes beyond it are zero and stay so.
+    /// Writes a structure back. The bytes of a longer version are zero and stay so.
     fn write<T: Sized32>(&self, value: &T) -> Result {
         UserSlice::new(self.arg, size_of::<T>())
             .writer()
@@ -146,7 +146,8 @@ impl Call<'_> {
             return Err(E2BIG);
         }
 
-        // An answer that cannot be given is found out before anything is done.
+        // Writes the structure back first, so that a program that cannot get the result submits no
+        // job.
         self.write(&submit)?;
         self.client.claim()?;
 
@@ -191,7 +192,7 @@ impl Call<'_> {
             self.write(&submit)
         });
         if waited == Err(ERESTARTSYS) && completion::is_being_killed() {
-            // Whatever this says, the job has ended when it returns.
+            // The result does not matter: the job has ended when this returns.
             let _ = self.client.cancel(submit.cookie);
         }
         waited
@@ -213,7 +214,8 @@ impl Call<'_> {
                 self.write(&wait)
             });
         if let (Err(ERESTARTSYS), Some(end)) = (waited, end) {
-            // The call that the kernel makes again waits for what is left. Zero would be no limit.
+            // When the call is restarted, it waits for the remaining time. Zero would mean no
+            // limit.
             // CAST: Not negative.
             wait.timeout_ns = end.saturating_sub(clock::now()).max(1) as u64;
             self.write(&wait)?;
@@ -233,7 +235,7 @@ impl Call<'_> {
     }
 }
 
-/// Checks that what is left to read is zero.
+/// Checks that the rest of `reader` is zero.
 fn check_zeroed(mut reader: UserSliceReader) -> Result {
     let mut bytes = [0u8; 64];
     while !reader.is_empty() {
@@ -249,7 +251,7 @@ fn check_zeroed(mut reader: UserSliceReader) -> Result {
     Ok(())
 }
 
-/// Fills `segs` with what is at `addr`.
+/// Reads `segs` from the user address `addr`.
 fn read_segs(addr: u64, segs: &mut [Seg]) -> Result {
     let addr = usize::try_from(addr).map_err(|_| EFAULT)?;
     let bytes = segs.as_mut_bytes();

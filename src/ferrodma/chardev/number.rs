@@ -2,8 +2,8 @@
 
 //! Numbers of character devices.
 //!
-//! A device has the number of its alias in the device tree (`ferrodma-coherent3`), where it has
-//! one, else the lowest that is free above those of all aliases.
+//! The number of a device is that of its alias in the device tree (`ferrodma-coherent3`); without
+//! an alias, the lowest free number above those of all aliases.
 
 use kernel::{
     bindings,
@@ -19,20 +19,20 @@ use kernel::{
 use crate::raw;
 
 global_lock! {
-    // SAFETY: Initialised in the module's init, before any driver can be there to use it.
+    // SAFETY: Initialised in the module's init, before any driver can use it.
     pub(crate) unsafe(uninit) static TAKEN: Mutex<KVec<(&'static CStr, u32)>> = KVec::new();
 }
 
-/// A number that no other device of the same function has.
+/// A number, unique among the devices of one function.
 pub(crate) struct Number {
     function: &'static CStr,
     number: u32,
-    /// Both, as the device is called: `ferrodma-<function><number>`.
+    /// Name of the device, `ferrodma-<function><number>`.
     name: CString,
 }
 
 impl Number {
-    /// Takes the number for `dev`. `stem` is the name of the device without its number.
+    /// Reserves the number for `dev`. `stem` is the name of the device without its number.
     ///
     /// # Errors
     ///
@@ -69,8 +69,7 @@ impl Number {
         })
     }
 
-    /// The name of the device with this number: below `/dev`, in `/proc/interrupts` and in
-    /// `/proc/<pid>/maps`.
+    /// Returns the name of the device, for `/dev`, `/proc/interrupts` and `/proc/<pid>/maps`.
     pub(crate) fn name(&self) -> &CStr {
         &self.name
     }

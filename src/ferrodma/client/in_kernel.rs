@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What kernel code does with a channel: copies and fills that it waits for, in the memory of the
-//! channel's function or its own.
+//! The API for kernel code: copies and fills, for which the calls wait. They work on the memory of
+//! the channel's backing, or on the caller's own.
 
 use core::mem::{
     transmute,
@@ -43,13 +43,14 @@ use super::{
     Options, //
 };
 
-/// TIMEOUT: How much longer than the longest limit of a job kernel code waits for its record before it cancels
-/// the job itself: because others' jobs take too long, or the watchdog does not run.
+/// TIMEOUT: Added to the longest time limit of a job: kernel code then cancels its job itself, as
+/// the jobs of other clients take too long, or the watchdog does not run.
 const GRACE: Delta = Delta::from_secs(10);
 
 impl Client {
-    /// Copies what `src` gathers to where `dst` scatters it, and waits until it is done. For kernel
-    /// code; what an address is, the channel's function says, as for user space.
+    /// Copies the bytes that `src` gathers to where `dst` scatters them, waits until that is done,
+    /// and returns their number. Kernel code only; the channel's backing decides what an address
+    /// means, as for user space.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl Client {
         self.run(src, dst, None)
     }
 
-    /// Fills what `dst` says with `value`, and waits until it is done. See [`Client::copy`].
+    /// Fills the memory in `dst` with `value`, and waits until that is done. See [`Client::copy`].
     pub fn fill(&self, value: u8, dst: &[Seg]) -> Result<u64> {
         self.run(&[], dst, Some(value))
     }
@@ -83,22 +84,22 @@ impl Client {
             return;
         };
         if done.wait_timeout(self.channel.max_timeout() + GRACE) == Wait::TimedOut {
-            // Whatever this says, the job has ended when it returns.
+            // The result does not matter: the job has ended when this returns.
             let _ = self.channel.cancel(self.id, submitted.cookie);
         }
     }
 
-    /// Copies what is in `src` to `dst`, and waits until the device is done with both. The
-    /// lists may be cut differently. Works on a channel of any function.
+    /// Copies the contents of `src` to `dst`, and waits until the device is done with both. Their
+    /// buffers may differ in number and length. Works on a channel with any backing.
     ///
     /// # Errors
     ///
-    /// EINVAL: the lists have not the same number of bytes, or not the directions for this;
-    /// misalignment; they are mapped for another device than the channel's; somebody was told their
-    /// addresses. EMSGSIZE: too many bytes. ECANCELED: others' jobs took too long. ERESTARTSYS: a
-    /// signal came before there was room in the queue. ENODEV, EIO, ENOMEM, ETIMEDOUT as for
-    /// [`Client::copy`]. The device does not work on the buffers then, and they can be used again;
-    /// none are given back if it does not stop.
+    /// EINVAL: the lists differ in total length, are not mapped in the right directions, are
+    /// misaligned, or are mapped for another device than the channel's, or their addresses were
+    /// handed out. EMSGSIZE: too many bytes. ECANCELED: jobs of other clients took too long.
+    /// ERESTARTSYS: a signal came while this waited for a free job. ENODEV, EIO, ENOMEM, ETIMEDOUT
+    /// as for [`Client::copy`]. After an error the buffers are returned, and the device does not
+    /// access them; if it does not stop, they are not returned.
     pub fn transfer<'a>(
         &self,
         src: DeviceBuffers<'a>,
@@ -108,8 +109,9 @@ impl Client {
         let (mut job, (src, dst)) = self.reserve_for(checked, (src, dst))?;
         job.memory = JobMemory::streaming(src, dst);
         let (result, mut memory) = self.run_prepared(job);
-        // SAFETY: The job has ended, and its buffers were mapped for at least `'a`: they come from
-        // the arguments. Those that hardware may still access are not with the job any more.
+        // SAFETY: The job has ended, and its buffers were mapped for at least `'a`, as they come
+        // from the arguments. Buffers that hardware may still access were abandoned, and are not in
+        // `memory`.
         let buffers = unsafe { memory.take_streaming() };
         match (result, buffers) {
             (Ok(()), Some((src, dst))) => {
@@ -123,14 +125,15 @@ impl Client {
         }
     }
 
-    /// Copies what is in the blocks `src` to the blocks `dst`, one after the other, and waits until it
-    /// is done. There are as many of both, and they are of one size. Works on a channel of any
-    /// function.
+    /// Copies the contents of the blocks `src` to the blocks `dst`, in their order, and waits until
+    /// that is done. Both have the same number of blocks, all of one size. Works on a channel with
+    /// any backing.
     ///
     /// # Errors
     ///
-    /// EINVAL: there are none, or not as many of both; they are not of the channel's device, not of
-    /// one size, or that is no multiple of [`Client::alignment`]. Otherwise as for [`Client::transfer`].
+    /// EINVAL: the lists are empty or differ in length; the blocks are not of the channel's device,
+    /// differ in size, or their size is no multiple of [`Client::alignment`]. Otherwise as for
+    /// [`Client::transfer`].
     pub fn transfer_blocks<'a>(
         &self,
         src: KVec<Block<'a>>,
@@ -138,8 +141,8 @@ impl Client {
     ) -> Result<BlockPair<'a>, Rejected<Option<BlockPair<'a>>>> {
         let checked = check_blocks(&src, &dst, self.alignment());
         let (mut job, (src, dst)) = self.reserve_for(checked, (src, dst))?;
-        // SAFETY: The types differ in a lifetime only. The job has ended before this returns, and
-        // then has no blocks any more, or was leaked.
+        // SAFETY: The types differ in a lifetime only. The job has ended before this returns. By
+        // then it has given the blocks back, or they were leaked.
         let blocks = unsafe { transmute::<BlockPair<'a>, BlockPair<'static>>((src, dst)) };
         job.memory = JobMemory::Blocks(ManuallyDrop::new(blocks));
         match self.run_prepared(job) {
@@ -155,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Takes a job for memory that was `checked`, or gives the memory back.
+    /// Takes a job for `memory`, which was `checked`, or returns the memory.
     fn reserve_for<T>(
         &self,
         checked: Result,
@@ -170,7 +173,7 @@ impl Client {
         }
     }
 
-    /// Runs a job whose memory is lent already, and returns what became of it and of the memory.
+    /// Runs a job that already has its memory. Returns the result and the memory.
     fn run_prepared(&self, mut job: KBox<Job>) -> (Result, JobMemory) {
         job.request.clear(None);
         let options = Options {
@@ -197,7 +200,7 @@ impl Client {
     }
 }
 
-/// Checks buffers for [`Client::transfer`], save for what is in their lists.
+/// Checks the arguments of [`Client::transfer`], except for the entries of their lists.
 fn check_buffers(src: &DeviceBuffers<'_>, dst: &DeviceBuffers<'_>) -> Result {
     use DataDirection::*;
     for (buffers, direction) in [(src, ToDevice), (dst, FromDevice)] {
@@ -211,7 +214,7 @@ fn check_buffers(src: &DeviceBuffers<'_>, dst: &DeviceBuffers<'_>) -> Result {
     Ok(())
 }
 
-/// Checks lists of blocks for [`Client::transfer_blocks`].
+/// Checks the arguments of [`Client::transfer_blocks`].
 fn check_blocks(src: &[Block<'_>], dst: &[Block<'_>], alignment: usize) -> Result {
     let size = src.first().ok_or(EINVAL)?.len();
     if size % alignment != 0
