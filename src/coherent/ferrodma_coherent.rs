@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DMA within one coherent buffer, which user space maps.
+//! DMA within one coherent buffer, which programs map.
 //!
-//! The addresses of a job are byte offsets into the buffer. Its size is the device tree's
-//! `ferrodma,buffer-size`.
+//! The addresses in a job are byte offsets into the buffer. The device tree's
+//! `ferrodma,buffer-size` is its size.
 
 #![forbid(unsafe_code)]
 
@@ -34,7 +34,7 @@ use ferrodma::{
 /// Default of `ferrodma,buffer-size` in bytes.
 const DEFAULT_SIZE: u32 = 4096;
 
-/// What the self-test fills its source with.
+/// Value of the source bytes in the self-test.
 const PATTERN: u8 = 0xaa;
 
 ferrodma::parameters!();
@@ -67,7 +67,7 @@ impl ChannelDriver for Driver {
         Ok(Backing::Buffer(buffer))
     }
 
-    /// Copies a page, or half of the buffer where that is less, and compares.
+    /// Copies a page, or half of the buffer if that is less, and compares.
     fn self_test<'bound>(
         _dev: &'bound Device<Bound>,
         client: &Client,
@@ -86,7 +86,7 @@ impl ChannelDriver for Driver {
         if bytes.iter().any(|&byte| byte != PATTERN) {
             return Err(EIO);
         }
-        // Users find zeros.
+        // The buffer is zeroed again for its users.
         bytes.fill(0);
         buffer.write(0, &bytes)?;
         buffer.write(half, &bytes)

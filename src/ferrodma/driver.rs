@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform driver of a channel, save for the memory that its jobs work on.
+//! The platform driver of a channel, except for the memory that its jobs work on.
 //!
-//! A driver module describes that in a [`ChannelDriver`], and declares itself with
-//! [`module_channel_driver!`](crate::module_channel_driver!). The rest is here, once: DMA mask,
-//! interrupt, channel, self-test, character device, and all of it in reverse.
+//! A leaf driver describes that memory in a [`ChannelDriver`], and declares itself with
+//! [`module_channel_driver!`](crate::module_channel_driver!). This module does the rest: DMA mask,
+//! interrupt, channel, self-test, character device, and their removal in reverse order.
 
 use core::marker::PhantomData;
 
@@ -72,35 +72,34 @@ pub mod pm;
 /// Default of the device tree's `ferrodma,timeout-ms`.
 const DEFAULT_TIMEOUT_MS: u32 = 1000;
 
-/// Default of the device tree's `ferrodma,max-timeout-ms`, and the longest that it may be.
+/// Default of the device tree's `ferrodma,max-timeout-ms`, and the highest value.
 const DEFAULT_MAX_TIMEOUT_MS: u32 = 10_000;
 const LONGEST_TIMEOUT_MS: u32 = 3_600_000;
 
-/// A driver of channels: what their jobs work on, and how they are tested.
+/// A driver of channels: the memory that their jobs work on, and their self-test.
 pub trait ChannelDriver: 'static {
-    /// Names of its devices without their numbers: `ferrodma-<function>`.
+    /// Name of its devices without their number: `ferrodma-<function>`.
     const STEM: &'static CStr;
-    /// The compatibles that it binds to; [`compatibles!`](crate::compatibles!) makes those for a
-    /// function.
+    /// Table of compatibles; [`compatibles!`](crate::compatibles!) declares that of a function.
     const OF_TABLE: of::IdTable<Compatible>;
-    /// The module that holds the driver.
+    /// Module of the driver.
     const MODULE: &'static ThisModule;
-    /// Returns the parameters of that module; [`parameters!`](crate::parameters!) makes them.
+    /// Returns the parameters of the module; [`parameters!`](crate::parameters!) declares them.
     fn parameters() -> &'static Parameters;
 
-    /// Makes what the jobs of a device work on.
+    /// Allocates the memory that the jobs of a device work on.
     ///
     /// # Errors
     ///
     /// EINVAL: a property in the device tree is out of range. ENOMEM.
     fn backing(dev: &Device<Bound>) -> Result<Backing<'_>>;
 
-    /// Has the engine of `dev` move known bytes, and checks that they have arrived. `backing` is what
-    /// [`ChannelDriver::backing`] has made.
+    /// Moves known bytes with the engine of `dev`, and checks that they have arrived. `backing` is
+    /// the result of [`ChannelDriver::backing`].
     ///
     /// # Errors
     ///
-    /// EIO: they have not. Those of [`Client::copy`] and [`Client::transfer`].
+    /// EIO: the bytes differ. Those of [`Client::copy`] and [`Client::transfer`].
     fn self_test<'bound>(
         dev: &'bound Device<Bound>,
         client: &Client,
@@ -137,13 +136,13 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
     }
 }
 
-/// The parts of a channel whose gate is not open yet.
+/// The parts of a channel before its gate is opened.
 struct Parts<'bound> {
     channel: Arc<Channel>,
     hw: Arc<Hardware<'bound>>,
     backing: Backing<'bound>,
-    /// Takes the memory of the device from the channel if the probe fails: the file of the window may
-    /// keep the channel for longer.
+    /// Frees the device's memory in the channel if the probe fails: the window's file may keep the
+    /// channel alive for longer.
     undo: ScopeGuard<Arc<Channel>, fn(Arc<Channel>)>,
 }
 
@@ -157,12 +156,12 @@ impl<'bound> Parts<'bound> {
         let engine = attach(pdev)?;
         let caps = engine.caps();
         let mask = DmaMask::try_new(caps.address_bits)?;
-        // SAFETY: Nothing of this device is allocated or mapped for DMA yet.
+        // SAFETY: No memory of this device is allocated or mapped for DMA yet.
         unsafe { pdev.dma_set_mask_and_coherent(mask) }.inspect_err(|error| {
             let bits = caps.address_bits;
             dev_err!(dev, "failed to set a {bits}-bit DMA mask: {error:?}\n");
         })?;
-        // Whatever is too long for one descriptor is cut later.
+        // Any length will do, as longer entries are split into descriptors later.
         // SAFETY: As above.
         unsafe {
             pdev.dma_set_max_seg_size(u32::MAX);
@@ -195,7 +194,8 @@ impl<'bound> Parts<'bound> {
                 buffer_size
             }
             Backing::Pages { max_job_bytes } => {
-                // Such memory may be cut at the end of each page, and both parts must be aligned.
+                // Such memory may be split at the end of each page, and both pieces must be
+                // aligned.
                 address_alignment = caps.alignment;
                 *max_job_bytes
             }
@@ -246,8 +246,8 @@ impl<'bound> Parts<'bound> {
         let patterns = DmaPool::new(dev, c"ferrodma patterns", layout)?;
         let max_entry = raw::max_mapping_size(dev);
         let timeout_ns = u64::from(timeout) * 1_000_000;
-        // SAFETY: The channel drains the blocks when it is shut, before the device is unbound, and
-        // `undo` does if it does not come to that.
+        // SAFETY: The channel drains the blocks in `Channel::shut`, before the device is unbound.
+        // If the probe fails before, `undo` drains them.
         let staging = unsafe { backing.staging(max_entry) };
         let channel = Channel::new(info, timeout_ns, staging)?;
         let undo: ScopeGuard<_, fn(Arc<Channel>)> =
@@ -276,17 +276,18 @@ impl<'bound> Parts<'bound> {
     }
 }
 
-/// A property of the device's node, or `default` where there is none.
+/// Returns a property of the device's node, or `default` if the node does not have it.
 pub fn property_u32(dev: &Device<Bound>, name: &CStr, default: u32) -> u32 {
     dev.fwnode()
         .map_or(default, |node| node.property_read(name).or(default))
 }
 
-/// A property that is a time limit in milliseconds, or `default` where there is none.
+/// Returns a property that is a time limit in milliseconds, or `default` if the node does not have
+/// it.
 ///
 /// # Errors
 ///
-/// EINVAL: it is zero, or more than `most`.
+/// EINVAL: the property is zero, or more than `most`.
 fn property_ms(dev: &Device<Bound>, name: &CStr, default: u32, most: u32) -> Result<u32> {
     let ms = property_u32(dev, name, default);
     if (1..=most).contains(&ms) {
@@ -296,7 +297,7 @@ fn property_ms(dev: &Device<Bound>, name: &CStr, default: u32, most: u32) -> Res
     Err(EINVAL)
 }
 
-/// Calls the channel when its interrupt comes.
+/// The interrupt handler of a channel.
 struct Handler<'bound> {
     channel: Arc<Channel>,
     hw: Arc<Hardware<'bound>>,
@@ -308,7 +309,7 @@ impl irq::Handler for Handler<'_> {
     }
 }
 
-/// A channel whose gate is open, until it is dropped.
+/// A channel whose gate is open until this is dropped.
 struct Open<'bound> {
     channel: Arc<Channel>,
     hw: Arc<Hardware<'bound>>,
@@ -321,7 +322,7 @@ impl<'bound> Open<'bound> {
     ///
     /// The result must be dropped, not leaked.
     unsafe fn new(channel: &Arc<Channel>, hw: &Arc<Hardware<'bound>>) -> Self {
-        // SAFETY: `drop` closes it, and holds a reference to `hw` until then.
+        // SAFETY: `drop` closes the gate, and `self.hw` keeps `hw` alive until then.
         unsafe { channel.gate.open(hw) };
         Self {
             channel: channel.clone(),
@@ -341,11 +342,12 @@ impl Drop for Open<'_> {
     }
 }
 
-/// What a device of a [`Driver`] holds while it is bound.
+/// The data of a bound device of a [`Driver`].
 ///
-/// Dropped in the order of the fields: nothing new is opened; hardware is stopped and all users are
-/// out; the interrupt is freed, which waits for its handler; and with that the last reference to
-/// the hardware goes, its mappings, descriptors and memory.
+/// Dropped in the order of the fields: the node is deregistered, so that no file is opened any
+/// more; hardware is stopped, and all users leave the gate; the interrupt is freed, which waits for
+/// its handler. That drops the last reference to the hardware, with its mappings, descriptors and
+/// memory.
 #[pin_data]
 pub struct BoundChannel<'bound> {
     registration: Registration,
@@ -357,7 +359,7 @@ pub struct BoundChannel<'bound> {
 }
 
 impl<'bound> BoundChannel<'bound> {
-    /// Calls a hook of [`channel/power.rs`](Channel).
+    /// Calls one of the functions in [`channel/power.rs`](Channel).
     pub(crate) fn power(&self, hook: fn(&Channel, &Hardware<'_>)) {
         hook(&self.open.channel, &self.open.hw);
     }
@@ -380,11 +382,11 @@ impl<'bound> BoundChannel<'bound> {
             channel: channel.clone(),
             hw: hw.clone(),
         };
-        // SAFETY: The string is never changed. The handler holds the hardware that it is a part of,
-        // and is dropped when the interrupt has been freed; free_irq() is the last user of the name.
+        // SAFETY: The string is never changed. It is a part of the hardware, to which the handler
+        // holds a reference. The handler is dropped after free_irq(), the last user of the name.
         let irq_name: &'static CStr = unsafe { CStr::from_char_ptr(hw.name.as_char_ptr()) };
         let (debugfs_root, debugfs_name) = (debugfs::root(), debugfs::name_of(dev)?);
-        // What fails is undone in reverse order.
+        // If a step fails, those before it are undone in reverse order.
         Ok(try_pin_init!(Self {
             // SAFETY: The registration is dropped with this structure, which the driver core owns.
             _irq <- unsafe {
@@ -393,12 +395,12 @@ impl<'bound> BoundChannel<'bound> {
             // SAFETY: As above.
             open: unsafe { Open::new(&channel, &hw) },
             _: {
-                // To shut the channel does the same.
+                // From here on `Open::shut` does the same.
                 undo.dismiss();
                 if selftest {
                     self_test::<D>(dev, &channel, &hw, &backing)?;
                 }
-                // The self-test is one of the interrupt as well.
+                // The self-test tests the interrupt too, so polling starts after it.
                 channel.state.lock().polls = true;
             },
             _debugfs <- debugfs::show(&debugfs_root, &debugfs_name, channel.clone()),
@@ -417,7 +419,7 @@ impl<'bound> BoundChannel<'bound> {
     }
 }
 
-/// Has the driver test the channel.
+/// Runs the driver's self-test.
 fn self_test<'bound, D: ChannelDriver>(
     dev: &'bound Device<Bound>,
     channel: &Arc<Channel>,
@@ -426,7 +428,7 @@ fn self_test<'bound, D: ChannelDriver>(
 ) -> Result {
     let client = Client::new(channel)?;
     D::self_test(dev, &client, backing).map_err(|error| {
-        // That is no fault of the hardware.
+        // Lack of memory is no fault of the hardware.
         if error == ENOMEM {
             return error;
         }

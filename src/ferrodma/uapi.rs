@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The user API, as `src/uapi/ferrodma.h` has it.
+//! The user API, as declared in `src/uapi/ferrodma.h`.
 //!
-//! That header is the reference; the layouts here are checked against the same numbers that the
-//! kselftests check the header against.
+//! That header is the reference. The assertions below check the layouts against the same numbers as
+//! the kselftests check those of the header.
 
 use core::mem::offset_of;
 
@@ -53,16 +53,16 @@ pub(crate) const SUBMIT_WAIT: u32 = 1 << 0;
 pub(crate) const SUBMIT_FILL: u32 = 1 << 1;
 /// `FERRODMA_SUBMIT_SUBMITTED`.
 pub(crate) const SUBMIT_SUBMITTED: u32 = 1 << 2;
-/// All of these.
+/// All flags of SUBMIT.
 pub(crate) const SUBMIT_FLAGS: u32 = SUBMIT_WAIT | SUBMIT_FILL | SUBMIT_SUBMITTED;
 
 /// `struct ferrodma_seg`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
 pub struct Seg {
-    /// Where it starts; what this means depends on the function.
+    /// Start; the channel's function says what an address means.
     pub addr: u64,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u64,
 }
 
@@ -157,9 +157,9 @@ const _: () = {
     assert!(offset_of!(Wait, completion) == 24);
 };
 
-/// A structure that starts with its size, as all that ioctls take do.
+/// A structure that starts with its size, as those of all ioctls do.
 pub(crate) trait Sized32: FromBytes + IntoBytes + Immutable + Default + Copy {
-    /// Bytes that the caller takes it to have.
+    /// Returns the size in bytes that the caller has set.
     fn size(&self) -> u32;
 }
 

@@ -2,8 +2,9 @@
 
 //! DMA of small messages, which are cheaper to copy than to pin.
 //!
-//! The addresses of a job are the program's own, and each segment goes through a block. Their size
-//! and number are the device tree's `ferrodma,block-size` and `ferrodma,nr-blocks`.
+//! The addresses in a job are virtual addresses of the program, and each segment goes through a
+//! block. The device tree's `ferrodma,block-size` and `ferrodma,nr-blocks` are the size and number
+//! of the blocks.
 
 #![forbid(unsafe_code)]
 
@@ -36,16 +37,17 @@ use ferrodma::{
 const DEFAULT_SIZE: u32 = 64;
 const SMALLEST: usize = 32;
 
-/// Default of `ferrodma,nr-blocks`, and what is accepted: one for each side of the smallest job, and
-/// what fits 256 MiB in the largest size.
+/// Default of `ferrodma,nr-blocks`, and its range: from one block for each side of the smallest job
+/// to as many of the largest size as fit in 256 MiB.
 const DEFAULT_COUNT: u32 = 512;
 const FEWEST: usize = 2;
 const MOST: usize = 65536;
 
-/// Blocks of the self-test on each side, if there are as many.
+/// Most blocks on each side in the self-test.
 const TESTED: usize = 10;
 
-/// What the self-test fills its first block with; the next has the next value.
+/// Value of the bytes in the first source block of the self-test; each next block has the next
+/// value.
 const PATTERN: u8 = 0xaa;
 
 ferrodma::parameters!();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DMA straight between buffers of a program.
+//! DMA directly between buffers of a program.
 //!
-//! The addresses of a job are the program's own. The driver owns nothing between jobs.
+//! The addresses in a job are virtual addresses of the program. The driver owns no memory between
+//! jobs.
 
 #![forbid(unsafe_code)]
 
@@ -28,15 +29,16 @@ use ferrodma::{
     memory::Backing, //
 };
 
-/// Most bytes in one job: 65,536 descriptors on each side, if no two pages are neighbours.
+/// Most bytes in one job: 65,536 descriptors in each list, if no two pages are contiguous.
 const MAX_JOB_BYTES: u64 = 256 << 20;
 
-/// Buffers of the self-test in bytes, cut differently on the two sides; no whole pages, the same number of
-/// bytes in all, and multiples of what any engine takes.
+/// Sizes of the self-test's buffers in bytes: different for source and destination, with the same
+/// total, no whole pages, and multiples of every engine's alignment.
 const SOURCES: [usize; 4] = [4000, 100, 5000, 1092];
 const DESTINATIONS: [usize; 3] = [96, 6144, 3952];
 
-/// What the self-test fills its first source with; the next has the next value.
+/// Value of the bytes in the first source buffer of the self-test; each next buffer has the next
+/// value.
 const PATTERN: u8 = 0xaa;
 
 ferrodma::parameters!();
@@ -59,7 +61,7 @@ impl ChannelDriver for Driver {
         })
     }
 
-    /// Gathers from several buffers and scatters to others, and compares.
+    /// Gathers from several buffers, scatters to others, and compares.
     fn self_test<'bound>(
         dev: &'bound Device<Bound>,
         client: &Client,

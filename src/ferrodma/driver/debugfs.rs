@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a channel shows of itself in debugfs: `ferrodma/<device>/`.
+//! The state of a channel in debugfs: `ferrodma/<device>/`.
 
 use kernel::{
     debugfs::{
@@ -29,26 +29,28 @@ use crate::{
 };
 
 global_lock! {
-    // SAFETY: Initialised in the module's init, before any driver can be there to use it.
+    // SAFETY: Initialised in the module's init, before any driver can use it.
     pub(crate) unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
 }
 
-/// What is shown of a channel, as long as this exists.
+/// The debugfs files of a channel, which exist as long as this.
 pub(crate) type Shown = Scope<Arc<Channel>>;
 
-/// The name of the device's folder.
+/// Returns the name of the device's folder.
 pub(crate) fn name_of(dev: &Device<Bound>) -> Result<CString> {
     CString::try_from_fmt(fmt!("{}", dev.name()))
 }
 
-/// The folder of all devices, made with the first one. It stays until the module goes.
+/// Returns the folder of all devices, which is created for the first one and removed with the
+/// module.
 pub(crate) fn root() -> Dir {
     ROOT.lock()
         .get_or_insert_with(|| Dir::new(c"ferrodma"))
         .clone()
 }
 
-/// Shows the state of `channel` below `root` as long as the result exists.
+/// Creates the files of `channel` in the folder `name` below `root`. They exist as long as the
+/// result.
 pub(crate) fn show<'a>(
     root: &'a Dir,
     name: &'a CStr,
@@ -121,7 +123,7 @@ fn show_blocks(
 
 /// Writes the histogram of latencies.
 fn show_latency(channel: &Arc<Channel>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    // Text is made without the lock.
+    // The text is formatted without the lock.
     let latency = channel.state.lock().stats.latency;
     latency.show(f)
 }

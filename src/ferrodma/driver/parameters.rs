@@ -2,12 +2,12 @@
 
 //! The parameters of a driver module.
 //!
-//! All drivers have the same ones: `selftest`, which is for probe, and `poll_bytes`, which can be
-//! written in `/sys/module/<driver>/parameters` at any time.
+//! All drivers have the same parameters: `selftest`, which is read at probe, and `poll_bytes`,
+//! which can be written in `/sys/module/<driver>/parameters` at any time.
 //!
-//! What the kernel crate's `module!` makes of `params` is not in sysfs and cannot change once it is
-//! set. [`parameters!`](crate::parameters!) makes parameters as C's `module_param()` does; the
-//! kernel's own code reads and writes the text.
+//! The `params` of the kernel crate's `module!` are not in sysfs and cannot change later.
+//! [`parameters!`](crate::parameters!) declares parameters as C's `module_param()` does; the
+//! kernel's own code parses and prints the values.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
@@ -22,24 +22,24 @@ use kernel::{
     }, //
 };
 
-/// Default of `poll_bytes`: an engine that moves a gigabyte in a second moves as much before an
-/// interrupt has been taken.
+/// Default of `poll_bytes`: about as many bytes as an engine with 1 GB/s moves before an interrupt
+/// would have been taken.
 const POLL_BYTES: u32 = 4096;
 
-/// For all to read.
+/// Mode of a parameter that all may read.
 const READABLE: u16 = 0o444;
 
-/// For all to read, and for root to write.
+/// Mode of a parameter that all may read, and root may write.
 const WRITABLE: u16 = 0o644;
 
-/// The values of a driver module's parameters. [`parameters!`](crate::parameters!) makes it.
+/// The values of a driver module's parameters, declared by [`parameters!`](crate::parameters!).
 pub struct Parameters {
     selftest: Atomic<bool>,
     poll_bytes: Atomic<u32>,
 }
 
 impl Parameters {
-    /// The defaults.
+    /// Returns the defaults.
     #[doc(hidden)]
     #[inline]
     pub const fn new() -> Self {
@@ -49,19 +49,19 @@ impl Parameters {
         }
     }
 
-    /// Returns whether channels are tested before they are offered.
+    /// Returns whether channels are tested at probe.
     #[inline]
     pub fn selftest(&self) -> bool {
         self.selftest.load(ordering::Relaxed)
     }
 
-    /// Up to how many bytes a job may have to be polled, as of now.
+    /// Returns the most bytes of a job whose end is polled for. The value may change at any time.
     #[inline]
     pub fn poll_bytes(&self) -> &Atomic<u32> {
         &self.poll_bytes
     }
 
-    /// Describes `selftest` of `module` to the kernel.
+    /// Returns the description of `selftest` of `module` for the kernel.
     #[doc(hidden)]
     #[inline]
     pub const fn describe_selftest(&'static self, module: *mut bindings::module) -> KernelParam {
@@ -74,7 +74,7 @@ impl Parameters {
         )
     }
 
-    /// Describes `poll_bytes` of `module` to the kernel.
+    /// Returns the description of `poll_bytes` of `module` for the kernel.
     #[doc(hidden)]
     #[inline]
     pub const fn describe_poll_bytes(&'static self, module: *mut bindings::module) -> KernelParam {
@@ -88,7 +88,7 @@ impl Parameters {
     }
 }
 
-/// A parameter whose value is at `value`, and is what `ops` are for.
+/// Returns the description of a parameter whose value is at `value`, of the type that `ops` parse.
 #[inline]
 const fn describe(
     name: &'static CStr,
@@ -102,20 +102,20 @@ const fn describe(
         mod_: module,
         ops,
         perm,
-        // Not one of the kernel's command line.
+        // Not a parameter of the kernel command line.
         level: -1,
         flags: 0,
         __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 { arg: value },
     })
 }
 
-/// Gives the module that names this the parameters of a driver, and a static `PARAMETERS` with
-/// their values.
+/// Declares the parameters of a driver module, and a static `PARAMETERS` with their values.
 #[macro_export]
 macro_rules! parameters {
     () => {
         /// The values of the module's parameters.
-        static PARAMETERS: $crate::driver::parameters::Parameters = $crate::driver::parameters::Parameters::new();
+        static PARAMETERS: $crate::driver::parameters::Parameters =
+            $crate::driver::parameters::Parameters::new();
 
         $crate::parameters!(@describe describe_selftest);
         $crate::parameters!(@info b"parmtype=selftest:bool\0");
@@ -126,13 +126,14 @@ macro_rules! parameters {
         $crate::parameters!(@info b"parmtype=poll_bytes:uint\0");
         $crate::parameters!(
             @info
-            b"parm=poll_bytes:Poll for the end of jobs of up to so many bytes (default: 4096; 0: never)\0"
+            b"parm=poll_bytes:Poll for the end of jobs of up to so many bytes \
+              (default: 4096; 0: never)\0"
         );
     };
     (@describe $describe:ident) => {
         const _: () = {
-            // The module loader takes the section for an array of `struct kernel_param`. It and
-            // sysfs write to the value through the operations, which are those of its type.
+            // The module loader reads the section as an array of `struct kernel_param`. The loader
+            // and sysfs write to the value through the operations, which match its type.
             #[link_section = "__param"]
             #[used]
             static PARAMETER: ::kernel::module_param::KernelParam =
@@ -141,7 +142,7 @@ macro_rules! parameters {
     };
     (@info $text:literal) => {
         const _: () = {
-            // Strings of modinfo follow each other in a section of their own.
+            // The strings of modinfo follow each other in a section of their own.
             #[link_section = ".modinfo"]
             #[used]
             static INFO: [u8; $text.len()] = *$text;
