@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The meter (meter.c), for programs that count with it.
- */
+/* The interface of the meter (meter.c) for programs. */
 #ifndef FERRODMA_COUNTER_H
 #define FERRODMA_COUNTER_H
 
@@ -42,7 +40,7 @@ static inline struct meter_events events(void)
 	return now;
 }
 
-/* For qsort(). */
+/* A comparison for qsort(). */
 static inline int compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

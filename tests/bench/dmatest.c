@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* The kernel tree's client of its DMA drivers, which Debian leaves out. */
+/* The kernel tree's test client for DMA drivers, which Debian does not build. */
 
 #include "drivers/dma/dmatest.c"

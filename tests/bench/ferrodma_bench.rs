@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures what kernel code pays for a transfer with ferrodma; `twin_bench.c` does the same with a
-//! driver in C.
+//! Measures the cost of a transfer by kernel code with ferrodma; `twin_bench.c` measures the same
+//! for a driver in C.
 //!
 //! When a device is bound, the measurements run in place of the self-test.
 
@@ -66,11 +66,13 @@ extern "C" {
     ) -> c_int;
 }
 
-/// Measures `once`, which copies `segments` of `bytes` each.
+/// Measures `once`, which copies `segments` segments of `bytes` each.
 fn measure<F: FnMut() -> Result>(who: &CStr, bytes: usize, segments: usize, mut once: F) -> Result {
+    /// Calls the closure at `arg`.
+    ///
     /// # Safety
     ///
-    /// `arg` is a valid `F` that nobody else uses.
+    /// `arg` is a valid `F` with no other reference to it.
     unsafe extern "C" fn call<F: FnMut() -> Result>(arg: *mut c_void) -> c_int {
         // SAFETY: The caller promises it.
         let once = unsafe { &mut *arg.cast::<F>() };
@@ -92,7 +94,7 @@ fn measure<F: FnMut() -> Result>(who: &CStr, bytes: usize, segments: usize, mut 
     })
 }
 
-/// In the coherent buffer; looks whether the bytes arrive.
+/// Measures copies within the coherent buffer, and checks that the bytes arrive.
 fn copy(buffer: &CoherentBuffer<'_>, client: &Client, bytes: usize) -> Result {
     let half = buffer.len() / 2;
     let mut content = KVVec::from_elem(0xaa, bytes, GFP_KERNEL)?;
@@ -113,12 +115,12 @@ fn copy(buffer: &CoherentBuffer<'_>, client: &Client, bytes: usize) -> Result {
     }
 }
 
-/// Between pieces of memory that are mapped and unmapped.
+/// Measures copies between pieces of memory that are mapped and unmapped each time.
 fn list(dev: &Device<Bound>, client: &Client, bytes: usize, segments: usize) -> Result {
     let sizes = KVec::from_elem(bytes, segments, GFP_KERNEL)?;
     let mut src = Buffers::new(&sizes)?;
     for (value, buffer) in (1..).zip(src.iter_mut()) {
-        // CAST: The low bits are wanted.
+        // CAST: Only the low bits are used.
         buffer.fill(value as usize as u8);
     }
     let mut buffers = Some((src, Buffers::new(&sizes)?));
@@ -159,7 +161,7 @@ impl ChannelDriver for Driver {
         Ok(Backing::Buffer(CoherentBuffer::new(dev, SZ_2M)?))
     }
 
-    /// Measures.
+    /// Runs the measurements.
     fn self_test<'bound>(
         dev: &'bound Device<Bound>,
         client: &Client,
@@ -182,12 +184,12 @@ impl ChannelDriver for Driver {
     }
 }
 
-/// What counts, from the first measurement to the last.
+/// The meter, initialised from the first measurement to the last.
 struct Meter;
 
 impl Meter {
     fn new() -> Result<Self> {
-        // SAFETY: It is called once, when the module is loaded.
+        // SAFETY: The function is called once, when the module is loaded.
         to_result(unsafe { meter_init() })?;
         Ok(Self)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Notes what a task allocates and what of that is freed again, by whomever: what
- * is left when a device is bound is what it holds.
+ * Records the allocations of a task, and whether they were freed again, by any task: the rest, when
+ * a device is bound, is the memory that the device holds.
  */
 
 #include <linux/gfp.h>
@@ -15,10 +15,10 @@
 
 #include "meter.h"
 
-/* Many times what any device has at a time. */
+/* Many times as many as any device has at a time. */
 #define MOST_ENTRIES	4096
 
-/* An object, or the first page of some. */
+/* An object, or the first page of an allocation of pages. */
 static struct entry {
 	const void *at;
 	size_t bytes;
@@ -87,7 +87,10 @@ static void on_cache_free(void *unused, unsigned long call_site, const void *ptr
 static void on_page_alloc(void *unused, struct page *page, unsigned int order,
 			  gfp_t gfp, int migratetype)
 {
-	/* A program's, and copies of those that are in the way of a large buffer. */
+	/*
+	 * Movable pages are those of a program, or copies of pages that were in the way of a large
+	 * buffer.
+	 */
 	if (!(gfp & __GFP_MOVABLE))
 		note(page, PAGE_SIZE << order, true);
 }
@@ -97,7 +100,7 @@ static void on_page_free(void *unused, struct page *page, unsigned int order)
 	forget(page);
 }
 
-/* These are freed as any other page is. */
+/* CMA pages are freed as any other page is. */
 static void on_cma_alloc(void *unused, const char *name, unsigned long pfn,
 			 const struct page *page, unsigned long count,
 			 unsigned int align, int error)
@@ -121,7 +124,7 @@ int ledger_init(void)
 	return meter_find(probes);
 }
 
-/* From here on for this task. */
+/* Starts to record the allocations of the calling task. */
 int ledger_begin(void)
 {
 	int ret;
@@ -152,7 +155,7 @@ int ledger_end(struct meter_memory *held)
 		const struct entry *entry = &entries[i];
 		const struct page *page = entry->at;
 
-		/* What is in such a page is in the ledger itself. */
+		/* The objects in such a page have entries of their own. */
 		if (entry->is_page && (PageSlab(page) || PageLargeKmalloc(page)))
 			continue;
 		held->bytes += entry->bytes;

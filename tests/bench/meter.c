@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Counts what a transfer takes: instructions by the CPU's own counter, which
- * under QEMU's -icount is exact, and events by tracepoints.
+ * Counts the cost of a transfer: instructions by the CPU's own counter, which is exact under QEMU's
+ * -icount, and events by tracepoints.
  */
 
 #include <linux/export.h>
@@ -23,13 +23,13 @@
 #include "marks.h"
 #include "meter.h"
 
-/* Performance monitors (Arm ARM, D13): event 8 is an instruction that was executed. */
+/* Performance monitors (Arm ARM, D13): event 8 counts executed instructions. */
 #define INST_RETIRED		0x08
 #define PMCR_ENABLE		BIT(0)
 #define COUNTER_0		BIT(0)
 #define PMUSERENR_ENABLE	BIT(0)
 
-/* Of each round, in the order of struct meter_events behind the instructions. */
+/* The columns of samples: instructions, then the fields of struct meter_events. */
 enum { INSTRUCTIONS, INTERRUPTS, SWITCHES, ALLOCATIONS, PAGES, METRICS };
 
 static u32 samples[METRICS][METER_ROUNDS];
@@ -37,7 +37,7 @@ static struct meter_events events;
 static bool counting;
 static DEFINE_MUTEX(meter_lock);
 
-/* Instructions that it takes to measure nothing. */
+/* Instructions of an empty measurement. */
 static u32 overhead;
 
 static void start_counter(void *unused)
@@ -45,7 +45,7 @@ static void start_counter(void *unused)
 	write_sysreg(INST_RETIRED, pmevtyper0_el0);
 	write_sysreg(COUNTER_0, pmcntenset_el0);
 	write_sysreg(read_sysreg(pmcr_el0) | PMCR_ENABLE, pmcr_el0);
-	/* Programs read it as well. */
+	/* Lets programs read the counter too. */
 	write_sysreg(PMUSERENR_ENABLE, pmuserenr_el0);
 	isb();
 }
@@ -171,7 +171,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Measures @rounds into @samples, which are sorted then. */
+/* Measures @rounds transfers into @samples, and sorts these. */
 static int measure(int (*once)(void *arg), void *arg, int rounds)
 {
 	int i, ret = 0;
@@ -304,7 +304,7 @@ static int copy_by_cpu(void *arg)
 	return 0;
 }
 
-/* What the CPU takes to copy without an engine. */
+/* Measures copies by the CPU, without an engine. */
 static int floors(void)
 {
 	static const unsigned int sizes[] = { 64, SZ_4K, SZ_64K, SZ_1M };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What is counted of each transfer, for drivers and programs alike.
- */
+/* The interface of the meter, for drivers and programs. */
 #ifndef FERRODMA_METER_H
 #define FERRODMA_METER_H
 
@@ -9,9 +7,9 @@
 #include <linux/types.h>
 
 /*
- * Transfers whose instructions are counted, after some that are not; others whose
- * events are; and others of which it is recorded which code they execute. Of long
- * ones there are fewer, since an engine in QEMU may be slow; they are as alike.
+ * Transfers whose instructions are counted, after some that are not counted; transfers whose events
+ * are counted; and transfers whose executed code is recorded. Fewer of the long ones suffice, which
+ * differ little from each other, as an engine in QEMU may be slow.
  */
 #define METER_ROUNDS	1000
 #define METER_LONG	(1 << 20)
@@ -21,12 +19,12 @@
 #define METER_CODE_ROUNDS	10
 
 /**
- * struct meter_events - what has happened since the counting began
+ * struct meter_events - the events since METER_COUNT has begun
  * @interrupts: interrupt handlers that were called, other than the timer's
  * @switches: context switches
- * @allocations: kmalloc() and kmem_cache_alloc()
- * @pages: allocations of pages, those of the former two included
- * @bytes: what kmalloc() gave
+ * @allocations: calls of kmalloc() and kmem_cache_alloc()
+ * @pages: allocations of pages, including those of the slab allocator
+ * @bytes: sum of the sizes that kmalloc() has allocated
  */
 struct meter_events {
 	__u32 interrupts;
@@ -37,10 +35,10 @@ struct meter_events {
 };
 
 /**
- * struct meter_memory - what a task has allocated and not freed
- * @objects: from kmalloc() and kmem_cache_alloc()
- * @pages: allocations of pages, other than those that objects are in
- * @bytes: of both
+ * struct meter_memory - memory that a task has allocated and that is not freed
+ * @objects: objects from kmalloc() and kmem_cache_alloc()
+ * @pages: allocations of pages, without those of the slab allocator
+ * @bytes: size of both
  */
 struct meter_memory {
 	__u32 objects;
@@ -49,8 +47,8 @@ struct meter_memory {
 };
 
 /*
- * Of /dev/ferrodma-meter. To count events makes what is measured longer, so
- * instructions are read at another time.
+ * The ioctls of /dev/ferrodma-meter. Counting events adds instructions, so the two are counted at
+ * different times.
  */
 /* Does nothing: what a call costs. */
 #define METER_NOTHING	_IO('B', 0)
@@ -63,7 +61,9 @@ struct meter_memory {
 /* Ends that, and returns what is not freed. */
 #define METER_HELD	_IOR('B', 4, struct meter_memory)
 
-/* The form of a result, from kernel and programs; events may be fewer than jobs. */
+/*
+ * The format of a result, from the kernel and from programs. There may be fewer events than jobs.
+ */
 #define METER_RESULT(event)								\
 	"bench: %s bytes=%u segments=%u instructions=%u least=%u most=%u recorded=%u "	\
 	"interrupts=" event " switches=" event " allocations=" event " pages=" event "\n"
@@ -72,8 +72,8 @@ struct meter_memory {
 struct tracepoint;
 
 /**
- * struct meter_probe - a function that is called at a tracepoint; a list of them
- *	ends with one that has no name
+ * struct meter_probe - a function that is called at a tracepoint; the last one of
+ *	a list has no name
  */
 struct meter_probe {
 	const char *name;
@@ -96,11 +96,11 @@ int meter_init(void);
 void meter_exit(void);
 
 /**
- * meter_run - measure a transfer, and say in the log what it took
- * @who: the contestant
- * @bytes: bytes in each segment
- * @segments: segments
- * @once: does one transfer; returns 0, or an error which ends it all
+ * meter_run - measure a transfer, and log its cost
+ * @who: name of the contestant
+ * @bytes: length of each segment in bytes
+ * @segments: number of segments
+ * @once: does one transfer; returns 0, or an error, which ends the measurement
  * @arg: passed to @once
  */
 int meter_run(const char *who, unsigned int bytes, unsigned int segments,

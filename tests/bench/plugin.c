@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A plugin of QEMU that tells which code executes the instructions of a
- * transfer. What is measured marks itself, by hints that CPUs ignore.
+ * A QEMU plugin that records which code executes the instructions of a transfer. The measured code
+ * marks its start and end by hints, which CPUs ignore.
  *
- * QEMU's header is not in Debian, so what is used of it is declared here; see
- * QEMU's documentation, "TCG Plugins". It checks the version of the interface.
+ * QEMU's header is not in Debian, so the parts that this uses are declared here; see QEMU's
+ * documentation, "TCG Plugins". QEMU checks the version of the interface.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_scoreboard;
 
-/* A number of each CPU. */
+/* A number for each CPU. */
 struct qemu_plugin_u64 {
 	struct qemu_plugin_scoreboard *score;
 	size_t offset;
@@ -57,14 +57,14 @@ extern int qemu_plugin_num_vcpus(void);
 EXPORT int qemu_plugin_version = 7;
 EXPORT int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
 
-/* How often an instruction was executed. */
+/* Number of executions of an instruction. */
 struct place {
 	uint64_t address;
 	uint64_t count;
 	struct place *next;
 };
 
-/* Not 0 while instructions count. */
+/* Not 0 while instructions are counted. */
 static struct qemu_plugin_u64 recording;
 static struct place *places[1 << 16];
 static FILE *output;
@@ -89,7 +89,7 @@ static void end(unsigned int cpu, void *data)
 	record(false);
 }
 
-/* Writes what was counted, and begins anew. */
+/* Writes the counts, and resets them. */
 static void flush(unsigned int cpu, void *data)
 {
 	(void)cpu;
@@ -158,7 +158,7 @@ static void translate(struct qemu_plugin_tb *tb, void *data)
 	}
 }
 
-/* Takes the name of a file: out=<name>. */
+/* Reads the plugin's parameter, out=<name of a file>. */
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
 {
 	(void)info;

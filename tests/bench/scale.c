@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures what a job costs when there are more channels, or more who submit to
- * one. All are on one CPU, so what is shared shows where it is used, and not
- * where it is waited for.
+ * Measures the cost of a job as the number of channels, or of submitters on one channel, grows. All
+ * run on one CPU, so this shows the cost of using shared data, and not that of waiting for it.
  */
 #include <sys/wait.h>
 
@@ -10,31 +9,31 @@
 
 enum { MOST_CHANNELS = 8, MOST_PROCESSES = 16, BATCHES = 21 };
 
-/* In a batch, of all processes and channels; in others there are twice as many. */
+/* Jobs in a batch, of all processes and channels together. Other batches have twice as many. */
 #define JOBS	64
 
-/* One way to share out jobs. */
+/* A distribution of jobs to processes and channels. */
 struct setting {
 	int processes;
 	int channels;
 	uint32_t bytes;
-	bool waits;	/* in the call that submits the job, and not in another one */
+	bool waits;	/* for the job in SUBMIT, not in another call */
 };
 
-/* A process that submits jobs, as the one that measures sees it. */
+/* A process that submits jobs, as the measuring process sees it. */
 struct worker {
 	pid_t pid;
-	int go;		/* a number of rounds is written here, or LAST */
+	int go;		/* written to: a number of rounds, or LAST */
 };
 
 enum { LAST = -1 };
 
 static struct worker workers[MOST_PROCESSES];
 
-/* Where a worker says that its rounds are done, by 0 or an error. */
+/* A pipe to which a worker writes 0 or an error when its rounds are done. */
 static int done[2];
 
-/* What a worker has of a channel. */
+/* A worker's state of a channel. */
 static struct lane {
 	struct channel channel;
 	struct job job;
@@ -57,7 +56,7 @@ static void lane_open(struct lane *lane, int number, uint32_t bytes)
 	job_copy(&lane->job, &lane->channel, 0, half(lane), bytes);
 }
 
-/* A job on each channel, all of them under way before the first is waited for. */
+/* Submits a job on each channel before it waits for the first. */
 static int job_on_each(int channels)
 {
 	struct ferrodma_completion record;
@@ -97,7 +96,10 @@ static void tell(const struct worker *worker, int rounds)
 		err(1, "write");
 }
 
-/* Has each worker do @rounds; returns the instructions of all that is done meanwhile. */
+/*
+ * Makes each worker do @rounds. Returns the number of instructions that all tasks execute
+ * meanwhile.
+ */
 static uint32_t batch(const struct setting *s, int rounds)
 {
 	uint32_t before = instructions();
@@ -114,7 +116,7 @@ static uint32_t batch(const struct setting *s, int rounds)
 	return instructions() - before;
 }
 
-/* The usual one of some batches: they are short, and few meet the timer. */
+/* Returns the median of some batches: they are short, and few include a timer interrupt. */
 static uint32_t usual(const struct setting *s, int rounds)
 {
 	uint32_t samples[BATCHES];
@@ -125,7 +127,7 @@ static uint32_t usual(const struct setting *s, int rounds)
 	return samples[BATCHES / 2];
 }
 
-/* A worker ends before it is told to. It has said why. */
+/* Ends the program when a worker ends too early. The worker has printed the reason. */
 static void worker_lost(int sig)
 {
 	(void)sig;
@@ -157,7 +159,7 @@ static void stop(const struct worker *worker)
 		errx(1, "a process fails: %d", status);
 }
 
-/* What a batch takes besides its jobs is as much in one of twice as many. */
+/* The cost of a batch itself does not depend on its jobs: a batch of twice as many has the same. */
 static void measure(const struct setting *s)
 {
 	int rounds = JOBS / s->processes / s->channels;
@@ -192,7 +194,7 @@ static void measure(const struct setting *s)
 
 int main(void)
 {
-	/* What is polled for, and what interrupts. */
+	/* A size that is polled for, and one that interrupts. */
 	static const uint32_t sizes[] = { 4 << 10, 8 << 10 };
 	const struct sched_param priority = { .sched_priority = 1 };
 
@@ -202,7 +204,7 @@ int main(void)
 	meter_open();
 	if (pipe(done))
 		err(1, "pipe");
-	/* What the kernel still has to do after it has booted, it does meanwhile. */
+	/* Lets the kernel finish its work after booting. */
 	sleep_ms(2000);
 	for (int i = 0; i < 2; i++) {
 		for (int n = 1; n <= MOST_CHANNELS; n *= 2)

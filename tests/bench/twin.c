@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/*
- * The part of the driver in C that knows no registers.
- */
+/* The part of the driver in C that does not depend on the engine. */
 
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
@@ -29,8 +27,7 @@ static irqreturn_t twin_interrupt(int irq, void *arg)
 }
 
 /*
- * Waits for the job that was started. Unless this returns 0 the engine was
- * stopped, or is dead.
+ * Waits for the job that was started. If the result is not 0, the engine was stopped, or is dead.
  */
 static int twin_wait(struct twin *twin)
 {
@@ -46,12 +43,12 @@ static int twin_wait(struct twin *twin)
 		dev_err(twin->dev, "the engine does not stop\n");
 		return -EIO;
 	}
-	/* No interrupt of this job may end the next one. */
+	/* A late interrupt of this job must not end the next one. */
 	synchronize_irq(twin->irq);
 	return ret;
 }
 
-/* Whether a range is within the buffer. */
+/* Returns whether a range is within the buffer. */
 static bool twin_in_buffer(u64 offset, u64 len)
 {
 	u64 end;
@@ -62,9 +59,9 @@ static bool twin_in_buffer(u64 offset, u64 len)
 /**
  * twin_copy - copy within the coherent buffer, and wait until it is done
  * @twin: the channel
- * @src: from this offset
- * @dst: to this offset
- * @len: so many bytes
+ * @src: offset of the source in bytes
+ * @dst: offset of the destination in bytes
+ * @len: length in bytes
  *
  * Return: 0; -EINVAL, -ERANGE, -ETIMEDOUT, -EIO.
  */
@@ -92,7 +89,7 @@ unlock:
 	return ret;
 }
 
-/* Makes a scatter list; returns its bytes, or 0 where one of the pieces is not as it must be. */
+/* Makes a scatter list. Returns its length in bytes, or 0 if a piece is empty or misaligned. */
 static u64 twin_describe(struct twin *twin, struct scatterlist *sg,
 			 const struct twin_piece *pieces, unsigned int nr)
 {
@@ -114,13 +111,13 @@ static u64 twin_describe(struct twin *twin, struct scatterlist *sg,
 /**
  * twin_copy_list - copy between lists of pieces, and wait until it is done
  * @twin: the channel
- * @src: what is gathered
- * @nr_src: how many
- * @dst: what it is scattered to, cut as the sources or not
- * @nr_dst: how many
+ * @src: pieces of the source
+ * @nr_src: number of these
+ * @dst: pieces of the destination, whose lengths may differ from those of the source
+ * @nr_dst: number of these
  *
- * If this returns -EIO the engine may still use the pieces, which must never be
- * freed then.
+ * If this returns -EIO, the engine may still use the pieces, so they must never be
+ * freed.
  *
  * Return: 0; -EINVAL, -ENOMEM, -ETIMEDOUT, -EIO.
  */
@@ -155,7 +152,7 @@ int twin_copy_list(struct twin *twin, const struct twin_piece *src, unsigned int
 	ret = twin->engine->list(twin, twin->src, mapped_src, twin->dst, mapped_dst);
 	if (!ret)
 		ret = twin_wait(twin);
-	/* What may still be in use stays as it is. */
+	/* If the engine is dead, it may still use the memory, which is leaked. */
 	if (twin->dead)
 		goto unlock;
 
@@ -196,7 +193,9 @@ static int twin_probe(struct platform_device *pdev)
 	init_completion(&twin->done);
 	platform_set_drvdata(pdev, twin);
 
-	/* Not exclusively: the controller of the BCM2835 is its driver's as a whole. */
+	/*
+	 * Not exclusively: the kernel's driver of the BCM2835 has requested the whole controller.
+	 */
 	res = platform_get_resource(pdev, IORESOURCE_MEM, 0);
 	if (!res)
 		return -ENXIO;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A driver in C with the same job as ferrodma's, to compare it with: one job at
- * a time is given to the engine, its interrupt is waited for with a time limit,
- * and an engine that does not answer is stopped before its memory is let go.
+ * A driver in C with the same function as ferrodma, for comparison. It starts one job at a time,
+ * waits for the interrupt with a time limit, and stops an engine that does not answer before it
+ * releases the memory.
  */
 #ifndef FERRODMA_TWIN_H
 #define FERRODMA_TWIN_H
@@ -17,24 +17,24 @@
 /* Most segments in each list of a job. */
 #define TWIN_SEGMENTS	256
 
-/* Bytes of the coherent buffer. */
+/* Size of the coherent buffer in bytes. */
 #define TWIN_BUFFER	SZ_2M
 
 struct twin;
 
 /**
- * struct twin_engine - what is different from engine to engine
- * @address_bits: width of its addresses
- * @alignment: lengths are multiples of this power of two
+ * struct twin_engine - the limits and functions of an engine
+ * @address_bits: width of bus addresses
+ * @alignment: a power of two of which all lengths must be multiples
  * @max_span: most bytes in one descriptor of any channel
- * @descriptors: most descriptors that a job of TWIN_SEGMENTS takes on each side
- * @descriptor_size: their size, and alignment
- * @init: clocks and all that is set once
+ * @descriptors: most descriptors in each list of a job of TWIN_SEGMENTS segments
+ * @descriptor_size: size and alignment of a descriptor
+ * @init: enables clocks and sets up registers, once
  * @copy: starts to copy one span
  * @list: writes the descriptors of a job of mapped lists, and starts it
- * @acknowledge: 0 where the interrupt was none of this channel; a positive number
- *	where the job is done; a negative one where it has failed
- * @quiesce: stops what is under way, and clears its interrupts; may sleep
+ * @acknowledge: returns 0 if the interrupt is not from this channel, a positive
+ *	number if the job is done, and a negative one if it has failed
+ * @quiesce: stops the running job, and clears its interrupts; may sleep
  */
 struct twin_engine {
 	unsigned int address_bits;
@@ -50,7 +50,7 @@ struct twin_engine {
 	int (*quiesce)(struct twin *twin);
 };
 
-/* Descriptors, one behind the other. */
+/* Contiguous descriptors. */
 struct twin_chain {
 	void *cpu;
 	dma_addr_t dma;
@@ -58,11 +58,11 @@ struct twin_chain {
 
 /**
  * struct twin - a channel
- * @lock: one job at a time
+ * @lock: held for the time of a job
  * @max_span: most bytes in one descriptor
- * @done: the running job has ended
- * @status: how; 0 or -errno
- * @dead: the engine did not stop: it is never used again, nor is its memory
+ * @done: completed when the running job has ended
+ * @status: result of the job; 0 or -errno
+ * @dead: the engine did not stop: neither it nor its memory is used again
  */
 struct twin {
 	struct device *dev;

@@ -36,7 +36,7 @@
 #define QUIESCE_POLL_US		20
 #define QUIESCE_LIMIT_US	(10 * USEC_PER_MSEC)
 
-/* A full channel, and a lite one. */
+/* Most bytes in a control block of a full channel, and of a lite one. */
 #define MAX_SPAN		(SZ_1G - SZ_4K)
 #define MAX_LITE_SPAN		(SZ_64K - SZ_4K)
 
@@ -52,7 +52,10 @@ struct control_block {
 
 static_assert(sizeof(struct control_block) == 32);
 
-/* Lists that are cut at each other's ends, and a few more cuts for lite channels. */
+/*
+ * Enough for lists that are split at each other's boundaries, and a few more pieces for lite
+ * channels.
+ */
 #define CONTROL_BLOCKS		(3 * TWIN_SEGMENTS)
 
 static bool bcm_at_rest(struct twin *twin)
@@ -70,7 +73,7 @@ static int bcm_quiesce(struct twin *twin)
 	u32 cs;
 	int ret;
 
-	/* Pause it, and reset it when it writes no more. */
+	/* Pauses the channel, and resets it once it has no outstanding writes. */
 	writel(CS_CONTROL, twin->regs + BCM_CS);
 	ret = read_poll_timeout(bcm_at_rest, at_rest, at_rest, QUIESCE_POLL_US,
 				QUIESCE_LIMIT_US, false, twin);
@@ -96,7 +99,7 @@ static int bcm_init(struct twin *twin)
 	return bcm_quiesce(twin);
 }
 
-/* Writes a span from control block @at on; returns the one behind it, or -ENOMEM. */
+/* Writes the control blocks of a span from number @at on. Returns the next number, or -ENOMEM. */
 static int bcm_encode(struct twin *twin, int at, dma_addr_t src, dma_addr_t dst, u32 len)
 {
 	struct control_block *block = twin->src_chain.cpu;
@@ -129,7 +132,7 @@ static void bcm_start(struct twin *twin, int nr)
 	block[nr - 1].next = 0;
 	block[nr - 1].information |= cpu_to_le32(TI_INTERRUPT | TI_WAIT_FOR_RESPONSE);
 	writel_relaxed(twin->src_chain.dma, twin->regs + BCM_CONBLK_AD);
-	/* Behind all writes to memory. */
+	/* Ordered after all writes to memory. */
 	writel(CS_CONTROL | CS_ACTIVE, twin->regs + BCM_CS);
 }
 
@@ -145,7 +148,7 @@ static int bcm_list(struct twin *twin, struct scatterlist *src, int nr_src,
 	u32 src_left = sg_dma_len(src), dst_left = sg_dma_len(dst);
 	int nr = 0;
 
-	/* The totals are equal, so both lists end at once. */
+	/* The totals are equal, so both lists end at the same time. */
 	for (;;) {
 		u32 len = min(src_left, dst_left);
 

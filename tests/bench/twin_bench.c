@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/*
- * Measures the driver in C; what is done is what ferrodma_bench.rs does.
- */
+/* Measures the driver in C, as ferrodma_bench.rs measures ferrodma. */
 
 #include <linux/moduleparam.h>
 #include <linux/sizes.h>
@@ -36,7 +34,7 @@ static int copy_list(void *arg)
 	return twin_copy_list(work->twin, work->src, work->segments, work->dst, work->segments);
 }
 
-/* In the coherent buffer; looks whether the bytes arrive. */
+/* Measures copies within the coherent buffer, and checks that the bytes arrive. */
 static int bench_copy(struct work *work, unsigned int bytes)
 {
 	u8 *src = work->twin->buffer, *dst = src + TWIN_BUFFER / 2;
@@ -49,7 +47,7 @@ static int bench_copy(struct work *work, unsigned int bytes)
 	return ret ?: memcmp(src, dst, bytes) ? -EIO : 0;
 }
 
-/* Between pieces of memory that are mapped and unmapped. */
+/* Measures copies between pieces of memory that are mapped and unmapped each time. */
 static int bench_list(struct work *work, unsigned int bytes, unsigned int segments)
 {
 	int ret = -ENOMEM;
@@ -59,7 +57,7 @@ static int bench_list(struct work *work, unsigned int bytes, unsigned int segmen
 	memset(work->src, 0, sizeof(work->src));
 	memset(work->dst, 0, sizeof(work->dst));
 	for (i = 0; i < segments; i++) {
-		/* No cache line is shared with anything else. */
+		/* A piece shares no cache line with other memory. */
 		size_t room = ALIGN(bytes, ARCH_DMA_MINALIGN);
 
 		work->src[i].addr = kmalloc(room, GFP_KERNEL);
@@ -74,7 +72,7 @@ static int bench_list(struct work *work, unsigned int bytes, unsigned int segmen
 	for (i = 0; i < segments && !ret; i++)
 		if (memcmp(work->src[i].addr, work->dst[i].addr, bytes))
 			ret = -EIO;
-	/* It may still write there. */
+	/* The engine may still write to this memory. */
 	if (work->twin->dead)
 		return ret;
 free:

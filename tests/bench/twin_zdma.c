@@ -46,11 +46,11 @@
 #define ZDMA_CTRL2		0x200
 #define   CTRL2_EN			BIT(0)
 
-/* A busy channel is waited for: as long as the longest job takes at 100 MB/s. */
+/* Waits for the end of a busy channel's job: as long as the longest job takes at 100 MB/s. */
 #define QUIESCE_POLL_US		10
 #define QUIESCE_LIMIT_US	(45 * USEC_PER_SEC)
 
-/* A descriptor of the linked-list kind. */
+/* A descriptor of a linked list. */
 struct zdma_descriptor {
 	__le64 addr;
 	__le32 size;
@@ -71,7 +71,7 @@ static int zdma_quiesce(struct twin *twin)
 
 	writel(INT_ALL, twin->regs + ZDMA_IDS);
 	if (readl(twin->regs + ZDMA_ISR) & INT_DMA_PAUSE) {
-		/* A paused channel is disabled by going on while it is not enabled. */
+		/* A paused channel is disabled by CTRL0.cont while CTRL2.en is clear. */
 		writel(0, twin->regs + ZDMA_CTRL2);
 		writel(readl(twin->regs + ZDMA_CTRL0) | CTRL0_CONT, twin->regs + ZDMA_CTRL0);
 	}
@@ -127,7 +127,7 @@ static void zdma_copy(struct twin *twin, dma_addr_t src, dma_addr_t dst, u32 len
 	writel_relaxed(upper_32_bits(dst), regs + ZDMA_DST_WORD(1));
 	writel_relaxed(len, regs + ZDMA_DST_WORD(2));
 	writel_relaxed(twin->coherent, regs + ZDMA_DST_WORD(3));
-	/* Behind all writes to memory. */
+	/* Ordered after all writes to memory. */
 	writel(CTRL2_EN, regs + ZDMA_CTRL2);
 }
 
@@ -180,7 +180,7 @@ static int zdma_acknowledge(struct twin *twin)
 
 	if (!(isr & (INT_DMA_DONE | INT_AXI_ERRORS)))
 		return 0;
-	/* A pause is left for zdma_quiesce() to find. */
+	/* DMA_PAUSE is not cleared, so that zdma_quiesce() finds it. */
 	writel(isr & ~INT_DMA_PAUSE, twin->regs + ZDMA_ISR);
 	return isr & (INT_AXI_ERRORS | INT_DMA_PAUSE) ? -EIO : 1;
 }

@@ -24,7 +24,7 @@ static uint32_t samples[METRICS][METER_ROUNDS];
 static uint32_t overhead, recorded;
 static int all_rounds;
 
-/* How often something is done that does @jobs jobs. */
+/* Returns how many rounds of @jobs jobs to measure. */
 static int rounds(int metric, uint32_t jobs)
 {
 	int all = metric == INSTRUCTIONS ? all_rounds : METER_EVENT_ROUNDS;
@@ -32,7 +32,7 @@ static int rounds(int metric, uint32_t jobs)
 	return (all + jobs - 1) / jobs;
 }
 
-/* As in the kernel (meter.c); each round is for @jobs jobs. */
+/* Measures as the kernel does (meter.c). Each round has @jobs jobs. */
 static void measure(int (*once)(void *), void *arg, uint32_t jobs)
 {
 	int ret = 0;
@@ -69,7 +69,7 @@ static void measure(int (*once)(void *), void *arg, uint32_t jobs)
 		qsort(samples[i], rounds(i, jobs), sizeof(uint32_t), compare);
 }
 
-/* Of one job. */
+/* Returns the median for one job. */
 static double median(int metric, uint32_t jobs)
 {
 	return (double)samples[metric][rounds(metric, jobs) / 2] / jobs;
@@ -106,7 +106,7 @@ static int empty_ioctl(void *arg)
 	return ioctl(meter, METER_NOTHING);
 }
 
-/* A channel and its jobs, all the same. */
+/* A channel and its jobs, which are all alike. */
 struct work {
 	struct channel channel;
 	struct job job;
@@ -143,7 +143,7 @@ static int fill_queue(void *arg)
 	return 0;
 }
 
-/* Pieces of program memory are in a page of their own each. */
+/* Each piece of program memory has a page of its own. */
 static void bench_channel(const char *function, int number, uint32_t bytes,
 			  uint32_t segments, bool queued)
 {
@@ -216,7 +216,7 @@ static void run(char **command)
 		errx(1, "%s fails", command[0]);
 }
 
-/* Runs a command that does some rounds twice, for its instructions and for its events. */
+/* Runs a command that does some rounds twice, once for its instructions and once for its events. */
 static int count_command(const char *who, const char *bytes, const char *rounds, char **command)
 {
 	uint32_t before = instructions(), all;
@@ -234,20 +234,23 @@ static int count_command(const char *who, const char *bytes, const char *rounds,
 	return 0;
 }
 
-/* A grace period has passed and what waits for it is freed, with a great margin. */
+/* Waits much longer than a grace period, so that memory freed by RCU is free. */
 static void settle(void)
 {
 	sleep_ms(500);
 }
 
-/* What the device of @b holds when it is bound, beside a buffer of @buffer bytes. */
+/*
+ * Measures the memory that the device of @b holds when it is bound, in addition to a buffer of
+ * @buffer bytes.
+ */
 static int count_bound(const char *who, const struct bound_device *b, uint64_t buffer)
 {
 	struct meter_memory held = { .bytes = UINT64_MAX }, now;
 
 	/*
-	 * The first time leaves what the kernel keeps. Of the others the least counts:
-	 * an index of the kernel's that names the device grows once in a while.
+	 * After the first unbind the kernel keeps some memory. Of the later values the least
+	 * counts: now and then an index in the kernel that has the device's name grows.
 	 */
 	for (int i = 0; i < 6; i++) {
 		int ret = device_unbind(b);
@@ -290,7 +293,7 @@ static int count_channel(const char *function, int number)
 int main(int argc, char **argv)
 {
 	static const uint32_t sizes[] = { 64, 4 << 10, 64 << 10, 1 << 20 }, lists[] = { 16, 256 };
-	/* The one with a large buffer, where there are two. */
+	/* Prefers the device with the large buffer, if there are two. */
 	int large = !access("/dev/ferrodma-coherent1", F_OK);
 
 	meter_open();

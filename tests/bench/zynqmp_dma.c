@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* The driver of the kernel tree, which Debian leaves out. */
+/* The kernel tree's driver, which Debian does not build. */
 
 #include "drivers/dma/xilinx/zynqmp_dma.c"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver without unsafe code cannot do: use what belongs to a device that is not bound.
+//! Checks that safe code cannot keep memory of a device longer than the device is bound.
 //!
-//! `make lint` compiles this file as it is, and then once for each line that is marked with an
-//! error: with it in place of its twin, which differs in what is wrong only. That has to be the one
-//! error.
+//! `make lint` compiles this file as it is, and then once for each line marked with an error code:
+//! with that line in place of its twin, which differs only in the mistake. The compiler must report
+//! exactly that error.
 
 #![forbid(unsafe_code)]
 
@@ -45,13 +45,13 @@ const LAYOUT: BlockLayout = BlockLayout {
     boundary: 0,
 };
 
-/// Keeps something for as long as it likes: in a static, or in a thread.
+/// Keeps a value for ever, as a static or a thread can.
 fn keep<T: 'static>(_: T) {}
 
-/// Gives something back in time.
+/// Drops a value while the device is bound.
 fn give_back<T>(_: T) {}
 
-/// Blocks can be allocated from a pool, and the pool itself is memory of the device.
+/// Tests a pool: blocks are allocated from it.
 pub fn pool(dev: &Device<Bound>) -> Result {
     let pool = DmaPool::new(dev, c"", LAYOUT)?;
     #[cfg(case = "pool_is_kept")] // E0521
@@ -61,7 +61,7 @@ pub fn pool(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// A block gives its memory back when it is dropped.
+/// Tests a block: dropping it frees memory of the device.
 pub fn block(dev: &Device<Bound>) -> Result {
     let block = Block::new(&DmaPool::new(dev, c"", LAYOUT)?, GFP_KERNEL)?;
     #[cfg(case = "block_is_kept")] // E0521
@@ -71,7 +71,7 @@ pub fn block(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// Blocks come back from a transfer for as long as they were given.
+/// Tests blocks that a transfer returns: they have the lifetime of those it was given.
 pub fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     let pool = DmaPool::new(dev, c"", LAYOUT)?;
     let (mut src, mut dst) = (KVec::new(), KVec::new());
@@ -85,7 +85,7 @@ pub fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     Ok(())
 }
 
-/// A stock holds blocks.
+/// Tests a block pool: it holds blocks.
 pub fn stock(dev: &Device<Bound>) -> Result {
     let stock = BlockPool::new(dev, 64, 1)?;
     #[cfg(case = "stock_is_kept")] // E0521
@@ -95,7 +95,7 @@ pub fn stock(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// And gives them.
+/// Tests blocks taken from a block pool: they have the lifetime of the pool.
 pub fn taken(dev: &Device<Bound>) -> Result {
     let blocks = BlockPool::new(dev, 64, 1)?.take(1)?;
     #[cfg(case = "taken_block_is_kept")] // E0521
@@ -105,7 +105,7 @@ pub fn taken(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// A coherent buffer is memory of the device.
+/// Tests a coherent buffer: it is memory of the device.
 pub fn buffer(dev: &Device<Bound>) -> Result {
     let buffer = CoherentBuffer::new(dev, 4096)?;
     #[cfg(case = "buffer_is_kept")] // E0521
@@ -115,7 +115,7 @@ pub fn buffer(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// Buffers that are mapped are unmapped when they are dropped.
+/// Tests mapped buffers: dropping them unmaps them.
 pub fn mapped(dev: &Device<Bound>) -> Result {
     let mapped = Buffers::new(&[64])?.map(dev, DataDirection::ToDevice)?;
     #[cfg(case = "mapped_buffers_are_kept")] // E0521
@@ -125,7 +125,7 @@ pub fn mapped(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// The same when hardware is done.
+/// Tests idle buffers: hardware is done with them, but they are still mapped.
 pub fn transferred(dev: &Device<Bound>, client: &Client) -> Result {
     let src = Buffers::new(&[64])?.map(dev, DataDirection::ToDevice)?;
     let dst = Buffers::new(&[64])?.map(dev, DataDirection::FromDevice)?;
@@ -137,7 +137,7 @@ pub fn transferred(dev: &Device<Bound>, client: &Client) -> Result {
     Ok(())
 }
 
-/// The same where the CPU has them.
+/// Tests synced buffers: the CPU owns them, but they are still mapped.
 pub fn synced(dst: IdleBuffers<'_>) {
     let dst = dst.sync_for_cpu();
     #[cfg(case = "synced_buffers_are_kept")] // E0521
@@ -146,7 +146,7 @@ pub fn synced(dst: IdleBuffers<'_>) {
     give_back(dst);
 }
 
-/// Buffers that are not mapped are memory like any other.
+/// Tests buffers that are not mapped: these may be kept.
 pub fn unmapped(dev: &Device<Bound>) -> Result {
     let mapped = Buffers::new(&[64])?.map(dev, DataDirection::None);
     if let Err(Rejected { value, .. }) = mapped {
@@ -155,7 +155,7 @@ pub fn unmapped(dev: &Device<Bound>) -> Result {
     Ok(())
 }
 
-/// An engine has registers and clocks.
+/// Tests an engine: it has registers and clocks of the device.
 pub fn engine(pdev: &platform::Device<Bound>) -> Result {
     let engine = zdma::attach(pdev)?;
     #[cfg(case = "engine_is_kept")] // E0521
@@ -165,7 +165,7 @@ pub fn engine(pdev: &platform::Device<Bound>) -> Result {
     Ok(())
 }
 
-/// A client is lent for as long as its channel is being set up.
+/// Tests the client of a self-test: it may be used only while its channel is being set up.
 pub fn client(client: &Client) {
     #[cfg(case = "client_is_kept")] // E0521
     keep(client);
@@ -173,7 +173,7 @@ pub fn client(client: &Client) {
     give_back(client);
 }
 
-/// Only a bound device has memory.
+/// Tests that memory can be allocated only for a bound device.
 pub fn bound(
     #[cfg(case = "device_is_not_bound")] // E0308
     dev: &Device,
@@ -183,7 +183,7 @@ pub fn bound(
     Ok(())
 }
 
-/// What keeps the device bound is dropped last: after mapped buffers,
+/// Tests that the guard which keeps the device bound must outlive mapped buffers.
 pub fn late_buffers(guard: impl Deref<Target = Device<Bound>>) -> Result {
     #[cfg(case = "mapped_buffers_are_dropped_late")] // E0597
     let _late;
@@ -194,7 +194,7 @@ pub fn late_buffers(guard: impl Deref<Target = Device<Bound>>) -> Result {
     Ok(())
 }
 
-/// after idle ones,
+/// Tests that the guard must outlive idle buffers.
 pub fn late_idle(guard: impl Deref<Target = Device<Bound>>, client: &Client) -> Result {
     #[cfg(case = "idle_buffers_are_dropped_late")] // E0597
     let _late;
@@ -207,7 +207,7 @@ pub fn late_idle(guard: impl Deref<Target = Device<Bound>>, client: &Client) -> 
     Ok(())
 }
 
-/// after synced ones,
+/// Tests that the guard must outlive synced buffers.
 pub fn late_synced(guard: impl Deref<Target = Device<Bound>>, client: &Client) -> Result {
     #[cfg(case = "synced_buffers_are_dropped_late")] // E0597
     let _late;
@@ -220,7 +220,7 @@ pub fn late_synced(guard: impl Deref<Target = Device<Bound>>, client: &Client) -
     Ok(())
 }
 
-/// after blocks,
+/// Tests that the guard must outlive blocks.
 pub fn late_block(guard: impl Deref<Target = Device<Bound>>) -> Result {
     #[cfg(case = "block_is_dropped_late")] // E0597
     let _late;
@@ -231,7 +231,7 @@ pub fn late_block(guard: impl Deref<Target = Device<Bound>>) -> Result {
     Ok(())
 }
 
-/// after a stock of them,
+/// Tests that the guard must outlive a block pool.
 pub fn late_stock(guard: impl Deref<Target = Device<Bound>>) -> Result {
     #[cfg(case = "stock_is_dropped_late")] // E0597
     let _late;
@@ -242,7 +242,7 @@ pub fn late_stock(guard: impl Deref<Target = Device<Bound>>) -> Result {
     Ok(())
 }
 
-/// and after a coherent buffer.
+/// Tests that the guard must outlive a coherent buffer.
 pub fn late_buffer(guard: impl Deref<Target = Device<Bound>>) -> Result {
     #[cfg(case = "buffer_is_dropped_late")] // E0597
     let _late;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A faulty channel with a coherent buffer, and the tests of what kernel code can do with it.
+//! A faulty channel with a coherent buffer, and tests of the API for kernel code on it.
 
 use kernel::{
     device::{
@@ -29,7 +29,7 @@ use crate::{
     run_tests, //
 };
 
-/// Bytes of the buffer.
+/// Size of the buffer in bytes.
 const SIZE: usize = 16 << 10;
 
 /// The channel under test.
@@ -37,19 +37,19 @@ struct Tested<'a> {
     buffer: &'a CoherentBuffer<'a>,
 }
 
-/// A segment.
+/// Returns a segment.
 const fn seg(addr: u64, len: u64) -> Seg {
     Seg { addr, len }
 }
 
 impl Tested<'_> {
-    /// Puts `value` into all of the buffer.
+    /// Fills the buffer with `value`.
     fn preset(&self, value: u8) -> Result {
         let bytes = KVec::from_elem(value, self.buffer.len(), GFP_KERNEL)?;
         self.buffer.write(0, &bytes)
     }
 
-    /// Whether `len` bytes from `offset` on are all `value`.
+    /// Returns whether `len` bytes from `offset` on are all `value`.
     fn holds(&self, offset: usize, len: usize, value: u8) -> Result<bool> {
         let mut bytes = KVec::from_elem(!value, len, GFP_KERNEL)?;
         self.buffer.read(offset, &mut bytes)?;
@@ -76,7 +76,7 @@ impl Tested<'_> {
             let bytes = KVec::from_elem(value, len * unit, GFP_KERNEL)?;
             self.buffer.write(at * unit, &bytes)?;
         }
-        // One segment more than any that is spoilt.
+        // One source segment more than any copy that goes wrong (see `faulty.rs`).
         let src = [seg(0, 5), seg(5, 5), seg(100, 1), seg(101, 2), seg(103, 17)];
         let dst = [seg(1000, 29), seg(2000, 1)];
         Ok(client.copy(&src, &dst)? == 30 * unit as u64
@@ -104,7 +104,7 @@ impl Tested<'_> {
             && self.holds(0, self.buffer.len(), 7)?)
     }
 
-    /// No address is too odd for a buffer.
+    /// Tests that addresses in a buffer need no alignment.
     fn any_address(&self, client: &Client) -> Result<bool> {
         let mut good = true;
         for at in 0..8 {

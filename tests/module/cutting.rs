@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of how lists are cut, on numbers alone.
+//! Tests of how lists are split into pieces, without hardware.
 
 use kernel::prelude::*;
 
@@ -12,15 +12,15 @@ use ferrodma::dma::{
     }, //
 };
 
-/// What the engines of today take in one descriptor: ZDMA, and a length field of 16 bits.
+/// Most bytes in one descriptor: of ZDMA, and of an engine whose length field has 16 bits.
 const LIMITS: [u64; 2] = [(1 << 30) - 4096, 65532];
 
 const GIB: u64 = 1 << 30;
 
-/// A span as plain numbers.
+/// A span as a pair of numbers.
 type Piece = (u64, u64);
 
-/// A transfer between two lists, for an engine that takes `max` bytes in one descriptor.
+/// Returns a transfer between two lists, for an engine that takes `max` bytes in one descriptor.
 fn transfer(src: &[Piece], dst: &[Piece], max: u64) -> Result<Transfer> {
     let mut transfer = Transfer::default();
     for &(addr, len) in src {
@@ -39,8 +39,8 @@ fn is(spans: &[Span], pieces: &[Piece]) -> bool {
         .eq(pieces.iter().copied())
 }
 
-/// Whether the pairs of a transfer cover both of its lists, in order and without a gap, and cut only
-/// where they must.
+/// Returns whether the pairs of a transfer cover both of its lists, in order and without a gap, and
+/// are split only where necessary.
 fn pairs_cover(transfer: &Transfer) -> bool {
     let (mut src, mut dst) = (transfer.src().iter(), transfer.dst().iter());
     let (mut src_at, mut dst_at) = ((0, 0), (0, 0));
@@ -67,7 +67,7 @@ fn pairs_cover(transfer: &Transfer) -> bool {
     src_at.1 == 0 && dst_at.1 == 0 && src.next().is_none() && dst.next().is_none()
 }
 
-/// The longest span that an engine takes is one piece, and one more byte makes two.
+/// Tests that the longest span of an engine is one piece, and one more byte makes two.
 pub(crate) fn longest_span_and_one_more() -> Result<bool> {
     for max in LIMITS {
         let one = transfer(&[(7, max)], &[(9, max)], max)?;
@@ -86,7 +86,7 @@ pub(crate) fn longest_span_and_one_more() -> Result<bool> {
     Ok(true)
 }
 
-/// Nothing is lost where lengths, sums and addresses do not fit 32 bits.
+/// Tests lengths, sums and addresses that do not fit in 32 bits.
 pub(crate) fn beyond_4_gib() -> Result<bool> {
     let [max, _] = LIMITS;
     let long = transfer(
@@ -105,14 +105,14 @@ pub(crate) fn beyond_4_gib() -> Result<bool> {
         && long.pairs().map(|pair| pair.len).sum::<u64>() == 5 * GIB)
 }
 
-/// A total beyond 64 bits is refused, and the total stays what is in the list.
+/// Tests that a total beyond 64 bits is refused, and leaves the total of the list as it was.
 pub(crate) fn total_overflows() -> Result<bool> {
     let mut transfer = transfer(&[], &[(0, 1)], u64::MAX)?;
     let refused = transfer.push_dst([Span::new(0, u64::MAX)], u64::MAX);
     Ok(refused == Err(EOVERFLOW) && transfer.total() == 1 && transfer.dst().len() == 1)
 }
 
-/// Lists of single bytes against a whole, and against themselves.
+/// Tests lists of single bytes against one span, and against themselves.
 pub(crate) fn single_bytes() -> Result<bool> {
     const COUNT: u64 = 256;
     let mut bytes = KVec::new();
@@ -127,7 +127,8 @@ pub(crate) fn single_bytes() -> Result<bool> {
         .all(|transfer| transfer.pairs().count() == 256 && pairs_cover(transfer)))
 }
 
-/// Segments that end where pages do give as many pairs as pages, and one byte off the double.
+/// Tests that lists with the same boundaries give one pair for each page, and twice as many if one
+/// of them is shifted by a byte.
 pub(crate) fn ends_of_pages() -> Result<bool> {
     let pages = [(0x1000, 4096), (0x5000, 4096), (0x3000, 4096)];
     let aligned = transfer(&pages, &[(0x10000, 3 * 4096)], 4096)?;
@@ -167,7 +168,7 @@ pub(crate) fn ends_of_pages() -> Result<bool> {
     Ok(aligned.pairs().count() == 3 && pairs_cover(&aligned) && off.pairs().eq(expected))
 }
 
-/// Pairs end with the first list, and there is none where a list is empty.
+/// Tests that pairs end with the shorter list, and that an empty list gives none.
 pub(crate) fn unequal_lists() -> Result<bool> {
     let none = transfer(&[(0, 5)], &[], 4096)?;
     let short = transfer(&[(0, 5)], &[(100, 3)], 4096)?;

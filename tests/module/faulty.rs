@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel whose hardware really goes wrong.
+//! A channel whose hardware really fails.
 //!
 //! It works as its engine does, except for copies with certain numbers of source spans, whose
-//! descriptors are spoilt before hardware sees them:
+//! descriptors are corrupted before hardware reads them:
 //!
-//! | spans | what is done | what hardware does |
+//! | spans | change | hardware |
 //! |---|---|---|
-//! | [`HALTS`] | [`Spoil::halt`]: the list ends behind its first descriptor | moves the first span, and says nothing |
-//! | [`FAULTS`] | [`Spoil::misdirect`]: the second descriptor's address is wrong | reports a bus error, if it can |
-//! | [`STICKS`] | as `HALTS`, and [`Engine::quiesce`] leaves it so | the same, whatever the core does |
-//! | [`FLOODS`] | nothing; the first [`STORM`] interrupts are not served | holds its interrupt line meanwhile |
+//! | [`HALTS`] | [`Spoil::halt`]: cuts the list after one descriptor | moves only the first span |
+//! | [`FAULTS`] | [`Spoil::misdirect`]: spoils the second address | reports a bus error |
+//! | [`STICKS`] | as for `HALTS`, and [`Engine::quiesce`] fails | as for `HALTS` |
+//! | [`FLOODS`] | ignores the first [`STORM`] interrupts | asserts its interrupt line meanwhile |
 //!
-//! Besides, it may take short spans only, be one whose descriptors have a source and a destination
-//! each, or have too few address bits for any memory.
+//! After `HALTS` hardware raises no interrupt. A bus error is reported only by engines that can.
+//!
+//! Other variants take only short spans, use descriptors with one source and one destination each,
+//! or have too few address bits for any memory.
 
 use kernel::{
     device::Bound,
@@ -54,34 +56,35 @@ const STICKS: usize = 4;
 /// Source spans of a copy at whose end the line is held.
 const FLOODS: usize = 7;
 
-/// Interrupts that are left to others on the line, who do not want them: a storm, and less than what
-/// makes the kernel switch the line off (100,000).
+/// Interrupts that the handler does not serve: an interrupt storm, but fewer than the 100,000 after
+/// which the kernel disables the line.
 const STORM: u32 = 10_000;
 
-/// Address bits of an engine that reaches too little memory: the kernel always has some above.
+/// Address bits of an engine that cannot reach all memory: the kernel always has some above 1 MiB.
 const NARROW: u32 = 20;
 
-/// Longest span in bytes of an engine that takes short ones only: less than a page, and a multiple
-/// of what any engine takes.
+/// Longest span in bytes of an engine that takes only short ones: less than a page, and a multiple
+/// of every engine's alignment.
 pub(crate) const SHORT: u64 = 3000;
 
-/// An engine whose descriptors can be spoilt.
+/// An engine whose descriptors can be corrupted.
 trait Spoil: Engine {
-    /// Writes descriptors for lists cut at each other's ends, if that is not the engine's own way.
+    /// Writes descriptors for lists split at each other's boundaries, if the engine has separate
+    /// lists.
     fn link_pairs(&self, pairs: Pairs<'_>, chains: &mut Chains);
 
-    /// Lets hardware stop behind the first descriptor, and not say so.
+    /// Makes hardware stop after the first descriptor, without an interrupt.
     fn halt(&self, chains: &mut Chains);
 
-    /// Gives the second descriptor an address that hardware reports.
+    /// Gives the second descriptor an address for which hardware reports an error.
     fn misdirect(&self, chains: &mut Chains);
 
-    /// Bytes of `transfer`, which was halted.
+    /// Returns the bytes done of `transfer`, which was halted.
     fn bytes_halted(&self, transfer: &Transfer) -> u64;
 }
 
-/// Where a ZDMA descriptor has its control word and the address of the next one, and the commands
-/// in the former (UG1085, "Linked-list Mode").
+/// Offsets of the control word and of the next descriptor's address in a ZDMA descriptor, and the
+/// commands in the control word (UG1085, "Linked-list Mode").
 const CTRL: usize = 12;
 const NEXT: usize = 16;
 const CMD_MASK: u8 = 3 << 3;
@@ -112,7 +115,7 @@ impl Spoil for Zdma<'_> {
     }
 }
 
-/// Where a control block of the BCM2835 has the address of the next one.
+/// Bytes of the next control block's address in a control block of the BCM2835.
 const NEXT_BLOCK: core::ops::Range<usize> = 20..24;
 
 impl Spoil for Bcm2835<'_> {
@@ -120,21 +123,21 @@ impl Spoil for Bcm2835<'_> {
 
     fn halt(&self, chains: &mut Chains) {
         if let Some(first) = chains.src.bytes(0) {
-            // Only the last block interrupts, and hardware does not come to it.
+            // Only the last block interrupts, and hardware does not reach it.
             first[NEXT_BLOCK].fill(0);
         }
     }
 
-    /// Its model in QEMU has no errors.
+    /// Does nothing: QEMU's model reports no errors.
     fn misdirect(&self, _chains: &mut Chains) {}
 
-    /// To hardware it was at the end.
+    /// Returns the first span: hardware found the end of its list there.
     fn bytes_halted(&self, transfer: &Transfer) -> u64 {
         transfer.pairs().next().map_or(0, |pair| pair.len)
     }
 }
 
-/// A channel that does not always work.
+/// An engine that fails on certain transfers.
 struct Faulty<E> {
     engine: E,
     caps: Caps,
@@ -145,9 +148,9 @@ struct Faulty<E> {
     refused: Atomic<u32>,
 }
 
-// SAFETY: As for the engine within, which does all the work. That a channel is said not to stop
-// although it might is no breach; that it reads descriptors of its own chains only, the changes below
-// leave as it is.
+// SAFETY: As for the inner engine, which does all the work. Reporting that it does not stop
+// although it might is safe. The changes to descriptors below leave their list within its own
+// chains.
 unsafe impl<E: Spoil> Engine for Faulty<E> {
     fn caps(&self) -> &Caps {
         &self.caps
@@ -192,7 +195,7 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
     }
 
     fn acknowledge(&self) -> Outcome {
-        // The channel calls this under its lock.
+        // Not a race: the channel calls this under its lock.
         let refused = self.refused.load(ordering::Relaxed);
         if refused > 0 {
             self.refused.store(refused - 1, ordering::Relaxed);
@@ -221,21 +224,21 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
     }
 }
 
-/// A ZDMA channel with its own lists.
+/// Sets up a ZDMA channel with separate lists.
 pub(crate) fn zdma<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
     new(<Zdma<'_>>::new(pdev)?, false, |_| {})
 }
 
-/// A ZDMA channel with a list of pairs and short spans.
+/// Sets up a ZDMA channel with a list of pairs and short spans.
 pub(crate) fn zdma_in_pairs<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
     new(<Zdma<'_>>::new(pdev)?, true, |caps| caps.max_span = SHORT)
 }
 
-/// A ZDMA channel with few address bits.
+/// Sets up a ZDMA channel with few address bits.
 pub(crate) fn zdma_narrow<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
@@ -244,21 +247,21 @@ pub(crate) fn zdma_narrow<'bound>(
     })
 }
 
-/// A channel of the BCM2835.
+/// Sets up a channel of the BCM2835.
 pub(crate) fn bcm2835<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
     new(Bcm2835::new(pdev)?, false, |_| {})
 }
 
-/// The same with short spans.
+/// Sets up a channel of the BCM2835 with short spans.
 pub(crate) fn bcm2835_short<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {
     new(Bcm2835::new(pdev)?, false, |caps| caps.max_span = SHORT)
 }
 
-/// The same with few address bits.
+/// Sets up a channel of the BCM2835 with few address bits.
 pub(crate) fn bcm2835_narrow<'bound>(
     pdev: &'bound platform::Device<Bound>,
 ) -> Result<KBox<dyn Engine + 'bound>> {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! In-kernel tests of the helper, and channels whose hardware really goes wrong.
+//! In-kernel tests of the helper, on channels whose hardware really fails.
 //!
-//! There are three drivers, one for each kind of addresses. When a device is bound, the tests run in
-//! place of the self-test, unless the module was told not to, and the device is there only if they all
-//! pass. The kselftests use it then from user space; [`faulty`] says what is wrong with it. A fourth,
-//! [`narrow`], is for what cannot be bound.
+//! There is one driver for each kind of backing. When a device is bound, the tests run in place of
+//! the self-test, unless `selftest=0` is set, and the device is created only if all pass. The
+//! kselftests then use it from user space; [`faulty`] describes its faults. A fourth driver,
+//! [`narrow`], is for a device that cannot be bound.
 
 use kernel::{
     driver::Registration,
@@ -24,12 +24,12 @@ mod pool_example;
 mod sg;
 mod streaming_example;
 
-/// A test with its name. It says whether all is as it should be, or EOPNOTSUPP where the engine lacks
-/// what is tested.
+/// A test with its name. It returns whether it has passed, or EOPNOTSUPP if the engine lacks the
+/// tested feature.
 type Test<'a> = (&'static CStr, &'a dyn Fn() -> Result<bool>);
 
-/// Runs tests, and reports them in the log: a plan, then a line for each. `kernel_api.sh` numbers
-/// them.
+/// Runs tests, and reports them in the log: a plan, then a line for each. `kernel_api.sh` adds the
+/// numbers.
 fn run_tests(tests: &[Test<'_>]) -> Result {
     pr_info!("1..{}\n", tests.len());
     let mut failed = false;
@@ -65,7 +65,7 @@ struct Tests {
 
 impl kernel::InPlaceModule for Tests {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // Jobs of the test drivers are not polled, so that each interrupts.
+        // Jobs of the test drivers are not polled, so that each raises an interrupt.
         PARAMETERS.poll_bytes().store(0, ordering::Relaxed);
         try_pin_init!(Self {
             _coherent <- Registration::new(c"ferrodma_test", module),

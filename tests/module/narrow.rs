@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel whose engine does not reach the memory, and so is never bound.
+//! A channel whose engine does not reach all memory, and so is never bound.
 
 use kernel::{
     device::{
@@ -34,7 +34,7 @@ ferrodma::compatibles!(OF_TABLE, {
     "ferrodma,bcm2835-narrow-test" => faulty::bcm2835_narrow,
 });
 
-/// As the channel that goes wrong otherwise.
+/// Otherwise like the faulty channel with a coherent buffer.
 impl ChannelDriver for Driver {
     const STEM: &'static CStr = c"ferrodma-narrowtest";
     const OF_TABLE: of::IdTable<Compatible> = &OF_TABLE;

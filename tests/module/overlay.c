@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An overlay on the device tree for as long as the module is loaded: Linux has no
- * user interface to apply one at run time. Those that there are for a machine are in
- * its tree, as properties of a node; the module's parameter is the name of one.
+ * Applies an overlay to the device tree while the module is loaded, as Linux has no user interface
+ * for that. The overlays for a machine are properties of a node in its device tree; the module
+ * parameter names one of them.
  */
 
 #include <linux/module.h>
@@ -33,7 +33,7 @@ static int __init overlay_init(void)
 		return -ENOMEM;
 	ret = of_overlay_fdt_apply(aligned, len, &changeset, NULL);
 	kfree(aligned);
-	/* What was applied in part is to be removed, too. */
+	/* An overlay that was applied in part must be removed, too. */
 	if (ret && changeset)
 		of_overlay_remove(&changeset);
 	return ret;

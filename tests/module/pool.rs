@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A faulty channel for messages that are copied, and the tests of pools and their blocks.
+//! A faulty channel with a block pool, and tests of DMA pools and their blocks.
 
 use kernel::{
     device::{
@@ -44,7 +44,7 @@ use crate::{
 const COUNT: usize = 32;
 const SIZE: usize = 64;
 
-/// Compiles only while a block is in one place: it cannot be copied.
+/// Compiles only if a block cannot be copied, so that it has one owner only.
 const _: () = {
     trait Copies<A> {
         const HERE: () = ();
@@ -59,7 +59,7 @@ struct Tested<'a, 'bound> {
     blocks: &'a BlockPool<'bound>,
 }
 
-/// Takes `count` blocks and checks where they are.
+/// Allocates `count` blocks and checks that they lie in memory as `layout` says.
 fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) -> Result<bool> {
     let pool = DmaPool::new(dev, c"test", layout)?;
     // CAST: `usize` is as wide.
@@ -72,7 +72,8 @@ fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) ->
     let mut places = KVVec::with_capacity(count, GFP_KERNEL)?;
     for _ in 0..count {
         let block = Block::new(&pool, GFP_KERNEL)?;
-        // Pools consist of whole pages, in which a block is as far for the CPU as for the device.
+        // Pools consist of whole pages, so the offset in a page is the same for the CPU and the
+        // device.
         // CAST: `usize` is as wide.
         places.push(block.as_ptr().addr() as u64, GFP_KERNEL)?;
         blocks.push(block, GFP_KERNEL)?;
@@ -83,7 +84,7 @@ fn blocks_lie_as_told(dev: &Device<Bound>, layout: BlockLayout, count: usize) ->
         at % align == 0 && (boundary == 0 || at / boundary == (at + size - 1) / boundary)
     });
 
-    // Each holds what was written to it, whatever was written to the others.
+    // Writes to one block must not change another.
     for (number, block) in blocks.iter_mut().enumerate() {
         let tag = number.to_le_bytes();
         for (byte, tag) in block.iter_mut().zip(tag.iter().cycle()) {
@@ -181,7 +182,7 @@ fn block_keeps_its_pool(dev: &Device<Bound>) -> Result<bool> {
     Ok(block.iter().all(|&byte| byte == 9))
 }
 
-/// `count` blocks of `pool`, each filled with its number and `more`.
+/// Returns `count` blocks of `pool`, each filled with its number plus `more`.
 fn numbered<'a>(pool: &Arc<DmaPool<'a>>, count: u8, more: u8) -> Result<KVec<Block<'a>>> {
     let mut blocks = KVec::new();
     for number in 0..count {
@@ -192,7 +193,7 @@ fn numbered<'a>(pool: &Arc<DmaPool<'a>>, count: u8, more: u8) -> Result<KVec<Blo
     Ok(blocks)
 }
 
-/// All sizes that a device may have.
+/// Tests all block sizes that a device may have.
 fn engine_moves_blocks_of_all_sizes(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     const BLOCKS: u8 = 40;
     let mut size = 32;
@@ -215,7 +216,7 @@ fn engine_moves_blocks_of_all_sizes(dev: &Device<Bound>, client: &Client) -> Res
     Ok(true)
 }
 
-/// What is refused comes back.
+/// Tests that the blocks of a refused transfer are returned.
 fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     let pool = small_pool(dev)?;
     let layout = BlockLayout {
@@ -260,7 +261,7 @@ fn paused_engine_gives_blocks_back(dev: &Device<Bound>, client: &Client) -> Resu
 }
 
 impl Tested<'_, '_> {
-    /// All or nothing, and all come back.
+    /// Tests that blocks are given out all or none, and that all come back.
     fn block_pool_gives_all_or_nothing(&self) -> Result<bool> {
         let mut most = self.blocks.take(COUNT - 1)?;
         let none = self.blocks.take(2).is_err_and(|error| error == EAGAIN);
@@ -272,7 +273,7 @@ impl Tested<'_, '_> {
         Ok(none && one_left && empty && one.is_empty() && self.blocks.free() == COUNT)
     }
 
-    /// The next job would move more bytes than are in it.
+    /// Tests that smaller blocks of another pool are not kept, which the next job would overrun.
     fn block_pool_keeps_no_block_of_another_pool(&self) -> Result<bool> {
         let layout = BlockLayout {
             size: SIZE / 2,
@@ -295,7 +296,7 @@ impl Tested<'_, '_> {
     }
 }
 
-/// Nothing is mapped at the lowest addresses.
+/// Tests addresses at which nothing is mapped, the lowest ones.
 fn unmapped_user_memory(client: &Client) -> Result<bool> {
     let seg = |addr| [Seg { addr, len: 16 }];
     Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))

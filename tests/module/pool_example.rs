@@ -16,7 +16,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Sends a greeting from one block to another. Returns whether it arrived.
+/// Copies a greeting from one block to another. Returns whether it arrived.
 pub(crate) fn greeting(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     const TEXT: &[u8] = b"hello";
     let layout = BlockLayout {
@@ -32,7 +32,7 @@ pub(crate) fn greeting(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     src.push(block, GFP_KERNEL)?;
     dst.push(Block::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
 
-    // While the engine works on them, there is no way to touch a block.
+    // While the engine works on the blocks, this function does not have them.
     let (_, dst) = client.transfer_blocks(src, dst)?;
     Ok(dst[0].starts_with(TEXT))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A faulty channel for a program's own memory, with a list of pairs and short spans; and the tests
-//! of streaming buffers.
+//! A faulty channel for memory of programs, with lists of pairs and short spans; and tests of
+//! streaming buffers.
 
 use kernel::{
     device::{
@@ -44,13 +44,13 @@ use crate::{
 /// Most bytes in one job.
 const MAX_JOB_BYTES: u64 = 64 << 10;
 
-/// Numbers that differ from place to place.
+/// Returns bytes that differ from place to place.
 fn pattern() -> impl Iterator<Item = u8> {
-    // CAST: The low bits are wanted.
+    // CAST: Only the low bits are used.
     (0u32..).map(|n| (n.wrapping_mul(2654435761) >> 13) as u8)
 }
 
-/// Buffers of these sizes, filled with the pattern.
+/// Returns buffers of these sizes, filled with the pattern.
 fn patterned(sizes: &[usize]) -> Result<Buffers> {
     let mut buffers = Buffers::new(sizes)?;
     for (byte, value) in buffers.iter_mut().flatten().zip(pattern()) {
@@ -59,7 +59,7 @@ fn patterned(sizes: &[usize]) -> Result<Buffers> {
     Ok(buffers)
 }
 
-/// Whether buffers hold the pattern.
+/// Returns whether buffers hold the pattern.
 fn holds_pattern(buffers: &Buffers) -> bool {
     buffers
         .iter()
@@ -68,7 +68,7 @@ fn holds_pattern(buffers: &Buffers) -> bool {
         .eq(pattern().take(buffers.iter().map(<[u8]>::len).sum()))
 }
 
-/// Two lists of a word each.
+/// Returns two lists of a word each.
 fn two_words<'a>(
     dev: &'a Device<Bound>,
     from: DataDirection,
@@ -80,7 +80,7 @@ fn two_words<'a>(
     ))
 }
 
-/// Moves the pattern between lists cut as given.
+/// Moves the pattern between buffers of these sizes. Returns whether it arrived.
 fn moves(dev: &Device<Bound>, client: &Client, src: &[usize], dst: &[usize]) -> Result<bool> {
     let src = patterned(src)?.map(dev, ToDevice)?;
     let dst = Buffers::new(dst)?.map(dev, FromDevice)?;
@@ -88,7 +88,7 @@ fn moves(dev: &Device<Bound>, client: &Client, src: &[usize], dst: &[usize]) -> 
     Ok(holds_pattern(&dst.unmap()) && holds_pattern(&src.unmap()))
 }
 
-/// Lists that are cut differently; none has as few spans as those that are spoilt.
+/// Tests lists with different boundaries; none has as few spans as those that fail on purpose.
 fn differently_cut_lists(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     let unit = client.alignment();
     let moves = |src: &[usize], dst: &[usize]| -> Result<bool> {
@@ -108,7 +108,7 @@ fn differently_cut_lists(dev: &Device<Bound>, client: &Client) -> Result<bool> {
         && moves(&[2000, 100, 5000, 1092, 7], &[97, 4143, 3952, 7])?)
 }
 
-/// As long as a span may be, and one more: that is two.
+/// Tests spans as long as the engine takes, and longer ones, which become two.
 fn longest_span(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     // CAST: A small number.
     let (most, unit) = (faulty::SHORT as usize, client.alignment());
@@ -127,7 +127,7 @@ fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
     let mut buffers = Buffers::new(&sizes)?.map(dev, Bidirectional)?;
     let bytes: u64 = buffers.addresses().map(|(_, len)| len).sum();
     let none = buffers.addresses().any(|(_, len)| len == 0);
-    // SAFETY: No hardware was told the addresses.
+    // SAFETY: No hardware knows the addresses.
     let buffers = unsafe { buffers.into_idle() }.unmap();
     Ok(bytes == 1 + 63 + 64 + 4096 + 12345
         && !none
@@ -135,10 +135,10 @@ fn one_entry_each(dev: &Device<Bound>) -> Result<bool> {
         && buffers.iter().flatten().all(|&byte| byte == 0))
 }
 
-/// What the CPU writes before a mapping and between two syncs is there afterwards.
+/// Tests that bytes which the CPU writes before a mapping, and between two syncs, stay.
 fn ownership_goes_round(dev: &Device<Bound>) -> Result<bool> {
     let buffers = patterned(&[5000, 3])?.map(dev, Bidirectional)?;
-    // SAFETY: No hardware was told the addresses, here and below.
+    // SAFETY: No hardware knows the addresses, here and below.
     let mut buffers = unsafe { buffers.into_idle() }.sync_for_cpu();
     for byte in buffers.iter_mut().flatten() {
         *byte = !*byte;
@@ -160,7 +160,7 @@ fn bad_buffers(dev: &Device<Bound>) -> Result<bool> {
         && direction.is_err_and(|rejected| rejected.error == EINVAL))
 }
 
-/// What is refused comes back, and can be used.
+/// Tests that the buffers of a refused transfer are returned, and can be used.
 fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     for (from, to) in [(FromDevice, FromDevice), (ToDevice, ToDevice)] {
         let (src, dst) = two_words(dev, from, to)?;
@@ -184,7 +184,7 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
         return Ok(false);
     };
     if let Some((src, _)) = known.value {
-        // SAFETY: No hardware was told the addresses.
+        // SAFETY: No hardware knows the addresses.
         drop(unsafe { src.into_idle() });
     }
 
@@ -201,7 +201,7 @@ fn bad_transfers(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     Ok(unequal.error == EINVAL && known.error == EINVAL && long.error == EMSGSIZE)
 }
 
-/// A paused engine is stopped, and the buffers come back: the same ones move next.
+/// Tests that a paused engine is stopped, and that the buffers are returned and can be used again.
 fn paused_engine_times_out(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     let src = patterned(&[32; faulty::HALTS])?.map(dev, ToDevice)?;
     let dst = Buffers::new(&[64])?.map(dev, FromDevice)?;
@@ -229,7 +229,7 @@ fn bus_error_is_reported(dev: &Device<Bound>, client: &Client) -> Result<bool> {
     Ok(bad.error == EIO && bad.value.is_some() && moves(dev, client, &[48], &[48])?)
 }
 
-/// Nothing is mapped at the lowest addresses.
+/// Tests addresses at which nothing is mapped, the lowest ones.
 fn unmapped_user_memory(client: &Client) -> Result<bool> {
     let seg = |addr| [Seg { addr, len: 16 }];
     Ok(client.copy(&seg(16), &seg(64)) == Err(EFAULT))

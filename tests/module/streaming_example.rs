@@ -22,8 +22,8 @@ pub(crate) fn two_messages(dev: &Device<Bound>, client: &Client) -> Result<bool>
     let src = src.map(dev, DataDirection::ToDevice)?;
     let dst = Buffers::new(&[100, 28])?.map(dev, DataDirection::FromDevice)?;
 
-    // Both are the device's: no byte of them can be touched. When they come back, they become the
-    // CPU's and stay mapped.
+    // The device owns both: the CPU cannot access their bytes. Afterwards the CPU owns them again,
+    // while they stay mapped.
     let (src, dst) = client.transfer(src, dst)?;
     let (mut src, dst) = (src.sync_for_cpu(), dst.sync_for_cpu());
     let first = dst.iter().flatten().all(|&byte| byte == 0x5a);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that is not built with the helper, but later, against what that build has left.
+//! A driver that is not built together with the helper, but later, against the files of that build.
 //!
-//! It calls every public function of the helper's crate, so that it links only where each of them
-//! is exported; `scripts/outside.sh` says which it leaves out. A device is there only if what they
-//! return is right.
+//! It calls every public function of the helper's crate, so that it links only if each of them is
+//! exported; `scripts/outside.sh` lists those that it does not call. Its device is created only if
+//! all return the right values.
 
 use kernel::{
     device::{
@@ -57,14 +57,14 @@ use ferrodma::{
     uapi::Seg, //
 };
 
-/// Bytes of the buffer, and of each block.
+/// Size in bytes of the buffer, and of each block.
 const SIZE: usize = 4096;
 const BLOCK: usize = 64;
 
-/// Bytes that are moved at a time, a multiple of what any engine takes.
+/// Bytes that are moved at a time, a multiple of every engine's alignment.
 const LEN: usize = 256;
 
-/// EIO unless `what` is so.
+/// Returns EIO unless `what` is true.
 fn ensure(what: bool) -> Result {
     if what {
         Ok(())
@@ -73,9 +73,9 @@ fn ensure(what: bool) -> Result {
     }
 }
 
-/// An engine of the helper, which can be asked for more than all can.
+/// An engine of the helper, with access to more than the trait offers.
 trait Known: Engine {
-    /// Writes the descriptors of `src` once more.
+    /// Writes the descriptors of `src` once more, if the engine has a function for that.
     fn link_again(&self, src: &[Span], chains: &mut Chains);
 }
 
@@ -89,10 +89,10 @@ impl Known for bcm2835::Bcm2835<'_> {
     fn link_again(&self, _src: &[Span], _chains: &mut Chains) {}
 }
 
-/// An engine from elsewhere: one of the helper's, whose descriptors it looks at.
+/// An engine that is not part of the helper: it wraps one, and checks its descriptors.
 struct Watched<E>(E);
 
-// SAFETY: The engine within does all that concerns hardware.
+// SAFETY: The inner engine does all accesses to hardware.
 unsafe impl<E: Known> Engine for Watched<E> {
     fn caps(&self) -> &Caps {
         self.0.caps()
@@ -134,12 +134,13 @@ unsafe impl<E: Known> Engine for Watched<E> {
     }
 }
 
-/// The engines by name, and as the helper makes them.
+/// Sets up a channel of ZDMA: first by its match data, then by its type.
 fn zdma<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
     drop(zdma::attach(pdev)?);
     Ok(KBox::new(Watched(zdma::Zdma::new(pdev)?), GFP_KERNEL)?)
 }
 
+/// Sets up a channel of the BCM2835: first by its match data, then by its type.
 fn bcm2835<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Engine + 'bound>> {
     drop(bcm2835::attach(pdev)?);
     Ok(KBox::new(
@@ -148,7 +149,7 @@ fn bcm2835<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn Eng
     )?)
 }
 
-/// Transfers, on numbers alone.
+/// Tests transfers, without hardware.
 fn lists() -> Result {
     let mut transfer = Transfer::default();
     transfer.push_src([Span::new(0x1000, 100)], 64)?;
@@ -166,7 +167,7 @@ fn lists() -> Result {
     ensure(transfer.total() == 0 && transfer.fill() == Some(7))
 }
 
-/// Kernel memory that is mapped, to and fro.
+/// Tests kernel memory that is mapped, in both directions.
 fn streaming(dev: &Device<Bound>, client: &Client) -> Result {
     let (to, from) = (DataDirection::ToDevice, DataDirection::FromDevice);
     let mut src = Buffers::new(&[LEN])?;
@@ -183,11 +184,11 @@ fn streaming(dev: &Device<Bound>, client: &Client) -> Result {
             .eq(src.iter().flat_map(|all| all.chunks(LEN / 2))),
     )?;
 
-    // Dropped in each state.
+    // Drops buffers in each state.
     drop(src.map(dev, to)?);
     let mut known = dst.map(dev, from)?;
     let bytes: u64 = known.addresses().map(|(_, len)| len).sum();
-    // SAFETY: No hardware was told the addresses.
+    // SAFETY: No hardware knows the addresses.
     let idle = unsafe { known.into_idle() };
     // CAST: A small number.
     ensure(bytes == LEN as u64)?;
@@ -197,7 +198,7 @@ fn streaming(dev: &Device<Bound>, client: &Client) -> Result {
     Ok(())
 }
 
-/// Small blocks, of a pool and of a stock.
+/// Tests the blocks of a DMA pool and of a block pool.
 fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     let layout = BlockLayout {
         size: BLOCK,
@@ -219,7 +220,7 @@ fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     ensure(stock.free() == 4)
 }
 
-/// The buffer of the channel.
+/// Tests the buffer of the channel.
 fn coherent(buffer: &CoherentBuffer<'_>, client: &Client) -> Result {
     // CAST: A small number, here and below.
     let seg = |at: usize| Seg {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types of the lower layers that the files under test name, with as much in them as they use.
+//! Replacements of the lower layers, with only the parts that the files under test use.
 
 pub(crate) mod chain {
-    //! Descriptors: none.
+    //! Descriptors, which do not exist here.
 
     /// The chains of a transfer.
     pub(crate) struct Chains;
@@ -17,15 +17,15 @@ pub(crate) mod chain {
     }
 
     impl Drop for Chains {
-        // Where chains are dropped matters to the files under test.
+        // Implements `Drop`, as the files under test depend on where chains are dropped.
         fn drop(&mut self) {}
     }
 }
 
 pub(crate) mod engine {
-    //! What hardware says.
+    //! The results of an engine.
 
-    /// What an interrupt was about.
+    /// The cause of an interrupt.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Outcome {
         NotMine,
@@ -35,7 +35,7 @@ pub(crate) mod engine {
         Fault,
     }
 
-    /// In what state hardware was found when it was stopped.
+    /// The state in which hardware was found when it was stopped.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Quiesced {
         Clean,
@@ -44,7 +44,7 @@ pub(crate) mod engine {
 }
 
 pub(crate) mod pool {
-    //! Blocks: none.
+    //! Blocks, which do not exist here.
 
     use std::marker::PhantomData;
 
@@ -53,7 +53,7 @@ pub(crate) mod pool {
     /// A block.
     pub struct Block<'a>(PhantomData<&'a ()>);
 
-    /// Source and destination.
+    /// Source and destination of a transfer.
     pub type BlockPair<'a> = (KVec<Block<'a>>, KVec<Block<'a>>);
 
     impl Block<'_> {
@@ -77,7 +77,7 @@ pub(crate) mod raw {
 }
 
 pub(crate) mod blocks {
-    //! Pools of blocks: there is none in any channel here.
+    //! Block pools: no channel here has one.
 
     use std::{
         convert::Infallible,
@@ -86,7 +86,7 @@ pub(crate) mod blocks {
 
     use kernel::prelude::*;
 
-    /// A pool.
+    /// A pool, of which there can be no instance.
     pub(crate) struct BlockPool<'a>(Infallible, PhantomData<&'a ()>);
 
     impl BlockPool<'_> {
@@ -113,7 +113,7 @@ pub(crate) mod blocks {
 }
 
 pub(crate) mod streaming {
-    //! Buffers of other kernel code: none.
+    //! Buffers of other kernel code, which do not exist here.
 
     use std::marker::PhantomData;
 
@@ -127,19 +127,19 @@ pub(crate) mod streaming {
         pub(crate) addresses_known: bool,
     }
 
-    /// The device's.
+    /// Buffers that the device owns.
     pub struct DeviceBuffers<'a> {
         pub(crate) memory: Memory,
         bound: PhantomData<&'a ()>,
     }
 
-    /// Nobody's.
+    /// Buffers that neither the CPU nor the device uses.
     pub struct IdleBuffers<'a>(PhantomData<&'a ()>);
 
-    /// Source and destination.
+    /// Source and destination of a transfer.
     pub type DevicePair<'a> = (DeviceBuffers<'a>, DeviceBuffers<'a>);
 
-    /// Why not, and what was given.
+    /// An error, with the argument of the call that failed.
     #[expect(dead_code, reason = "for callers")]
     pub struct Rejected<T> {
         pub(crate) error: Error,
@@ -158,13 +158,13 @@ pub(crate) mod streaming {
 }
 
 pub(crate) mod transfer {
-    //! What an engine is to do.
+    //! Transfers.
 
     use kernel::prelude::*;
 
     use crate::dma::chain::Chains;
 
-    /// A job as the engine sees it: a number.
+    /// A job as the engine sees it: only a number.
     #[derive(Default)]
     pub(crate) struct Transfer {
         pub(crate) number: usize,
@@ -187,14 +187,14 @@ pub(crate) mod uapi {
 
     pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 2;
 
-    /// A piece of memory.
+    /// A segment.
     #[derive(Clone, Copy, Default)]
     pub struct Seg {
         pub(crate) addr: u64,
         pub(crate) len: u64,
     }
 
-    /// What a channel is.
+    /// The properties of a channel.
     #[derive(Clone, Copy, Default)]
     pub(crate) struct Info {
         pub(crate) flags: u32,
@@ -206,7 +206,7 @@ pub(crate) mod uapi {
         pub(crate) address_alignment: u32,
     }
 
-    /// What became of a job.
+    /// A completion record.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct Record {
         pub(crate) cookie: u64,

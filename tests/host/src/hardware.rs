@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel of a DMA controller, and memory that it works on. Both insist on the rules.
+//! A channel of a DMA controller, and memory that it works on. Both assert that the driver keeps to
+//! the rules.
 
 use std::{
     cell::RefCell,
@@ -27,39 +28,39 @@ use crate::{
     waits::Calls, //
 };
 
-/// Bytes in each job.
+/// Length of each job in bytes.
 pub(crate) const BYTES: u64 = 64;
 
-/// What is wrong with hardware.
+/// A fault of the hardware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ills {
-    /// Nothing.
+    /// No fault.
     None,
-    /// It interrupts with an error.
+    /// It raises its interrupt with an error.
     Faults,
     /// It does not stop.
     NeverStops,
-    /// It does not stop at the first try.
+    /// It stops only at the second try.
     StopsLate,
 }
 
-/// What hardware is doing.
+/// The state of the hardware.
 struct Work {
-    /// Number of the transfer that it was started with last.
+    /// Number of the last transfer that was started.
     last: usize,
-    /// It works on that.
+    /// Whether it works on that transfer.
     is_running: bool,
-    /// It is being stopped, or asked what it has done.
+    /// Whether it is being stopped, or its progress is being read.
     is_stopping: bool,
-    /// It has no power.
+    /// Whether it has no power.
     is_asleep: bool,
-    /// It has lost what is in its registers, or its interrupts are masked.
+    /// Whether its registers are lost, or its interrupts masked.
     is_blank: bool,
-    /// It could not be stopped.
+    /// Whether it could not be stopped.
     is_lost: bool,
-    /// The device is unbound.
+    /// Whether the device is unbound.
     is_gone: bool,
-    /// Transfers that were prepared.
+    /// Number of transfers that were prepared.
     prepared: usize,
 }
 
@@ -67,24 +68,24 @@ struct Work {
 pub(crate) struct Engine {
     ills: Ills,
     work: RefCell<Work>,
-    /// To the interrupt handler.
+    /// The interrupt line.
     line: Calls,
-    /// Takes the channel's lock for a moment, which lets loom see that others may come first.
+    /// Takes the channel's lock for a moment, so that loom lets other threads run in between.
     pause: Box<dyn Fn()>,
 }
 
-/// As in the driver.
+/// Stands for the driver's type of this name.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: (),
     pub(crate) engine: Rc<Engine>,
     pub(crate) poll_bytes: &'static Atomic<u32>,
-    /// Every other job, from the first one on, is to be all_unmapped, whatever its addresses are: as those
-    /// are whose chains are too long to keep.
+    /// Whether every other job, from the first one on, has to be unmapped in any case, as a job
+    /// does whose chains are too long to keep.
     pub(crate) has_long_jobs: bool,
     pub(crate) bound: PhantomData<&'bound ()>,
 }
 
-/// What never changes of an engine.
+/// The capabilities of an engine.
 pub(crate) struct Caps {
     pub(crate) name: &'static str,
 }
@@ -112,7 +113,7 @@ impl Engine {
         Caps { name: "model" }
     }
 
-    /// Called with the channel's lock held.
+    /// Starts a transfer. Called with the channel's lock held.
     pub(crate) unsafe fn start(&self, transfer: &Transfer) {
         let mut work = self.work.borrow_mut();
         assert!(!work.is_running, "a job was started while another runs");
@@ -133,7 +134,8 @@ impl Engine {
         self.line.call();
     }
 
-    /// Called with the channel's lock held. Hardware is done whenever this comes.
+    /// Acknowledges an interrupt. Called with the channel's lock held. Hardware is done when this
+    /// is called.
     pub(crate) fn acknowledge(&self) -> Outcome {
         let mut work = self.work.borrow_mut();
         if !work.is_running || work.is_lost {
@@ -180,7 +182,7 @@ impl Engine {
         0
     }
 
-    /// The system is suspended.
+    /// Removes the power: the system is suspended.
     pub(crate) fn sleep(&self) {
         let mut work = self.work.borrow_mut();
         assert!(
@@ -191,7 +193,7 @@ impl Engine {
         work.is_blank = true;
     }
 
-    /// The system goes, and another may come.
+    /// Checks that hardware is idle when the system is shut down.
     pub(crate) fn shut_down(&self) {
         let work = self.work.borrow();
         assert!(
@@ -201,12 +203,12 @@ impl Engine {
         assert!(work.is_blank, "interrupts are not masked");
     }
 
-    /// The system is resumed.
+    /// Restores the power: the system is resumed.
     pub(crate) fn wake(&self) {
         self.work.borrow_mut().is_asleep = false;
     }
 
-    /// The device is unbound.
+    /// Marks the device as unbound.
     pub(crate) fn go(&self) {
         (self.pause)();
         self.work.borrow_mut().is_gone = true;
@@ -291,7 +293,7 @@ pub(crate) mod memory {
         std::mem::forget(memory);
     }
 
-    /// How far hardware came with a job.
+    /// The progress of hardware with a job.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Progress {
         NotStarted,
@@ -299,14 +301,14 @@ pub(crate) mod memory {
         Finished,
     }
 
-    /// Whether to wait for user space.
+    /// Whether a call may sleep for user space.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Patience {
         Sleep,
         Hurry,
     }
 
-    /// What keeps the memory of a job alive.
+    /// The memory of a job.
     #[derive(Default)]
     pub(crate) enum JobMemory {
         #[default]

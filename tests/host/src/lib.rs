@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queue of a channel, and all that takes its lock, as a program of the host.
+//! The queue of a channel, and all code that takes its lock, as a program of the host.
 //!
-//! The files under test are the driver's own, unchanged: the queue, the channel with the ends of
-//! jobs, the gate, and the client. What is below them is replaced: the kernel crate, by `kernel/`;
-//! hardware and memory, by [`hardware`] and [`below`]; what sleeps and what is called back, by
-//! [`waits`].
+//! The files under test are the driver's own, unchanged: the queue, the channel with the end of
+//! jobs, the gate, and the client. These are replaced: the kernel crate by `kernel/`; hardware and
+//! memory by [`hardware`] and [`below`]; waits and callbacks by [`waits`].
 //!
-//! The locks are loom's, so that the models in [`models`] go through every order in which threads
-//! can take them. The queue alone is compared with a simple one in [`sequences`].
+//! The locks are loom's, so that the models in [`models`] run through every order in which threads
+//! can take them. [`sequences`] compares the queue alone with a simple model of it.
 
 #![cfg(test)]
 #![deny(warnings)]
@@ -16,7 +15,7 @@
 /// The driver's files.
 #[path = "../../../src/ferrodma"]
 mod ferrodma {
-    // What only other files of the driver call.
+    // Functions that only other files of the driver call are unused here.
     #![expect(
         dead_code,
         reason = "files of the driver, of which the tests use a part"

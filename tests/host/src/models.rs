@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Small cases, each gone through in every order of its threads' steps.
+//! Small models, each run in every order of its threads' steps.
 //!
-//! A thread that sleeps and is not woken is a deadlock, which loom reports. What must never happen
-//! is asserted by hardware and memory ([`crate::hardware`]), and at the end ([`crate::world`]).
+//! A thread that sleeps and is not woken is a deadlock, which loom reports. Hardware and memory
+//! ([`crate::hardware`]) assert the rules, and [`crate::world`] checks the end state.
 
 mod ends;
 mod power;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queue and its ring, step by step beside simple ones that are plainly right.
+//! Comparisons of the queue and its ring buffer, step by step, with simple models of them.
 
 mod fifo;
 mod queue;
 
-/// Whether a run of steps is made up at random, or one of all that there are.
+/// The source of the steps of a run: random numbers, or all possible choices one after the other.
 pub(crate) enum Choices {
-    /// The state of a generator.
+    /// State of the random number generator.
     Random(u64),
-    /// What was chosen, and out of how many.
+    /// The choices of this run: the number chosen, and how many there were to choose from.
     All {
         path: Vec<(usize, usize)>,
         at: usize,
@@ -28,7 +28,7 @@ impl Choices {
         }
     }
 
-    /// A number below `count`.
+    /// Returns a number below `count`.
     pub(crate) fn choose(&mut self, count: usize) -> usize {
         match self {
             Self::Random(state) => {
@@ -50,7 +50,7 @@ impl Choices {
         }
     }
 
-    /// Goes on to the next run, if there is one.
+    /// Advances to the next run. Returns false after the last one.
     pub(crate) fn next(&mut self) -> bool {
         let Self::All { path, at } = self else {
             return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What sleeps, and what is called back.
+//! Replacements for waits and callbacks.
 
 use std::{
     cell::Cell,
@@ -9,28 +9,28 @@ use std::{
 
 use loom::sync::mpsc::Sender;
 
-/// What a thread is asked to do.
+/// A message to the thread of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// Whatever it is for.
+    /// Runs the handler.
     Run,
-    /// To end.
+    /// Ends the thread.
     End,
 }
 
-/// Calls to a thread that runs a handler.
+/// A line on which a handler is called.
 #[derive(Clone, Default)]
 pub(crate) struct Calls(Rc<Line>);
 
 #[derive(Default)]
 struct Line {
     sender: Cell<Option<Sender<Call>>>,
-    /// Calls that came before anybody listened.
+    /// Number of calls before a handler was connected.
     early: Cell<usize>,
 }
 
 impl Calls {
-    /// Has `sender` take calls from now on.
+    /// Sends calls to `sender` from now on.
     pub(crate) fn connect(&self, sender: Sender<Call>) {
         for _ in 0..self.0.early.take() {
             let _ = sender.send(Call::Run);
@@ -38,19 +38,19 @@ impl Calls {
         self.0.sender.set(Some(sender));
     }
 
-    /// Asks for a run.
+    /// Calls the handler.
     pub(crate) fn call(&self) {
         self.send(Call::Run);
     }
 
-    /// Ends the thread. No calls may be under way.
+    /// Ends the thread of the handler. No call may be under way.
     pub(crate) fn end(&self) {
         self.send(Call::End);
         self.0.sender.set(None);
     }
 
     fn send(&self, call: Call) {
-        // Others come to run within `send`, so the sender stays where they find it.
+        // Other threads may run within `send`, so the sender must stay in place meanwhile.
         let sender = self.0.sender.take();
         self.0.sender.set(sender.clone());
         match sender {
@@ -78,7 +78,8 @@ pub(crate) mod alarm {
     pub(crate) struct Alarm<F: Fn()>(F);
 
     impl<F: Fn()> Alarm<F> {
-        /// The clock goes on by `delay` at once where the thread is out of time, and never else.
+        /// Advances the clock by `delay` at once if the thread is out of time; the limit never
+        /// passes otherwise.
         pub(crate) fn start(delay: Delta, call: F) -> Result<Self> {
             if task::is_out_of_time() {
                 time::set(clock::now() + delay.as_nanos());
@@ -88,7 +89,7 @@ pub(crate) mod alarm {
     }
 
     impl<F: Fn()> Drop for Alarm<F> {
-        /// Waits for the handler, and so for the lock.
+        /// Waits for the handler, and so for the channel's lock.
         fn drop(&mut self) {
             if !std::thread::panicking() {
                 (self.0)();
@@ -115,7 +116,7 @@ pub(crate) mod clock {
 }
 
 pub(crate) mod owner {
-    //! The address space that a client works for: a number that each thread has.
+    //! The address space that a client works for: a number, which each thread has.
 
     use std::cell::Cell;
 
@@ -124,7 +125,7 @@ pub(crate) mod owner {
         task, //
     };
 
-    /// That of the first thread that claims it.
+    /// The address space of the first thread that claims the client.
     pub(crate) struct Owner(Cell<Option<usize>>);
 
     impl Owner {
@@ -150,7 +151,7 @@ pub(crate) mod owner {
 }
 
 pub(crate) mod completion {
-    //! Events that are waited for.
+    //! Events.
 
     use kernel::{
         prelude::*,
@@ -165,7 +166,7 @@ pub(crate) mod completion {
         time::Delta, //
     };
 
-    /// How a wait ended.
+    /// The result of a wait.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Wait {
         Done,
@@ -244,7 +245,7 @@ pub(crate) mod deferred {
 
     use super::Calls;
 
-    /// What is deferred.
+    /// A structure with deferred work.
     pub(crate) trait HasDeferred<const ID: u64> {
         fn run(&self);
     }
@@ -260,7 +261,7 @@ pub(crate) mod deferred {
     }
     pub(crate) use impl_has_deferred;
 
-    /// A work item and a timer. One run more than needed may come of calls that are close together.
+    /// A work item and a timer. Calls in quick succession may cause one run more than necessary.
     pub(crate) struct Deferred<T: HasDeferred<ID>, const ID: u64> {
         pub(crate) calls: Calls,
         is_queued: Cell<bool>,
@@ -292,7 +293,7 @@ pub(crate) mod deferred {
             self.at.set(None);
         }
 
-        /// Runs what is queued, and what is armed: its time has come.
+        /// Runs the work if it is queued, or if it is armed: its time has come then.
         pub(crate) fn fire(&self, owner: &T) {
             if let Some(at) = self.at.take() {
                 time::set(at);

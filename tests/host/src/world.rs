@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel with hardware and the threads that the kernel would run for it.
+//! A channel with hardware, and the threads that the kernel would run for it.
 
 use std::{
     cell::RefCell,
@@ -65,12 +65,12 @@ use crate::{
     }, //
 };
 
-/// Time limit of jobs without bytes, and the longest, in nanoseconds.
+/// Time limit of jobs without bytes, and the longest time limit, in nanoseconds.
 pub(crate) const LIMIT: i64 = 1000;
 pub(crate) const LONGEST: i64 = 10_000_000_000;
 
-/// Runs `model` in every order of its threads' steps, those with at most `preemptions` of them if
-/// that is given.
+/// Runs `model` in every order of its threads' steps; with `preemptions`, in those with at most
+/// that many preemptions.
 pub(crate) fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let count = Arc::new(AtomicUsize::new(0));
     let mut builder = Builder::new();
@@ -87,15 +87,15 @@ pub(crate) fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync
     assert!(count > 1, "the threads have nothing to do with each other");
 }
 
-/// What a channel is like.
+/// The properties of a channel and its hardware.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setup {
-    /// Jobs are mapped, so that they are to be unmapped when they have ended.
+    /// Whether the memory of jobs is mapped, so that it has to be unmapped when they have ended.
     pub(crate) is_mapped: bool,
     pub(crate) ills: Ills,
-    /// The device may be unbound.
+    /// Whether the device may be unbound.
     pub(crate) closes: bool,
-    /// Jobs are polled.
+    /// Whether the end of jobs is polled for.
     pub(crate) polls: bool,
     /// See [`Hardware::has_long_jobs`].
     pub(crate) has_long_jobs: bool,
@@ -113,7 +113,7 @@ impl Default for Setup {
     }
 }
 
-/// A client that is not closed where a test fails: loom has ended then, and its locks with it.
+/// A client that is not closed if a test fails, as loom and its locks do not work any more then.
 pub(crate) struct Program(ManuallyDrop<Client>);
 
 impl Deref for Program {
@@ -127,13 +127,13 @@ impl Deref for Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // SAFETY: It is dropped once, here.
+            // SAFETY: The client is dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
     }
 }
 
-/// A channel, hardware, and its threads.
+/// A channel, its hardware, and its threads.
 pub(crate) struct World {
     pub(crate) channel: kernel::sync::Arc<Channel>,
     pub(crate) hw: Rc<Hardware<'static>>,
@@ -174,7 +174,7 @@ impl World {
             has_long_jobs: setup.has_long_jobs,
             bound: PhantomData,
         });
-        // SAFETY: It is dropped with the world, and what runs for it ends before.
+        // SAFETY: `hw` is dropped with the world, after all threads that use it have ended.
         unsafe { channel.gate.open(&hw) };
         if setup.polls {
             channel.state.lock().polls = true;
@@ -187,7 +187,7 @@ impl World {
         })
     }
 
-    /// Runs `handler` in a thread of its own whenever `calls` are made.
+    /// Runs `handler` in a thread of its own for each of `calls`.
     fn handle(self: &Rc<Self>, calls: &Calls, handler: fn(&Self)) {
         let (sender, receiver) = mpsc::channel();
         calls.connect(sender);
@@ -200,28 +200,28 @@ impl World {
         self.handlers.borrow_mut().push((calls.clone(), thread));
     }
 
-    /// Hardware interrupts when it has done a job. Without this, its interrupts are lost.
+    /// Makes hardware interrupt when it has done a job. Without this, its interrupts are lost.
     pub(crate) fn interrupts(self: &Rc<Self>) {
         self.handle(&self.line, |world| {
             world.channel.interrupt(&world.hw);
         });
     }
 
-    /// Time limits pass.
+    /// Makes time limits pass.
     pub(crate) fn time_passes(self: &Rc<Self>) {
         self.handle(&self.channel.watchdog.calls, |world| {
             world.channel.watchdog.fire(&world.channel);
         });
     }
 
-    /// Deferred jobs are completed.
+    /// Completes deferred jobs.
     pub(crate) fn completes_deferred(self: &Rc<Self>) {
         self.handle(&self.channel.completer.calls, |world| {
             world.channel.completer.fire(&world.channel);
         });
     }
 
-    /// A thread of a program.
+    /// Runs a thread of a program.
     pub(crate) fn run<T: 'static>(
         self: &Rc<Self>,
         program: impl FnOnce(&Self) -> T + 'static,
@@ -235,12 +235,12 @@ impl World {
         Rc::new(Program(ManuallyDrop::new(client)))
     }
 
-    /// Suspends the system up to where all devices are prepared.
+    /// Prepares all devices for a suspend.
     pub(crate) fn prepare_suspend(&self) {
         self.channel.prepare_suspend();
     }
 
-    /// Gives that up, or ends a resume.
+    /// Aborts a prepared suspend, or ends a resume.
     pub(crate) fn complete_suspend(&self) {
         self.channel.complete_suspend(&self.hw);
     }
@@ -251,7 +251,7 @@ impl World {
         self.hw.engine.sleep();
     }
 
-    /// Resumes it.
+    /// Resumes the system.
     pub(crate) fn resume(&self) {
         self.hw.engine.wake();
         self.channel.resume(&self.hw);
@@ -263,7 +263,7 @@ impl World {
         self.hw.engine.shut_down();
     }
 
-    /// Both.
+    /// Suspends and resumes the system.
     pub(crate) fn suspend_and_resume(&self) {
         self.prepare_suspend();
         self.suspend();
@@ -277,13 +277,13 @@ impl World {
         self.hw.engine.go();
     }
 
-    /// Ends the threads of the kernel, when those of programs have ended, and checks that nothing is
-    /// left over.
+    /// Ends the kernel's threads when those of programs have ended, and checks that no job or
+    /// record is left.
     pub(crate) fn end(self: Rc<Self>, clients: impl IntoIterator<Item = Rc<Program>>) {
         self.end_with(clients, 0);
     }
 
-    /// The same where clients that were closed had jobs.
+    /// Ends the world as [`Self::end`] does, with `closed` jobs of clients that were closed.
     pub(crate) fn end_with(
         self: Rc<Self>,
         clients: impl IntoIterator<Item = Rc<Program>>,
@@ -307,8 +307,8 @@ impl World {
     }
 }
 
-/// Explores the close of a client that has jobs before and behind one of another client, which has
-/// the number 1. Meanwhile that takes its record with `take`.
+/// Explores the close of a client that has jobs before and behind job 1 of another client.
+/// Meanwhile `take` takes the record of that job.
 pub(crate) fn explore_close(take: fn(&World, &Client)) {
     for is_mapped in [false, true] {
         explore(Some(2), move || {
@@ -332,7 +332,7 @@ pub(crate) fn explore_close(take: fn(&World, &Client)) {
     }
 }
 
-/// Submits a job, and returns its cookie with what its end is waited for by.
+/// Submits a job, and returns its cookie and state.
 pub(crate) fn try_submit(client: &Client, sync: bool, user_data: u64) -> Result<Submitted> {
     let options = Options {
         sync,
@@ -346,19 +346,19 @@ pub(crate) fn try_submit(client: &Client, sync: bool, user_data: u64) -> Result<
     })
 }
 
-/// Submits a job that nobody waits for.
+/// Submits an asynchronous job, and returns its cookie.
 pub(crate) fn submit(client: &Client, user_data: u64) -> u64 {
     try_submit(client, false, user_data)
         .expect("the channel is live")
         .cookie
 }
 
-/// Submits a job and waits for its record, for as long as no signal comes.
+/// Submits a job and waits for its record, unless a signal comes.
 pub(crate) fn submit_wait(client: &Client, user_data: u64) -> Result<Record> {
     client.wait_submitted(try_submit(client, true, user_data)?, || Ok(()))
 }
 
-/// The next record of a client.
+/// Returns the next record of a client.
 pub(crate) fn read(client: &Client, nonblocking: bool) -> Result<Record> {
     let mut taken = None;
     client.next_record(nonblocking, |record| {
@@ -368,7 +368,7 @@ pub(crate) fn read(client: &Client, nonblocking: bool) -> Result<Record> {
     Ok(taken.expect("it was given"))
 }
 
-/// The record of one job.
+/// Returns the record of one job.
 pub(crate) fn wait(client: &Client, cookie: u64) -> Result<Record> {
     let mut taken = None;
     client.wait(cookie, None, false, |record| {
@@ -378,7 +378,7 @@ pub(crate) fn wait(client: &Client, cookie: u64) -> Result<Record> {
     Ok(taken.expect("it was given"))
 }
 
-/// Checks that a record is that of the job with this number and these data, and how it ended.
+/// Checks that a record is that of the job with this cookie and these data, and how the job ended.
 pub(crate) fn check(record: &Record, cookie: u64, user_data: u64, status: Result) {
     assert_eq!(record.cookie, cookie, "the record is of another job");
     assert_eq!(
@@ -390,7 +390,7 @@ pub(crate) fn check(record: &Record, cookie: u64, user_data: u64, status: Result
     assert_eq!(record.bytes, bytes, "the bytes do not fit the status");
 }
 
-/// A result as records have it.
+/// Returns a result in the form that records have.
 pub(crate) fn status_of(status: Result) -> i32 {
     status.err().map_or(0, Error::to_errno)
 }

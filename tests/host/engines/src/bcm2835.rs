@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel of the BCM2835 DMA controller, after chapter 4 of "BCM2835 ARM Peripherals".
+//! A model of a channel of the BCM2835 DMA controller, after chapter 4 of "BCM2835 ARM
+//! Peripherals".
 
 use std::sync::{
     Arc,
@@ -37,28 +38,28 @@ const PAUSED: u32 = 1 << 4;
 const WAITING: u32 = 1 << 6;
 const RESET: u32 = 1 << 31;
 
-/// What the data sheet leaves open, or what is wrong.
+/// Behaviour that the data sheet leaves open, and faults.
 #[derive(Clone, Copy, Default)]
 struct Quirks {
-    /// A control block is begun and not done until [`Channel::go_on`] is called.
+    /// A control block is begun, but done only when [`Channel::go_on`] is called.
     is_slow: bool,
-    /// A reset leaves the address of the next control block where it is.
+    /// A reset keeps the address of the next control block.
     keeps_next: bool,
-    /// A reset leaves the address of the control block where it is.
+    /// A reset keeps the address of the control block.
     keeps_control_block: bool,
-    /// DEBUG counts writes as outstanding for ever.
+    /// DEBUG always counts writes as outstanding.
     counts_wrong: bool,
-    /// It says that it waits for writes, as long as it has a control block.
+    /// The channel says that it waits for writes as long as it has a control block.
     never_pauses: bool,
-    /// A channel that has come to its end is still active.
+    /// A channel at its end stays active.
     stays_active: bool,
-    /// It does not stop, whatever is written.
+    /// The channel ignores all writes to CS.
     is_stuck: bool,
-    /// It pauses, and a reset does nothing: it goes on when it is made active again.
+    /// The channel pauses and ignores a reset: it continues when it is made active again.
     ignores_reset: bool,
-    /// The bus has not done a write yet when the channel is paused, nor when it is reset.
+    /// A write is still on the bus when the channel is paused, and when it is reset.
     late_write: bool,
-    /// A reset makes it forget that it waits for that write.
+    /// A reset clears the flag that the channel waits for that write.
     forgets_writes: bool,
 }
 
@@ -72,15 +73,15 @@ struct State {
     dst: u32,
     /// Bytes of the control block that are still to be moved.
     len: u32,
-    /// The bus has a write of the channel.
+    /// Whether a write of the channel is on the bus.
     is_writing: bool,
 }
 
-/// The channel.
+/// The model.
 struct Channel(Mutex<State>);
 
 impl State {
-    /// Begins with a control block.
+    /// Loads a control block.
     fn load(&mut self) {
         let at = u64::from(self.control_block);
         self.src = bus::read_u32(at + 4);
@@ -90,7 +91,7 @@ impl State {
         self.is_writing = self.quirks.late_write;
     }
 
-    /// Moves what is left of a control block.
+    /// Moves the rest of a control block.
     fn copy(&mut self) {
         let bytes = bus::read(self.src.into(), self.len as usize);
         bus::write(self.dst.into(), &bytes);
@@ -134,7 +135,7 @@ impl Channel {
         })))
     }
 
-    /// Time passes.
+    /// Lets hardware continue.
     fn go_on(&self) {
         self.0.lock().expect("nobody panics").work();
     }
@@ -208,7 +209,7 @@ fn attach(channel: &Arc<Channel>) -> Result<KBox<dyn Engine>> {
     jobs::attach(bcm2835::attach, channel.clone())
 }
 
-/// Stops a job that hardware has begun, and expects that it is over.
+/// Stops a job that hardware has begun, and checks that it does not continue.
 fn stop(quirks: Quirks) {
     let channel = Channel::new(Quirks {
         is_slow: true,
@@ -222,7 +223,7 @@ fn stop(quirks: Quirks) {
     channel.go_on();
     assert_eq!(bus::writes(), writes, "memory was written after a stop");
     assert_eq!(engine.bytes_done(&job.transfer), 0);
-    // The channel is as good as new.
+    // The channel works again.
     let next = Job::new(&*engine, &[32], &[32]);
     next.start(&*engine);
     channel.go_on();
@@ -236,7 +237,7 @@ fn lists_are_copied() {
     let engine = attach(&Channel::new(Quirks::default())).expect("it is idle");
     Job::new(&*engine, &[64], &[64]).run(&*engine);
     Job::new(&*engine, &[64, 4, 60], &[32, 96]).run(&*engine);
-    // More than one block of descriptors.
+    // Needs more than one block of descriptors.
     Job::new(&*engine, &[8; 100], &[8; 100]).run(&*engine);
 }
 
@@ -278,7 +279,7 @@ fn channel_that_does_not_pause_is_reset() {
     });
 }
 
-/// Stops a job that hardware has begun, and expects that the driver says that it may go on.
+/// Stops a job that hardware has begun, and checks that the driver reports a failure.
 fn fail_to_stop(quirks: Quirks) -> Arc<Channel> {
     let channel = Channel::new(Quirks {
         is_slow: true,
@@ -287,7 +288,7 @@ fn fail_to_stop(quirks: Quirks) -> Arc<Channel> {
     let engine = attach(&channel).expect("it is idle");
     Job::new(&*engine, &[64, 64], &[64, 64]).start(&*engine);
     assert_eq!(engine.quiesce(128), Err(ETIMEDOUT));
-    // Nor does it say otherwise when it is asked again.
+    // A second attempt must fail too.
     assert_eq!(engine.quiesce(128), Err(ETIMEDOUT));
     channel
 }
@@ -306,7 +307,7 @@ fn channel_that_ignores_a_reset_is_told() {
         ignores_reset: true,
         ..Quirks::default()
     });
-    // It was right: this is what the next job would do.
+    // The report was right: the next start continues the old job.
     let writes = bus::writes();
     channel.write(CS, ACTIVE);
     channel.go_on();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Parts of the lower layers that the files under test name, with as much in them as they use.
+//! Replacements of the lower layers, with only the parts that the files under test use.
 
 pub(crate) mod pool {
     //! Blocks of memory that hardware reads.
@@ -26,13 +26,13 @@ pub(crate) mod pool {
         dma::span::Span, //
     };
 
-    /// A pool, of which there is no end.
+    /// A pool that never runs out of blocks.
     pub struct DmaPool<'a> {
         pub(crate) block_size: usize,
         pub(crate) device: PhantomData<&'a ()>,
     }
 
-    /// A block, which is not used again.
+    /// A block, whose memory is never used again.
     pub struct Block<'a> {
         addr: DmaAddress,
         len: usize,
@@ -61,9 +61,11 @@ pub(crate) mod pool {
             Span::new(self.addr, self.len as u64)
         }
 
+        /// Returns the same block.
+        ///
         /// # Safety
         ///
-        /// None is needed: the memory stays.
+        /// Always safe: the memory is never freed.
         pub(crate) unsafe fn unbounded(self) -> Block<'static> {
             Block {
                 addr: self.addr,
@@ -77,7 +79,8 @@ pub(crate) mod pool {
         type Target = [u8];
 
         fn deref(&self) -> &[u8] {
-            // SAFETY: The memory is the block's, and hardware runs only within a call to it.
+            // SAFETY: The memory belongs to the block, and hardware runs only inside of calls to
+            // it.
             unsafe { slice::from_raw_parts(bus::at(self.addr, self.len), self.len) }
         }
     }
@@ -91,7 +94,7 @@ pub(crate) mod pool {
 }
 
 pub(crate) mod raw {
-    //! What the device tree says.
+    //! Answers of the device tree.
 
     use std::cell::Cell;
 
@@ -107,12 +110,12 @@ pub(crate) mod raw {
         static CHANNEL: Cell<Result> = const { Cell::new(Ok(())) };
     }
 
-    /// Says whether channels snoop the CPU's caches.
+    /// Sets whether channels snoop the CPU's caches.
     pub(crate) fn set_dma_coherent(is_coherent: bool) {
         COHERENT.set(is_coherent);
     }
 
-    /// Says whether channels of a BCM2835 are free.
+    /// Sets the result of the check that a channel of a BCM2835 is free.
     pub(crate) fn set_bcm2835_channel(result: Result) {
         CHANNEL.set(result);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory as hardware sees it: one piece for each test, at bus addresses that are not the CPU's.
+//! Memory as hardware sees it: one area for each test, at bus addresses that differ from the CPU's.
 
 use std::{
     alloc::{
@@ -10,13 +10,13 @@ use std::{
     cell::Cell, //
 };
 
-/// Bytes.
+/// Size of the area in bytes.
 const SIZE: usize = 1 << 20;
 
-/// Bus address of the first.
+/// Bus address of the area.
 const BASE: u64 = 0xc010_0000;
 
-/// What a block starts at a multiple of.
+/// Alignment of a block in bytes.
 const ALIGN: usize = 64;
 
 thread_local! {
@@ -25,7 +25,7 @@ thread_local! {
     static WRITES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A new block of `len` bytes, which are zero.
+/// Allocates a block of `len` zero bytes, and returns its bus address.
 pub(crate) fn allocate(len: usize) -> u64 {
     let at = USED.get();
     USED.set((at + len).next_multiple_of(ALIGN));
@@ -33,11 +33,11 @@ pub(crate) fn allocate(len: usize) -> u64 {
     BASE + at as u64
 }
 
-/// Where the CPU finds `len` bytes at `addr`.
+/// Returns the CPU's address of the `len` bytes at bus address `addr`.
 pub(crate) fn at(addr: u64, len: usize) -> *mut u8 {
     if MEMORY.get().is_null() {
         let layout = Layout::from_size_align(SIZE, ALIGN).expect("it is right");
-        // SAFETY: The size is not zero. It is never freed.
+        // SAFETY: The size is not zero. The memory is never freed.
         MEMORY.set(unsafe { alloc_zeroed(layout) });
     }
     let end = USED.get() as u64;
@@ -45,13 +45,13 @@ pub(crate) fn at(addr: u64, len: usize) -> *mut u8 {
         .checked_sub(BASE)
         .filter(|offset| offset + len as u64 <= end)
         .unwrap_or_else(|| panic!("hardware accesses {addr:#x}, where no memory is"));
-    // SAFETY: It is within.
+    // SAFETY: The offset is within the area.
     unsafe { MEMORY.get().add(offset as usize) }
 }
 
 /// Reads bytes.
 pub(crate) fn read(addr: u64, len: usize) -> Vec<u8> {
-    // SAFETY: `at` has seen that they are there, and slices of them end before hardware runs.
+    // SAFETY: `at` has checked the range, and slices of it are dropped before hardware runs.
     unsafe { std::slice::from_raw_parts(at(addr, len), len) }.to_vec()
 }
 
@@ -63,17 +63,17 @@ pub(crate) fn write(addr: u64, bytes: &[u8]) {
         .copy_from_slice(bytes);
 }
 
-/// How often was written.
+/// Returns how many times memory was written.
 pub(crate) fn writes() -> usize {
     WRITES.get()
 }
 
-/// A number of a descriptor.
+/// Reads a little-endian number of 32 bits.
 pub(crate) fn read_u32(addr: u64) -> u32 {
     u32::from_le_bytes(read(addr, 4).try_into().expect("four bytes"))
 }
 
-/// A longer one.
+/// Reads a little-endian number of 64 bits.
 pub(crate) fn read_u64(addr: u64) -> u64 {
     u64::from_le_bytes(read(addr, 8).try_into().expect("eight bytes"))
 }

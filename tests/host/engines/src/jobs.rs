@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Jobs for an engine, as the core makes them.
+//! Jobs for an engine, prepared as the core does it.
 
 use std::marker::PhantomData;
 
@@ -30,12 +30,12 @@ use crate::{
     }, //
 };
 
-/// A device with these registers.
+/// Returns a device with these registers.
 pub(crate) fn device(registers: std::sync::Arc<dyn Registers>) -> platform::Device<Bound> {
     platform::Device::new(0x3f00_7400, registers)
 }
 
-/// An engine that is there for as long as the test runs.
+/// Sets up an engine that lives as long as the test.
 pub(crate) fn attach(
     attach: Attach,
     registers: std::sync::Arc<dyn Registers>,
@@ -51,7 +51,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Takes memory in pieces of these lengths, fills the sources, and writes descriptors.
+    /// Allocates memory in pieces of these lengths, fills the sources, and writes the descriptors.
     pub(crate) fn new(engine: &dyn Engine, src: &[usize], dst: &[usize]) -> Self {
         let spans = |lens: &[usize]| -> Vec<Span> {
             let span = |&len: &usize| Span::new(bus::allocate(len), len as u64);
@@ -80,7 +80,7 @@ impl Job {
             };
             let pool = Arc::new(pool, GFP_KERNEL).expect("there is memory");
             let mut chains = Chains::new(layout);
-            // SAFETY: There is no device to be unbound.
+            // SAFETY: No device will be unbound.
             unsafe { chains.src.reserve(&pool, need.src) }.expect("there is memory");
             // SAFETY: As above.
             unsafe { chains.dst.reserve(&pool, need.dst) }.expect("there is memory");
@@ -90,9 +90,9 @@ impl Job {
         Self { transfer, src, dst }
     }
 
-    /// Has the engine start it.
+    /// Starts the job on the engine.
     pub(crate) fn start(&self, engine: &dyn Engine) {
-        // SAFETY: Tests start one at a time, and all memory stays where it is.
+        // SAFETY: Tests start one job at a time, and no memory is freed.
         unsafe { engine.start(&self.transfer) };
     }
 
@@ -103,7 +103,7 @@ impl Job {
             .collect()
     }
 
-    /// Whether all bytes have arrived.
+    /// Returns whether all bytes have arrived.
     pub(crate) fn has_arrived(&self) -> bool {
         let dst = Self::bytes_of(&self.dst);
         if self.src.is_empty() {
@@ -113,7 +113,7 @@ impl Job {
         }
     }
 
-    /// Does it, and expects that all is well.
+    /// Runs the job, and checks its interrupt and its bytes.
     pub(crate) fn run(&self, engine: &dyn Engine) {
         self.start(engine);
         assert_eq!(engine.acknowledge(), Outcome::Done);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The engines, as a program of the host.
+//! Tests of the engines as a program of the host.
 //!
 //! The files under test are the driver's own, unchanged: both engines with their registers, the
-//! descriptors, and what they are made of. The kernel crate is replaced by `../kernel`; memory, by
-//! [`bus`] and [`below`]; the controllers, by models after their data sheets, [`zdma`] and
-//! [`bcm2835`]. The models have what QEMU's lack: hardware that is at work when it is stopped, that
-//! keeps registers which nobody has promised to be cleared, and that loses all of them.
+//! descriptors, and the types that they use. These are replaced: the kernel crate by `../kernel`;
+//! memory by [`bus`] and [`below`]; the controllers by models after their data sheets, [`zdma`] and
+//! [`bcm2835`]. The models can do what QEMU's cannot: be busy when they are stopped, keep registers
+//! over a reset that the data sheet does not promise to clear, and lose all registers.
 
 #![cfg(test)]
 #![deny(warnings)]
@@ -14,7 +14,7 @@
 /// The driver's files.
 #[path = "../../../../src/ferrodma"]
 mod ferrodma {
-    // What only other files of the driver call.
+    // Functions that only other files of the driver call are unused here.
     #![expect(
         dead_code,
         reason = "files of the driver, of which the tests use a part"

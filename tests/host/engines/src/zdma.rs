@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ZDMA channel, after chapter "DMA Controller" of UG1085 and module `ZDMA` of UG1087. Where the
-//! interrupt registers of Versal Gen 2 are, `drivers/dma/xilinx/zynqmp_dma.c` says.
+//! A model of a ZDMA channel, after chapter "DMA Controller" of UG1085 and module `ZDMA` of UG1087;
+//! for the offset of the interrupt registers of Versal Gen 2, after
+//! `drivers/dma/xilinx/zynqmp_dma.c`.
 
 use std::sync::{
     Arc,
@@ -50,15 +51,15 @@ const CTRL2: usize = 0x200;
 const DONE: u32 = 1 << 10;
 const BUSY: u32 = 2;
 
-/// Whether a register is one of a transfer or of attributes, which hold what is written.
+/// Returns whether a register is one of a transfer or of attributes, which keep the written value.
 fn is_plain(offset: usize) -> bool {
     matches!(offset, CTRL0 | DATA_ATTR..0x168) && offset % 4 == 0
 }
 
 struct State {
-    /// Where the interrupt registers are, beyond where ZynqMP has them.
+    /// Offset of the interrupt registers from those of ZynqMP.
     shift: usize,
-    /// It is busy from the next start on.
+    /// Whether the channel stays busy after the next start.
     is_stuck: bool,
     isr: u32,
     imr: u32,
@@ -67,11 +68,11 @@ struct State {
     plain: [u32; 0x168 / 4],
 }
 
-/// The channel.
+/// The model.
 struct Channel(Mutex<State>);
 
 impl State {
-    /// The state after a reset.
+    /// Resets the channel.
     fn reset(&mut self) {
         (self.isr, self.imr, self.status, self.total) = (0, 0xfff, 0, 0);
         self.plain.fill(0);
@@ -82,7 +83,7 @@ impl State {
         u64::from(self.plain[offset / 4]) | u64::from(self.plain[offset / 4 + 1]) << 32
     }
 
-    /// The bytes or the places of one side: `addr` and `len` of each.
+    /// Returns the address and the length of each span of the source or of the destination.
     fn side(&self, is_list: bool, words: usize, start: usize) -> Vec<(u64, usize)> {
         if !is_list {
             return vec![(self.address(words), self.plain[words / 4 + 2] as usize)];
@@ -145,13 +146,13 @@ impl Channel {
         Arc::new(Self(Mutex::new(state)))
     }
 
-    /// Whether it interrupts.
+    /// Returns whether the channel asserts its interrupt.
     fn interrupts(&self) -> bool {
         let state = self.0.lock().expect("nobody panics");
         state.isr & !state.imr != 0
     }
 
-    /// Its power goes and comes back.
+    /// Loses power, and gets it back.
     fn lose_power(&self) {
         self.0.lock().expect("nobody panics").reset();
     }
@@ -189,10 +190,10 @@ impl Registers for Channel {
     }
 }
 
-/// Each chip: how its driver is called, and where its interrupt registers are.
+/// For each chip, the function that sets it up and the offset of its interrupt registers.
 const CHIPS: [(Attach, usize); 2] = [(zdma::attach, 0), (zdma::attach_versal2, 0x308)];
 
-/// Runs `test` on a channel of each chip, which snoops the CPU's caches.
+/// Runs `test` on a channel of each chip that snoops the CPU's caches.
 fn on_each_chip(test: fn(&Channel, &dyn Engine)) {
     raw::set_dma_coherent(true);
     for (attach, shift) in CHIPS {
@@ -207,7 +208,7 @@ fn registers_and_lists_are_copied() {
     on_each_chip(|_, engine| {
         Job::new(engine, &[61], &[61]).run(engine);
         Job::new(engine, &[64, 3, 61], &[28, 100]).run(engine);
-        // More than one block of descriptors.
+        // Needs more than one block of descriptors.
         Job::new(engine, &[8; 100], &[16; 50]).run(engine);
     });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that can run out.
+//! Allocations, which a test can make fail.
 
 use std::{
     cell::Cell,
@@ -19,24 +19,23 @@ thread_local! {
     static BOXES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Lets the next `left` allocations of this thread succeed and those after them fail; all succeed
-/// with none.
+/// Makes the allocations of this thread fail after the next `left` ones; with `None` all succeed.
 pub fn limit(left: Option<usize>) {
     LEFT.with(|limit| limit.set(left));
 }
 
-/// Boxes that were made since [`forget_boxes`], and those of them that exist.
+/// Returns the number of boxes made since [`forget_boxes`], and how many of them exist.
 pub fn boxes() -> (usize, usize) {
     (MADE.with(Cell::get), BOXES.with(Cell::get))
 }
 
-/// Starts to count boxes.
+/// Resets the counters of boxes.
 pub fn forget_boxes() {
     MADE.with(|made| made.set(0));
     BOXES.with(|boxes| boxes.set(0));
 }
 
-/// Allocates something, or fails.
+/// Counts an allocation, or fails.
 pub(crate) fn allocate(_: Flags) -> Result<(), AllocError> {
     LEFT.with(|limit| match limit.get() {
         Some(0) => Err(AllocError),
@@ -47,22 +46,22 @@ pub(crate) fn allocate(_: Flags) -> Result<(), AllocError> {
     })
 }
 
-/// There is no memory.
+/// The error of an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocError;
 
-/// How to allocate, which makes no difference here.
+/// Allocation flags, which have no effect here.
 #[derive(Clone, Copy)]
 pub struct Flags;
 
 pub mod flags {
-    //! How to allocate.
+    //! Allocation flags.
 
     use super::Flags;
 
-    /// As the kernel does for itself.
+    /// For the kernel itself.
     pub const GFP_KERNEL: Flags = Flags;
-    /// As the kernel does for a program.
+    /// Charged to a program.
     pub const GFP_KERNEL_ACCOUNT: Flags = Flags;
 }
 
@@ -78,20 +77,20 @@ impl<T> KBox<T> {
         Ok(Self(Box::new(value)))
     }
 
-    /// Gives it away.
+    /// Turns the box into a pointer.
     pub fn into_raw(this: Self) -> *mut T {
         let mut this = std::mem::ManuallyDrop::new(this);
-        // SAFETY: It is not used or dropped any more.
+        // SAFETY: `this` is neither used nor dropped any more.
         Box::into_raw(unsafe { std::ptr::read(&raw mut this.0) })
     }
 
-    /// Takes it back.
+    /// Turns a pointer back into a box.
     ///
     /// # Safety
     ///
     /// `raw` comes from [`KBox::into_raw`], and is used once.
     pub unsafe fn from_raw(raw: *mut T) -> Self {
-        // SAFETY: The caller promises it.
+        // SAFETY: The caller promises the same.
         Self(unsafe { Box::from_raw(raw) })
     }
 }
@@ -118,21 +117,21 @@ impl<T: ?Sized> DerefMut for KBox<T> {
     }
 }
 
-/// A vector whose capacity is exactly what was asked for.
+/// A vector whose capacity is exactly what was requested.
 pub struct KVec<T> {
     items: Vec<T>,
     capacity: usize,
 }
 
-/// The same here.
+/// The same type here, although the kernel's may use `vmalloc()`.
 pub type KVVec<T> = KVec<T>;
 
-/// What [`KVec::push_within_capacity`] gives back.
+/// The error of [`KVec::push_within_capacity`], with the value.
 #[derive(Debug)]
 pub struct PushError<T>(pub T);
 
 impl<T> KVec<T> {
-    /// An empty one without capacity.
+    /// Returns an empty vector without capacity.
     pub const fn new() -> Self {
         Self {
             items: Vec::new(),
@@ -140,14 +139,14 @@ impl<T> KVec<T> {
         }
     }
 
-    /// An empty one with room for `capacity`.
+    /// Returns an empty vector of this capacity.
     pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut new = Self::new();
         new.reserve(capacity, flags)?;
         Ok(new)
     }
 
-    /// Makes room for `more`.
+    /// Reserves capacity for `more` elements.
     pub fn reserve(&mut self, more: usize, flags: Flags) -> Result<(), AllocError> {
         let needed = self.items.len() + more;
         if needed > self.capacity {
@@ -165,7 +164,7 @@ impl<T> KVec<T> {
         Ok(())
     }
 
-    /// Appends `value` if there is room.
+    /// Appends `value` if there is capacity for it.
     pub fn push_within_capacity(&mut self, value: T) -> Result<(), PushError<T>> {
         if self.items.len() == self.capacity {
             return Err(PushError(value));
@@ -174,12 +173,12 @@ impl<T> KVec<T> {
         Ok(())
     }
 
-    /// What there is room for.
+    /// Returns the capacity.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Makes it `len` long, with `value` where there was nothing.
+    /// Sets the length to `len`, and fills new elements with `value`.
     pub fn resize(&mut self, len: usize, value: T, flags: Flags) -> Result<(), AllocError>
     where
         T: Clone,
@@ -189,17 +188,17 @@ impl<T> KVec<T> {
         Ok(())
     }
 
-    /// Removes the last.
+    /// Removes the last element.
     pub fn pop(&mut self) -> Option<T> {
         self.items.pop()
     }
 
-    /// Removes all, one after the other.
+    /// Removes all elements and returns them one after the other.
     pub fn drain_all(&mut self) -> impl Iterator<Item = T> + '_ {
         self.items.drain(..)
     }
 
-    /// Removes all.
+    /// Removes all elements.
     pub fn clear(&mut self) {
         self.items.clear();
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types that are nothing but bytes.
+//! Types that can be converted from and to bytes.
 
-/// A type, each pattern of bytes of which is a value.
+/// A type of which each pattern of bytes is a value.
 ///
 /// # Safety
 ///
-/// It is.
+/// Each pattern of bytes is a value.
 pub unsafe trait FromBytes {
-    /// A value of the type, where `bytes` are; none if they are not aligned or not whole ones.
+    /// Returns the value in `bytes`; an error if they are not aligned or of another length.
     fn mut_from_bytes(bytes: &mut [u8]) -> Result<&mut Self, ()>;
 }
 
@@ -16,13 +16,13 @@ pub unsafe trait FromBytes {
 ///
 /// # Safety
 ///
-/// It is.
+/// The type has no padding.
 pub unsafe trait IntoBytes {}
 
-// SAFETY: A slice is one after the other.
+// SAFETY: A slice consists of its elements, one after the other.
 unsafe impl<T: FromBytes + IntoBytes> FromBytes for [T] {
     fn mut_from_bytes(bytes: &mut [u8]) -> Result<&mut Self, ()> {
-        // SAFETY: All patterns are values, whichever way they are written.
+        // SAFETY: Every pattern of bytes is a value of `T`, and `T` has no padding.
         match unsafe { bytes.align_to_mut::<T>() } {
             ([], values, []) => Ok(values),
             _ => Err(()),

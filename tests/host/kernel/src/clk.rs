@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Clocks, none of which there is.
+//! Clocks, which do not exist here.
 
 use core::ffi::CStr;
 use std::cell::Cell;
@@ -17,25 +17,25 @@ thread_local! {
     static ANSWER: Cell<Result> = const { Cell::new(Ok(())) };
 }
 
-/// Says what becomes of the next attempts to get a clock.
+/// Sets the result of the next attempts to get a clock.
 pub fn set_answer(answer: Result) {
     ANSWER.set(answer);
 }
 
-/// A clock that may not be there.
+/// A clock that a device may lack.
 pub struct OptionalClk;
 
 impl OptionalClk {
-    /// A clock of a device.
+    /// Returns a clock of a device.
     pub fn get(_: &Device<Bound>, _: Option<&CStr>) -> Result<Self> {
         ANSWER.get().map(|()| Self)
     }
 
-    /// Lets it run.
+    /// Enables the clock.
     pub fn prepare_enable(&self) -> Result {
         Ok(())
     }
 
-    /// Stops it.
+    /// Disables the clock.
     pub fn disable_unprepare(&self) {}
 }

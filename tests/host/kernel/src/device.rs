@@ -4,10 +4,10 @@
 
 use core::marker::PhantomData;
 
-/// One that may not have a driver.
+/// The state of a device that may have no driver.
 pub struct Normal;
 
-/// One that has a driver.
+/// The state of a device that is bound to a driver.
 pub struct Bound;
 
 /// A device.

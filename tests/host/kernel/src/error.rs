@@ -8,16 +8,16 @@ use crate::alloc::AllocError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error(i32);
 
-/// What the kernel's functions return.
+/// The result of the kernel's functions.
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 impl Error {
-    /// That of a number of C.
+    /// Returns the error for a C error number.
     pub const fn from_errno(errno: i32) -> Self {
         Self(errno)
     }
 
-    /// As C has it.
+    /// Returns the C error number.
     pub const fn to_errno(self) -> i32 {
         self.0
     }
@@ -29,7 +29,7 @@ impl From<AllocError> for Error {
     }
 }
 
-/// A status of C as a result.
+/// Turns a C status into a result.
 pub fn to_result(status: i32) -> Result {
     if status < 0 {
         Err(Error(status))
@@ -39,7 +39,7 @@ pub fn to_result(status: i32) -> Result {
 }
 
 pub mod code {
-    //! The numbers, by name.
+    //! Error numbers by name.
 
     use super::Error;
 
@@ -53,8 +53,8 @@ pub mod code {
     }
 
     codes! {
-        EPERM 1 ENOENT 2 EINTR 4 EIO 5 ENXIO 6 E2BIG 7 EAGAIN 11 ENOMEM 12 EFAULT 14 EBUSY 16 ENODEV 19
-        EINVAL 22 EOVERFLOW 75
+        EPERM 1 ENOENT 2 EINTR 4 EIO 5 ENXIO 6 E2BIG 7 EAGAIN 11 ENOMEM 12 EFAULT 14 EBUSY 16
+        ENODEV 19 EINVAL 22 EOVERFLOW 75
         EMSGSIZE 90 ETIMEDOUT 110 EALREADY 114 ECANCELED 125 ERESTARTSYS 512 EPROBE_DEFER 517
     }
 }

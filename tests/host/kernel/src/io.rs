@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Registers of a device, which a test has the other side of.
+//! Registers of a device, which a test implements.
 
 use core::marker::PhantomData;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::error::Result;
 pub use macros::register;
 
 pub mod poll {
-    //! Waits for what nothing tells.
+    //! Polling.
 
     use std::cell::Cell;
 
@@ -26,12 +26,12 @@ pub mod poll {
         static LAST_LIMIT: Cell<Delta> = const { Cell::new(Delta::ZERO) };
     }
 
-    /// How long the last wait might have taken.
+    /// Returns the time limit of the last wait.
     pub fn last_limit() -> Delta {
         LAST_LIMIT.with(Cell::get)
     }
 
-    /// Looks a few times; no time passes.
+    /// Calls `look` twice at most; no time passes.
     pub fn read_poll_timeout<T>(
         mut look: impl FnMut() -> Result<T>,
         is_over: impl Fn(&T) -> bool,
@@ -62,21 +62,21 @@ use self::register::{
     Register, //
 };
 
-/// An address of the CPU.
+/// A physical address.
 pub type PhysAddr = u64;
 
-/// What is behind a register block.
+/// The implementation of a register block.
 pub trait Registers: Send + Sync {
-    /// What the register at `offset` says.
+    /// Returns the value of the register at `offset`.
     fn read(&self, offset: usize) -> u32;
 
-    /// Writes it.
+    /// Writes the register at `offset`.
     fn write(&self, offset: usize, value: u32);
 }
 
-/// Where a `T` is.
+/// The location of a `T`.
 pub trait IoLoc<T> {
-    /// Bytes from the start of the block.
+    /// Returns the offset in bytes from the start of the block.
     fn offset(self) -> usize;
 }
 
@@ -86,7 +86,7 @@ pub struct IoMem<'a, const SIZE: usize> {
     bound: PhantomData<&'a ()>,
 }
 
-/// A register block that may be mapped.
+/// A register block that can be mapped.
 pub struct IoRequest<'a> {
     pub(crate) registers: Arc<dyn Registers>,
     pub(crate) bound: PhantomData<&'a ()>,
@@ -107,7 +107,7 @@ pub trait Io {
     /// Reads the register at `offset`.
     fn read32(&self, offset: usize) -> u32;
 
-    /// Writes it.
+    /// Writes the register at `offset`.
     fn write32(&self, offset: usize, value: u32);
 
     /// Reads a register.
@@ -120,12 +120,12 @@ pub trait Io {
         self.write32(at.offset(), value.into_raw());
     }
 
-    /// Writes a register that is at one place only.
+    /// Writes a register with a fixed offset.
     fn write_reg<T: FixedRegister>(&self, value: T) {
         self.write32(T::OFFSET, value.into_raw());
     }
 
-    /// Changes a register.
+    /// Reads, changes and writes a register.
     fn update<T: Register>(&self, at: impl IoLoc<T>, change: impl FnOnce(T) -> T) {
         let offset = at.offset();
         let value = change(T::from_raw(self.read32(offset)));

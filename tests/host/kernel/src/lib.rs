@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the files under test use of the kernel crate, for the host.
+//! The parts of the kernel crate that the files under test use, for the host.
 //!
-//! Only that, and in the kernel's own shapes. Locks and condition variables are loom's, so that a
-//! model goes through every order in which they can be taken. Memory can be made to run out. Registers
-//! are a test's own.
+//! They have the same interfaces as the kernel's. Locks and condition variables are loom's, so that
+//! a model runs through every order in which they can be taken. Allocations can be made to fail.
+//! Tests implement the registers.
 
-// As in the kernel: a box of a trait.
+// As in the kernel: converts a box of a type to a box of a trait.
 #![feature(coerce_unsized, unsize)]
 
 pub mod alloc;
@@ -24,13 +24,13 @@ pub mod time;
 pub mod dma {
     //! Directions of streaming mappings.
 
-    /// An address of a device.
+    /// A bus address.
     pub type DmaAddress = u64;
 
-    /// For whom memory is mapped.
+    /// The direction of a mapping.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub enum DataDirection {
-        /// Both.
+        /// The device reads and writes.
         Bidirectional,
         /// The device reads.
         ToDevice,
@@ -40,24 +40,24 @@ pub mod dma {
 }
 
 pub mod fmt {
-    //! Text.
+    //! Formatting.
 
     pub use core::fmt::*;
     pub use core::format_args as fmt;
 }
 
 pub mod init {
-    //! What makes a value at the place where it stays.
+    //! In-place initialisation.
 
-    /// What may be all zero.
+    /// A type that can be all zero.
     pub trait Zeroable {
-        /// That.
+        /// Returns the value that is all zero.
         fn zeroed() -> Self;
     }
 
-    /// It here makes it anywhere.
+    /// An initialiser, which here makes the value anywhere.
     pub trait PinInit<T, E> {
-        /// The value.
+        /// Returns the value.
         fn init(self) -> Result<T, E>;
     }
 
@@ -71,18 +71,18 @@ pub mod init {
 pub mod irq {
     //! Interrupts.
 
-    /// What a handler says.
+    /// The result of an interrupt handler.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum IrqReturn {
-        /// It was not this device's.
+        /// The interrupt came from another device.
         None,
-        /// It was.
+        /// The interrupt came from this device.
         Handled,
     }
 }
 
 pub mod prelude {
-    //! What the kernel's prelude has.
+    //! The names in the kernel's prelude.
 
     pub use crate::{
         alloc::{
@@ -119,7 +119,7 @@ pub mod prelude {
     };
 }
 
-/// Counts what is logged.
+/// A counter of log lines.
 pub mod log {
     use std::cell::Cell;
 
@@ -127,18 +127,18 @@ pub mod log {
         static LINES: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Takes note of a line.
+    /// Counts a line.
     pub fn count() {
         LINES.set(LINES.get() + 1);
     }
 
-    /// Returns how many there were since the last call.
+    /// Returns the number of lines since the last call.
     pub fn take_lines() -> usize {
         LINES.take()
     }
 }
 
-/// Counts, and says nothing.
+/// Counts a line, and prints nothing.
 #[macro_export]
 macro_rules! dev_err {
     ($dev:expr, $($format:tt)*) => {{
@@ -147,7 +147,7 @@ macro_rules! dev_err {
     }};
 }
 
-/// The same.
+/// Counts a line, and prints nothing.
 #[macro_export]
 macro_rules! dev_dbg {
     ($($all:tt)*) => {
@@ -155,7 +155,7 @@ macro_rules! dev_dbg {
     };
 }
 
-/// Nothing is checked by classes of locks here.
+/// Returns nothing, as lock classes are not checked here.
 #[macro_export]
 macro_rules! static_lock_class {
     () => {
@@ -163,14 +163,17 @@ macro_rules! static_lock_class {
     };
 }
 
-/// A structure made of its fields, which does not move when it is in an `Arc`.
+/// Returns an initialiser of a structure, field by field. The structure does not move once it is in
+/// an `Arc`.
 #[macro_export]
 macro_rules! try_pin_init {
     (@ $t:ident [$($done:tt)*]) => {
         (|| Ok::<_, $crate::error::Error>($t { $($done)* }))()
     };
     (@ $t:ident [$($done:tt)*] $field:ident <- $value:expr, $($rest:tt)*) => {
-        $crate::try_pin_init!(@ $t [$($done)* $field: $crate::init::PinInit::init($value)?,] $($rest)*)
+        $crate::try_pin_init!(
+            @ $t [$($done)* $field: $crate::init::PinInit::init($value)?,] $($rest)*
+        )
     };
     (@ $t:ident [$($done:tt)*] $field:ident: $value:expr, $($rest:tt)*) => {
         $crate::try_pin_init!(@ $t [$($done)* $field: $value,] $($rest)*)

@@ -18,7 +18,7 @@ use crate::{
 pub struct Resource(PhysAddr);
 
 impl Resource {
-    /// Where it starts.
+    /// Returns its start.
     pub fn start(&self) -> PhysAddr {
         self.0
     }
@@ -32,7 +32,7 @@ pub struct Device<State = device::Normal> {
 }
 
 impl Device<device::Bound> {
-    /// One with these registers.
+    /// Returns a device with these registers.
     pub fn new(start: PhysAddr, registers: Arc<dyn Registers>) -> Self {
         Self {
             device: device::Device::new(),
@@ -41,7 +41,7 @@ impl Device<device::Bound> {
         }
     }
 
-    /// The register block, if `index` is 0.
+    /// Returns the register block, if `index` is 0.
     pub fn io_request_by_index(&self, index: u32) -> Option<IoRequest<'_>> {
         (index == 0).then(|| IoRequest {
             registers: self.registers.clone(),
@@ -51,7 +51,7 @@ impl Device<device::Bound> {
 }
 
 impl<State> Device<State> {
-    /// The register block, if `index` is 0.
+    /// Returns the resource of the register block, if `index` is 0.
     pub fn resource_by_index(&self, index: u32) -> Option<&Resource> {
         (index == 0).then_some(&self.resource)
     }

@@ -30,17 +30,17 @@ pub use crate::{
     new_spinlock_irq, //
 };
 
-/// A counted reference.
+/// A reference with a counter.
 pub struct Arc<T>(std::sync::Arc<T>);
 
 impl<T> Arc<T> {
-    /// A reference to `value`.
+    /// Returns a reference to `value`.
     pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
         alloc::allocate(flags)?;
         Ok(Self(std::sync::Arc::new(value)))
     }
 
-    /// A reference to what `init` makes.
+    /// Returns a reference to the value of `init`.
     pub fn pin_init<E>(init: Result<T, E>, flags: Flags) -> Result<Self>
     where
         Error: From<E>,
@@ -48,7 +48,7 @@ impl<T> Arc<T> {
         Ok(Self::new(init?, flags)?)
     }
 
-    /// One that does not count.
+    /// Returns a reference that does not count.
     pub fn downgrade(&self) -> std::sync::Weak<T> {
         std::sync::Arc::downgrade(&self.0)
     }
@@ -74,14 +74,14 @@ pub struct Lock<T, B> {
     kind: PhantomData<B>,
 }
 
-/// One that sleeps.
+/// A lock whose waiters sleep.
 pub type Mutex<T> = Lock<T, lock::mutex::MutexBackend>;
 
-/// One that interrupt handlers take.
+/// A lock that interrupt handlers take.
 pub type SpinLockIrq<T> = Lock<T, lock::spinlock::SpinLockIrqBackend>;
 
 impl<T, B> Lock<T, B> {
-    /// A lock that is not held.
+    /// Returns a lock that is not held.
     pub fn new(value: T) -> Self {
         Self {
             inner: loom::sync::Mutex::new(value),
@@ -104,28 +104,28 @@ pub mod lock {
     use super::*;
 
     pub mod mutex {
-        //! Locks that sleep.
+        //! Locks whose waiters sleep.
 
-        /// Their kind.
+        /// The type of these locks.
         pub enum MutexBackend {}
     }
 
     pub mod spinlock {
-        //! Locks that spin.
+        //! Spin locks.
 
-        /// Their kind.
+        /// The type of these locks.
         pub enum SpinLockIrqBackend {}
     }
 
-    /// Proof that a lock is held.
+    /// Evidence that a lock is held.
     pub struct Guard<'a, T, B> {
         pub(super) lock: &'a Lock<T, B>,
-        /// None only while a wait is under way.
+        /// None only during a wait.
         pub(super) inner: Option<loom::sync::MutexGuard<'a, T>>,
     }
 
     impl<T, B> Guard<'_, T, B> {
-        /// Lets go of the lock for a moment.
+        /// Releases the lock and takes it again.
         pub(super) fn bump(&mut self) {
             self.inner = None;
             self.inner = self.lock.inner.lock().ok();
@@ -147,11 +147,11 @@ pub mod lock {
     }
 }
 
-/// What threads sleep on.
+/// A condition variable.
 pub struct CondVar(loom::sync::Condvar);
 
 impl CondVar {
-    /// Without sleepers.
+    /// Returns a condition variable without waiters.
     #[expect(clippy::new_without_default, reason = "as in the kernel")]
     pub fn new() -> Self {
         Self(loom::sync::Condvar::new())
@@ -162,7 +162,7 @@ impl CondVar {
         guard.inner = guard.inner.take().and_then(|inner| self.0.wait(inner).ok());
     }
 
-    /// Sleeps until woken, or until a signal is pending, which is what it returns.
+    /// Sleeps until woken, or returns true if a signal is pending.
     pub fn wait_interruptible<T, B>(&self, guard: &mut lock::Guard<'_, T, B>) -> bool {
         if task::signal_pending() {
             guard.bump();
@@ -172,22 +172,22 @@ impl CondVar {
         false
     }
 
-    /// Wakes all.
+    /// Wakes all waiters.
     pub fn notify_all(&self) {
         self.0.notify_all();
     }
 }
 
 pub mod poll {
-    //! Condition variables that can be polled, too.
+    //! Condition variables that can also be polled.
 
     use super::*;
 
-    /// One of these.
+    /// A condition variable in a box.
     pub struct PollCondVarBox(CondVar);
 
     impl PollCondVarBox {
-        /// Without sleepers.
+        /// Returns a condition variable without waiters.
         pub fn new(_: &core::ffi::CStr, _: ()) -> Result<Self> {
             Ok(Self(CondVar::new()))
         }
@@ -203,7 +203,7 @@ pub mod poll {
 }
 
 pub mod srcu {
-    //! Readers that may sleep, and are waited for.
+    //! Sleepable RCU.
 
     use std::cell::Cell;
 
@@ -213,23 +213,23 @@ pub mod srcu {
         static WAITS: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether readers of what is made from now on are waited for. Where they are not, who reads does
-    /// not matter, and taking no lock leaves loom with less to do.
+    /// Sets whether domains made from now on wait for their readers. If a test does not depend on
+    /// readers, taking no lock for them makes its model smaller.
     pub fn wait_for_readers(waits: bool) {
         WAITS.set(waits);
     }
 
-    /// One domain of readers.
+    /// A domain of readers.
     pub struct Srcu(Option<(Mutex<usize>, CondVar)>);
 
     impl Srcu {
-        /// Without readers.
+        /// Returns a domain without readers.
         #[expect(clippy::new_without_default, reason = "as in the kernel")]
         pub fn new() -> Self {
             Self(WAITS.get().then(|| (Mutex::new(0), CondVar::new())))
         }
 
-        /// Becomes a reader.
+        /// Enters a read-side critical section.
         pub fn read_lock(&self) -> Guard<'_> {
             if let Some((readers, _)) = &self.0 {
                 *readers.lock() += 1;
@@ -237,7 +237,7 @@ pub mod srcu {
             Guard(self)
         }
 
-        /// Waits until all who were readers before have left.
+        /// Waits until all readers that have entered before have left.
         pub fn synchronize_expedited(&self) {
             let (readers, left) = self.0.as_ref().expect("readers are waited for");
             let mut readers = readers.lock();
@@ -247,7 +247,7 @@ pub mod srcu {
         }
     }
 
-    /// Proof of being a reader.
+    /// Evidence of being in a read-side critical section.
     pub struct Guard<'a>(&'a Srcu);
 
     impl Drop for Guard<'_> {
@@ -264,7 +264,7 @@ pub mod srcu {
 }
 
 pub mod atomic {
-    //! Values that need no lock. Numbers are no points of interest to loom.
+    //! Atomic values. Loom does not explore the order of accesses to numbers.
 
     use loom::sync::atomic::{
         fence,
@@ -278,21 +278,21 @@ pub mod atomic {
     };
 
     pub mod ordering {
-        //! How strictly.
+        //! Memory orders.
 
         use super::Ordering;
 
-        /// What a load or a store may ask for.
+        /// The order of a load or a store.
         pub trait Order {
-            /// The same of the host.
+            /// The same order for the host.
             const ORDERING: Ordering;
         }
 
-        /// Not at all.
+        /// No order.
         pub struct Relaxed;
-        /// What comes behind stays behind.
+        /// Later accesses stay behind the load.
         pub struct Acquire;
-        /// What comes before stays before.
+        /// Earlier accesses stay before the store.
         pub struct Release;
 
         impl Order for Relaxed {
@@ -307,24 +307,24 @@ pub mod atomic {
             const ORDERING: Ordering = Ordering::Release;
         }
 
-        /// As a full barrier before and one behind.
+        /// A full barrier before the access and another behind it.
         pub struct Full;
     }
 
-    /// What a value is made of.
+    /// A type that can be atomic.
     pub trait Kind {
-        /// The atomic one.
+        /// The atomic type.
         type Inner;
 
-        /// Makes it.
+        /// Returns the atomic value.
         fn inner(self) -> Self::Inner;
     }
 
-    /// A value.
+    /// An atomic value.
     pub struct Atomic<T: Kind>(T::Inner);
 
     impl<T: Kind> Atomic<T> {
-        /// With a first value.
+        /// Returns an atomic value.
         pub fn new(value: T) -> Self {
             Self(value.inner())
         }
@@ -341,12 +341,12 @@ pub mod atomic {
             }
 
             impl Atomic<$type> {
-                /// The value.
+                /// Returns the value.
                 pub fn load(&self, _: ordering::Relaxed) -> $type {
                     self.0.load(Ordering::Relaxed)
                 }
 
-                /// Sets it.
+                /// Sets the value.
                 pub fn store(&self, value: $type, _: ordering::Relaxed) {
                     self.0.store(value, Ordering::Relaxed);
                 }
@@ -368,17 +368,17 @@ pub mod atomic {
             }
 
             impl$(<$param>)? Atomic<$type> {
-                /// The value.
+                /// Returns the value.
                 pub fn load<O: ordering::Order>(&self, _: O) -> $type {
                     self.0.load(O::ORDERING)
                 }
 
-                /// Sets it.
+                /// Sets the value.
                 pub fn store<O: ordering::Order>(&self, value: $type, _: O) {
                     self.0.store(value, O::ORDERING);
                 }
 
-                /// Sets it, and returns what it was.
+                /// Sets the value, and returns the old one.
                 pub fn xchg(&self, value: $type, _: ordering::Full) -> $type {
                     fence(Ordering::SeqCst);
                     let old = self.0.swap(value, Ordering::AcqRel);
@@ -393,7 +393,7 @@ pub mod atomic {
     exchanged!(AtomicPtr, *mut T, T);
 }
 
-/// A condition variable.
+/// Returns an initialiser of a condition variable.
 #[macro_export]
 macro_rules! new_condvar {
     ($name:literal) => {
@@ -401,7 +401,7 @@ macro_rules! new_condvar {
     };
 }
 
-/// Readers that may sleep.
+/// Returns an initialiser of an SRCU domain.
 #[macro_export]
 macro_rules! new_srcu {
     () => {
@@ -409,7 +409,7 @@ macro_rules! new_srcu {
     };
 }
 
-/// A lock that sleeps.
+/// Returns an initialiser of a lock whose waiters sleep.
 #[macro_export]
 macro_rules! new_mutex {
     ($value:expr, $name:literal) => {
@@ -417,7 +417,7 @@ macro_rules! new_mutex {
     };
 }
 
-/// A lock that interrupt handlers take.
+/// Returns an initialiser of a lock that interrupt handlers take.
 #[macro_export]
 macro_rules! new_spinlock_irq {
     ($value:expr, $name:literal) => {

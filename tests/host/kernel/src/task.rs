@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a thread is, and what it can meet when it sleeps, other than what it waits for.
+//! The state of a thread: a pending signal, time limits, its address space.
 
 use std::cell::Cell;
 
-/// What is pending for a thread.
+/// The signal that is pending for a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Nothing.
+    /// No signal.
     None,
     /// A signal that the program handles.
     Handled,
-    /// A signal that ends the program.
+    /// A fatal signal.
     Fatal,
 }
 
@@ -21,37 +21,37 @@ loom::thread_local! {
     static ADDRESS_SPACE: Cell<usize> = Cell::new(0);
 }
 
-/// From now on this is pending for the calling thread.
+/// Makes a signal pending for the calling thread from now on.
 pub fn send_signal(signal: Signal) {
     SIGNAL.with(|pending| pending.set(signal));
 }
 
-/// From now on any time limit of the calling thread's waits has passed.
+/// Lets all time limits of the calling thread pass from now on.
 pub fn run_out_of_time() {
     HURRY.with(|hurry| hurry.set(true));
 }
 
-/// From now on the calling thread is in this address space.
+/// Moves the calling thread to another address space.
 pub fn enter_address_space(number: usize) {
     ADDRESS_SPACE.with(|space| space.set(number));
 }
 
-/// What is pending.
+/// Returns the pending signal.
 pub fn signal() -> Signal {
     SIGNAL.with(Cell::get)
 }
 
-/// Whether a signal is pending.
+/// Returns whether a signal is pending.
 pub fn signal_pending() -> bool {
     signal() != Signal::None
 }
 
-/// Whether time limits have passed.
+/// Returns whether the thread's time limits have passed.
 pub fn is_out_of_time() -> bool {
     HURRY.with(Cell::get)
 }
 
-/// The thread's address space.
+/// Returns the thread's address space.
 pub fn address_space() -> usize {
     ADDRESS_SPACE.with(Cell::get)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Time, which passes when a test says so.
+//! A clock that a test sets.
 
 use std::{
     cell::Cell,
@@ -11,14 +11,14 @@ thread_local! {
     static NOW: Cell<i64> = const { Cell::new(0) };
 }
 
-/// Moves the clock on to `now`; 0 starts over.
+/// Advances the clock to `now`; 0 resets it.
 pub fn set(now: i64) {
     NOW.with(|clock| clock.set(if now == 0 { 0 } else { now.max(clock.get()) }));
 }
 
 /// A clock.
 pub trait ClockSource {
-    /// Nanoseconds.
+    /// Returns the time in nanoseconds.
     fn ktime_get() -> i64;
 }
 
@@ -36,35 +36,35 @@ impl ClockSource for Monotonic {
 pub struct Delta(i64);
 
 impl Delta {
-    /// None.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// That of nanoseconds.
+    /// Returns a span of nanoseconds.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// That of microseconds.
+    /// Returns a span of microseconds.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros * 1_000)
     }
 
-    /// That of milliseconds.
+    /// Returns a span of milliseconds.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis * 1_000_000)
     }
 
-    /// That of seconds.
+    /// Returns a span of seconds.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs * 1_000_000_000)
     }
 
-    /// In nanoseconds.
+    /// Returns the span in nanoseconds.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// Whether it is none.
+    /// Returns whether the span is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }

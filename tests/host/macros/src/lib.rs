@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the stand-in cannot do without macros of this kind.
+//! Procedural macros for the replacement of the kernel crate.
 
 mod register;
 
@@ -11,7 +11,7 @@ use proc_macro::{
     TokenTree, //
 };
 
-/// A structure as it is, without the `#[pin]` of its fields.
+/// Removes the `#[pin]` attributes from a structure's fields.
 #[proc_macro_attribute]
 pub fn pin_data(_: TokenStream, item: TokenStream) -> TokenStream {
     item.into_iter()
@@ -29,7 +29,7 @@ fn without_pins(fields: TokenStream) -> TokenStream {
     for token in fields {
         match &token {
             TokenTree::Group(group) if group.stream().to_string() == "pin" => {
-                // The number sign before it.
+                // Removes the `#` before it.
                 out.pop();
             }
             _ => out.push(token),
@@ -38,13 +38,13 @@ fn without_pins(fields: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
-/// Types of registers, and where they are; see `kernel::io`.
+/// Generates the types of registers and their locations; see `kernel::io`.
 #[proc_macro]
 pub fn register(registers: TokenStream) -> TokenStream {
     register::register(registers)
 }
 
-/// The type may be made of any bytes.
+/// Implements `FromBytes`.
 #[proc_macro_derive(FromBytes)]
 pub fn from_bytes(item: TokenStream) -> TokenStream {
     let name = name_of(item);
@@ -62,7 +62,7 @@ pub fn from_bytes(item: TokenStream) -> TokenStream {
     code.parse().expect("it is Rust")
 }
 
-/// The type may be looked at as bytes.
+/// Implements `IntoBytes`.
 #[proc_macro_derive(IntoBytes)]
 pub fn into_bytes(item: TokenStream) -> TokenStream {
     let code = format!(
@@ -73,7 +73,7 @@ pub fn into_bytes(item: TokenStream) -> TokenStream {
     code.parse().expect("it is Rust")
 }
 
-/// The name of a structure.
+/// Returns the name of a structure.
 fn name_of(item: TokenStream) -> String {
     item.into_iter()
         .skip_while(|token| token.to_string() != "struct")

@@ -13,24 +13,24 @@ use proc_macro::{
 
 type Tokens = Peekable<IntoIter>;
 
-/// The next token, which is there.
+/// Returns the next token, which must exist.
 fn next(tokens: &mut Tokens) -> TokenTree {
     tokens.next().expect("the definition goes on")
 }
 
-/// Whether the next token is `text`, which is skipped.
+/// Skips the next token if it is `text`. Returns whether it was.
 fn skip(tokens: &mut Tokens, text: &str) -> bool {
     tokens.next_if(|token| token.to_string() == text).is_some()
 }
 
-/// Skips comments, which are attributes.
+/// Skips doc comments, which are attributes.
 fn skip_comments(tokens: &mut Tokens) {
     while skip(tokens, "#") {
         next(tokens);
     }
 }
 
-/// What is within braces, brackets or parentheses.
+/// Returns the tokens inside of braces, brackets or parentheses.
 fn within(token: TokenTree) -> TokenStream {
     match token {
         TokenTree::Group(group) => group.stream(),
@@ -38,8 +38,8 @@ fn within(token: TokenTree) -> TokenStream {
     }
 }
 
-/// `<visibility> <NAME>(u32)[<count>] @ <base> + <offset> { <fields> }`, without count and base if
-/// there are none.
+/// Generates the code for registers of the form `<visibility> <NAME>(u32)[<count>] @ <base> +
+/// <offset> { <fields> }`; count and base may be missing.
 pub(crate) fn register(registers: TokenStream) -> TokenStream {
     let mut tokens = registers.into_iter().peekable();
     let mut code = String::new();
@@ -48,7 +48,10 @@ pub(crate) fn register(registers: TokenStream) -> TokenStream {
         let mut visibility = String::new();
         if skip(&mut tokens, "pub") {
             visibility.push_str("pub");
-            let is_open = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+            let is_open = |token: &TokenTree| match token {
+                TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,
+                _ => false,
+            };
             if let Some(scope) = tokens.next_if(is_open) {
                 visibility.push_str(&scope.to_string());
             }
@@ -98,7 +101,8 @@ pub(crate) fn register(registers: TokenStream) -> TokenStream {
     code.parse().expect("it is Rust")
 }
 
-/// `<high>:<low> <name> => <type>;`, without a type for a number.
+/// Generates the methods for fields of the form `<high>:<low> <name> => <type>;`. A field without a
+/// type is a number.
 fn fields(visibility: &str, fields: TokenStream) -> String {
     let mut tokens = fields.into_iter().peekable();
     let mut code = String::new();

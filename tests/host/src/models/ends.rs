@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Jobs that end by themselves, and who gets their records.
+//! Jobs that end by themselves, and their records.
 
 use kernel::{
     alloc,
@@ -124,9 +124,9 @@ fn a_record_that_cannot_be_given_stays_first_for_others() {
         let other = client.clone();
         let thread = world.run(move |_| other.next_record(false, |_| Err(EFAULT)));
         let records = [(); 2].map(|()| read(&client, false).expect("it comes"));
-        // A record that is on its way may be overtaken by the next.
+        // The next record may overtake one that a call is about to return.
         assert_eq!(records.iter().map(|record| record.cookie).sum::<u64>(), 3);
-        // Where both were read, the other is woken by a third one.
+        // If both were read already, the third one wakes the other thread.
         submit(&client, 3);
         assert_eq!(thread.join().expect("it ends"), Err(EFAULT));
         check(&read(&client, false).expect("it comes"), 3, 3, Ok(()));
@@ -153,7 +153,7 @@ fn who_waits_for_a_cookie_sees_its_record_come_back() {
     });
 }
 
-/// Leaves `left` of its jobs to the client whose job runs; the others are in somebody's hands.
+/// Leaves `left` jobs to the client of the running job; the others are reserved.
 fn take_all_but(world: &World, left: usize) -> ClientId {
     let mut state = world.channel.state.lock();
     let id = state.queue.running().expect("it runs").client;
@@ -163,7 +163,7 @@ fn take_all_but(world: &World, left: usize) -> ClientId {
     id
 }
 
-/// Undoes it.
+/// Undoes [`take_all_but`].
 fn give_back_all_but(world: &World, id: ClientId, left: usize) {
     for _ in left..QUEUE_DEPTH {
         world.channel.state.lock().queue.recycle(id, None);
@@ -208,7 +208,7 @@ fn a_submitter_finds_room_when_another_has_no_memory_for_its_job() {
     });
 }
 
-/// What a submitter gives back does not go through the queue, and still wakes who sleeps for it.
+/// Tests that giving back a job without the queue still wakes the threads that wait for a job.
 #[test]
 fn three_submitters_that_wait_share_the_last_job() {
     explore(Some(2), || {
@@ -245,7 +245,7 @@ fn jobs_are_unmapped_before_their_records_are_read() {
     });
 }
 
-/// Also where only some of them are to be all_unmapped, and others end meanwhile.
+/// Tests jobs of which only some are unmapped, while others end.
 #[test]
 fn records_stay_in_order_beside_jobs_that_are_unmapped() {
     explore(Some(3), || {
@@ -289,7 +289,8 @@ fn clients_do_not_get_each_others_records() {
     });
 }
 
-/// Whatever comes first, the look at hardware of who starts a job or its interrupt.
+/// Tests both cases: the polling submitter finds the end of a job first, or its interrupt comes
+/// first.
 #[test]
 fn polled_jobs_leave_one_record_each() {
     for is_mapped in [false, true] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The system is suspended and resumed.
+//! Suspend and resume of the system.
 
 use kernel::{
     io::poll,
@@ -17,7 +17,7 @@ use crate::{
     world::*, //
 };
 
-/// Checks a record of a job that was done, or stopped with one of `errors`.
+/// Checks the record of a job that was done, or was stopped with one of `errors`.
 fn check_one_of(record: &Record, cookie: u64, errors: &[Error]) {
     let stopped = errors
         .iter()
@@ -75,7 +75,7 @@ fn suspend_stops_the_running_job_only() {
         let client = world.client();
         submit(&client, 1);
         submit(&client, 2);
-        // No interrupt tells the end of the first one.
+        // The interrupts are lost, so the first job does not end by itself.
         let thread = world.run(|world| world.suspend());
         let record = read(&client, false).expect("it comes");
         check(&record, 1, 1, Err(ECANCELED));
@@ -97,7 +97,7 @@ fn the_time_that_a_job_may_go_on_begins_when_all_devices_are_prepared() {
             let other = client.clone();
             let thread = world.run(move |_| submit(&other, 1));
             world.prepare_suspend();
-            // That of other channels.
+            // This is the time that other channels take.
             time::set(Delta::from_millis(passed).as_nanos());
             world.suspend();
             assert_eq!(poll::last_limit(), Delta::from_millis(left));
@@ -191,7 +191,7 @@ fn a_cancel_during_suspend_starts_nothing_on_hardware_without_power() {
         );
         world.interrupts();
         world.resume();
-        // It may have been started before.
+        // The second job may have been started before the suspend.
         let second = read(&client, false).expect("it comes");
         check_one_of(&second, 2, &[ECANCELED]);
         world.end([client]);
@@ -242,7 +242,8 @@ fn a_time_limit_during_suspend_starts_nothing_on_hardware_without_power() {
             1,
             &[ECANCELED, ETIMEDOUT],
         );
-        // Whether before or after, its own limit is what ends it; or it ran before.
+        // The second job may have run before, or its own limit ends it, before or after the
+        // suspend.
         check_one_of(
             &read(&client, false).expect("it comes"),
             2,
@@ -318,7 +319,7 @@ fn shutdown_stops_the_running_job_and_starts_nothing_more() {
         let record = read(&client, false).expect("it comes");
         check_one_of(&record, 1, &[ECANCELED]);
         world.hw.engine.shut_down();
-        // So that nothing is left.
+        // Ends the pending jobs, for `end()`.
         world.resume();
         check_one_of(&read(&client, false).expect("it comes"), 2, &[ECANCELED]);
         world.end([client]);

@@ -22,7 +22,7 @@ const ILL: fn(Ills) -> Setup = |ills| Setup {
     ..Setup::default()
 };
 
-/// Whether a cancel has said what the record says.
+/// Checks that the result of a cancel agrees with the record.
 fn agrees(cancelled: Result, record: &Record) {
     let status = match cancelled {
         Ok(()) => Err(ECANCELED),
@@ -34,7 +34,7 @@ fn agrees(cancelled: Result, record: &Record) {
     check(record, record.cookie, record.user_data, status);
 }
 
-/// A few records in the order of their cookies.
+/// Reads records, and returns them in the order of their cookies.
 fn read_all<const N: usize>(client: &Client) -> [Record; N] {
     let mut records = [(); N].map(|()| read(client, false).expect("it comes"));
     records.sort_by_key(|record| record.cookie);
@@ -129,7 +129,8 @@ fn one_of_two_cancels_succeeds() {
     });
 }
 
-/// What a submitter gets that a signal has interrupted: its record in the call, or later.
+/// Submits a job, interrupts the wait for it by a signal, and returns its record, from this call or
+/// a later one.
 fn submit_interrupted(client: &Client, user_data: u64) -> Record {
     let submitted = try_submit(client, true, user_data).expect("the channel is live");
     let cookie = submitted.cookie;
@@ -285,7 +286,7 @@ fn a_client_works_for_one_address_space_only() {
         let other = client.clone();
         let thread = world.run(move |_| {
             task::enter_address_space(1);
-            // It sleeps until there is an owner, or finds one.
+            // Sleeps until the client has an owner, unless it has one already.
             assert_eq!(read(&other, false), Err(EPERM));
             assert_eq!(wait(&other, 1), Err(EPERM));
             assert_eq!(other.cancel(1), Err(EPERM));
@@ -427,7 +428,7 @@ fn hardware_that_does_not_stop_ends_all_jobs_and_starts_none() {
             Err(EALREADY | ENOENT) => Ok(()),
             other => {
                 assert_eq!(other, Err(EIO));
-                // Hardware may have been done with the first before it was told to stop.
+                // Hardware may have done the first job before it was stopped.
                 if first.status == 0 {
                     Ok(())
                 } else {

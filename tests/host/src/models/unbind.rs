@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Unbind: everything comes to an end.
+//! Unbind, which ends all jobs and calls.
 
 use kernel::{
     prelude::*,
@@ -35,7 +35,7 @@ const BOUND_SG: Setup = Setup {
     ..BOUND
 };
 
-/// Checks a record of a job that was done, or ended by unbind.
+/// Checks the record of a job that was done, or was ended by unbind.
 fn check_ended(record: &Record, cookie: u64) {
     let status = if record.status == 0 {
         Ok(())
@@ -124,7 +124,7 @@ fn unbind_ends_a_job_whose_submitter_gets_a_signal() {
     });
 }
 
-/// The program is told of its job in memory that it may supply as late as it likes.
+/// Tests a program that supplies the memory for its cookie as late as it likes.
 #[test]
 fn unbind_does_not_wait_for_a_program_that_is_being_told() {
     explore(Some(2), || {
@@ -139,8 +139,8 @@ fn unbind_does_not_wait_for_a_program_that_is_being_told() {
         });
         if let Ok(submitted) = try_submit(&client, true, 1) {
             task::send_signal(Signal::Handled);
-            let log_limit = client.wait_submitted(submitted, || unbound.recv().map_err(|_| EFAULT));
-            match log_limit {
+            let waited = client.wait_submitted(submitted, || unbound.recv().map_err(|_| EFAULT));
+            match waited {
                 Ok(record) => check_ended(&record, 1),
                 Err(error) => {
                     assert_eq!(error, ERESTARTSYS);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ring, beside a `VecDeque`.
+//! The ring buffer, compared with a `VecDeque`.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use crate::queue::fifo::{
 
 use super::Choices;
 
-/// Makes `steps` steps on a ring and on a `VecDeque`.
+/// Makes `steps` steps on a ring buffer and on a `VecDeque`.
 fn run(choices: &mut Choices, steps: usize) {
     let mut capacity = choices.choose(4);
     let mut ring = if capacity == 0 {
@@ -50,7 +50,7 @@ fn run(choices: &mut Choices, steps: usize) {
                 assert_eq!(ring.remove(|value| Some(*value) == last), last);
             }
             _ => {
-                // To a larger storage, and not to a smaller one.
+                // Moves to a larger storage, and does not move to a smaller one.
                 for new in [capacity + 2, capacity / 2] {
                     let mut storage = Storage::new(new).expect("there is memory");
                     ring.replace_storage(&mut storage);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queue, beside lists of who has which job.
+//! The queue, compared with a list of all jobs and their places.
 
 use kernel::{
     alloc,
@@ -57,7 +57,7 @@ impl Entry for Job {
     }
 }
 
-/// Where a job is said to be.
+/// The place of a job, in the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Pending,
@@ -66,32 +66,32 @@ enum At {
     Between,
     Deferred,
     Done,
-    /// Done, for its submitter.
+    /// Done, and kept for its submitter.
     Kept,
-    /// Its record is being given to somebody.
+    /// Taken by a call that is about to return its record.
     Given,
-    /// Its record was taken.
+    /// Gone, as its record was returned.
     Taken,
 }
 
-/// What is known of a job.
+/// A job in the model.
 #[derive(Clone, Copy)]
 struct Known {
     client: usize,
     cookie: u64,
     sync: bool,
-    /// Counts jobs in the order in which they were delivered.
+    /// Number of the job in the order of delivery.
     ended: u64,
     at: At,
 }
 
-/// A queue with two clients, and what is known of it.
+/// A queue with two clients, and the model of it.
 struct Both {
     queue: Queue<Job, usize>,
     ids: [ClientId; 2],
-    /// All jobs that were submitted, in the order in which they came to be where they are.
+    /// All submitted jobs, in the order in which they came to their places.
     jobs: Vec<Known>,
-    /// Those that somebody holds.
+    /// Jobs that are outside of the queue.
     held: Vec<Job>,
     made: [usize; 2],
     /// Jobs that were reserved and not submitted.
@@ -124,19 +124,19 @@ impl Both {
         }
     }
 
-    /// The oldest job of those.
+    /// Returns the oldest job that matches `of`.
     fn first(&self, of: impl Fn(&Known) -> bool) -> Option<Known> {
         self.jobs.iter().copied().find(of)
     }
 
-    /// Says that a job is somewhere else now, behind those that are there.
+    /// Moves a job to a place, behind the jobs that are there.
     fn moves(&mut self, known: Known, at: At) {
         let is_it = |job: &Known| (job.client, job.cookie) == (known.client, known.cookie);
         self.jobs.retain(|job| !is_it(job));
         self.jobs.push(Known { at, ..known });
     }
 
-    /// Compares a job that came out with what was to come, and holds it.
+    /// Checks that the job from the queue is that of the model, and holds it.
     fn comes(&mut self, job: Option<Job>, known: Option<Known>, at: At) {
         let came = job.as_ref().map(|job| (job.client, job.cookie, job.sync));
         let expected = known.map(|k| (self.ids[k.client], k.cookie, k.sync));
@@ -147,7 +147,7 @@ impl Both {
         }
     }
 
-    /// The job that is held.
+    /// Returns the held job.
     fn let_go(&mut self, known: Known) -> Job {
         let id = self.ids[known.client];
         let is_it = |job: &Job| (job.client, job.cookie) == (id, known.cookie);
@@ -209,7 +209,7 @@ impl Both {
         }
     }
 
-    /// Delivers a job that is held.
+    /// Delivers a held job.
     fn deliver(&mut self, known: Known) {
         let mut job = self.let_go(known);
         self.delivered += 1;
@@ -270,7 +270,7 @@ impl Both {
                 }
             }
             8 => {
-                // The newest one of the client.
+                // Withdraws the newest job of the client.
                 let newest = self.jobs.iter().rev().copied().find(mine(At::Pending));
                 let cookie = newest.map_or(99, |known| known.cookie);
                 let job = self.queue.withdraw(id, cookie);
@@ -324,9 +324,9 @@ impl Both {
             _ => match choices.choose(5) {
                 4 => {
                     let is_sync = |job: &&Known| job.client == client && job.sync;
-                    let all_unmapped = |at| matches!(at, At::Pending | At::Running | At::Kept);
+                    let may_change = |at| matches!(at, At::Pending | At::Running | At::Kept);
                     let known = self.jobs.iter().filter(is_sync).copied();
-                    let known = known.rev().find(|job| all_unmapped(job.at));
+                    let known = known.rev().find(|job| may_change(job.at));
                     let cookie = known.map_or(99, |known| known.cookie);
                     let job = self.queue.make_async(id, cookie);
                     let kept = known.filter(|known| known.at == At::Kept);
@@ -367,7 +367,7 @@ impl Both {
         self.compare();
     }
 
-    /// Whatever can be asked is as it should be.
+    /// Compares all answers of the queue with the model.
     fn compare(&mut self) {
         assert_eq!(self.queue.phase(), self.phase);
         let is_out = |job: &&Known| job.at != At::Taken;
@@ -409,7 +409,7 @@ fn every_short_sequence_leaves_each_job_in_one_place() {
     let mut choices = Choices::all();
     loop {
         let mut both = Both::new();
-        // Where nothing is queued there is little to try.
+        // An empty queue would leave few steps to try.
         for client in 0..2 {
             both.reserve(client);
             both.submit(client, client == 1);
@@ -452,7 +452,8 @@ fn a_queue_without_memory_for_a_client_is_as_before() {
         }
         failed += 1;
     }
-    // Slots, three lists of the client, its ring, and two rings of the queue.
+    // One for each: slots, three lists of the client, its ring buffer, and two ring buffers of the
+    // queue.
     assert_eq!(failed, 7);
 }
 
@@ -488,7 +489,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
             submitted.push((client, queue.submit(job).expect("there is room")));
         }
         assert!(matches!(queue.reserve(client), Ok(Reserved::Full)));
-        // Some that are first end, so that the ring turns, and one client leaves its slot.
+        // The first jobs end, so that the ring buffer wraps around, and one client is removed.
         let (client, cookie) = submitted.remove(0);
         let job = queue.start_next().map(|job| (job.client, job.cookie));
         assert_eq!(job, Some((client, cookie)));

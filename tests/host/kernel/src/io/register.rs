@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What [`register!`](super::register) makes.
+//! Traits and types for the code that [`register!`](super::register) generates.
 
 use core::marker::PhantomData;
 
@@ -9,24 +9,24 @@ use crate::num::Bounded;
 
 /// A register of 32 bits.
 pub trait Register: Sized {
-    /// Where it is, or how far from its base.
+    /// Offset in bytes from the start of the block, or from its base.
     const OFFSET: usize;
 
-    /// As hardware has it.
+    /// Returns the raw value.
     fn into_raw(self) -> u32;
 
-    /// From what hardware has.
+    /// Returns the register with a raw value.
     fn from_raw(raw: u32) -> Self;
 }
 
-/// A register that is at one place.
+/// A register with a fixed offset.
 pub trait FixedRegister: Register {}
 
-/// That place.
+/// The location of such a register.
 pub struct At<T>(PhantomData<T>);
 
 impl<T> At<T> {
-    /// The place of `T`.
+    /// Returns the location of `T`.
     #[expect(clippy::new_without_default, reason = "for constants")]
     pub const fn new() -> Self {
         Self(PhantomData)
@@ -39,24 +39,24 @@ impl<T: FixedRegister> IoLoc<T> for At<T> {
     }
 }
 
-/// Who has registers of the family `T`.
+/// A type that gives the base of the register family `T`.
 pub trait RegisterBase<T> {
-    /// Where they start.
+    /// Offset of the base in bytes.
     const BASE: usize;
 }
 
-/// A register of a family.
+/// A register relative to a base.
 pub trait WithBase: Register {
-    /// The family.
+    /// The family of the register.
     type BaseFamily;
 
-    /// Where `B` has it.
+    /// Returns the location of the register relative to the base that `B` gives.
     fn of<B: RegisterBase<Self::BaseFamily>>() -> AtBase<Self, B> {
         AtBase(PhantomData)
     }
 }
 
-/// That place.
+/// The location of such a register.
 pub struct AtBase<T, B>(PhantomData<(T, B)>);
 
 impl<T: WithBase, B: RegisterBase<T::BaseFamily>> IoLoc<T> for AtBase<T, B> {
@@ -65,18 +65,18 @@ impl<T: WithBase, B: RegisterBase<T::BaseFamily>> IoLoc<T> for AtBase<T, B> {
     }
 }
 
-/// Several registers of a kind.
+/// An array of registers.
 pub trait Array: Register {
-    /// How many.
+    /// Number of registers.
     const COUNT: usize;
 
-    /// One of them.
+    /// Returns the location of one of them.
     fn try_at(index: usize) -> Option<AtIndex<Self>> {
         (index < Self::COUNT).then_some(AtIndex(index, PhantomData))
     }
 }
 
-/// The place of one of them.
+/// The location of a register in an array.
 pub struct AtIndex<T>(usize, PhantomData<T>);
 
 impl<T: Array> IoLoc<T> for AtIndex<T> {
@@ -85,12 +85,12 @@ impl<T: Array> IoLoc<T> for AtIndex<T> {
     }
 }
 
-/// What some bits of a register say.
+/// The type of a field.
 pub trait Field {
-    /// As bits.
+    /// Returns the bits of the value.
     fn bits(self) -> u32;
 
-    /// From bits.
+    /// Returns the value of these bits.
     fn from_bits(bits: u32) -> Self;
 }
 
