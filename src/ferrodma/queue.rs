@@ -5,12 +5,12 @@
 //! Plain logic without locks, hardware or time. Each job is in exactly one of these places:
 //!
 //! ```text
-//!            reserve          submit          start            deliver         take
-//!   free ───────────▶ caller ───────▶ pending ─────▶ running ─────────▶ done ───────▶ caller
-//!     ▲                 │                │              │                ▲            │
-//!     │                 │                └──────────────┴──▶ deferred ─────┘            │
-//!     │                 │                           defer           deliver            │
-//!     └─────────────────┴───────────────── recycle ───────────────────────────────────┘
+//!            reserve          submit          start             deliver         take
+//!   free ───────────▶ caller ───────▶ pending ─────▶ running ──────────▶ done ───────▶ caller
+//!     ▲                 │                │              │                 ▲            │
+//!     │                 │                └──────────────┴──▶ deferred ────┘            │
+//!     │                 │                            defer           deliver           │
+//!     └─────────────────┴──────────────── recycle ─────────────────────────────────────┘
 //! ```
 //!
 //! A pending job that is cancelled is delivered from the pending list. A job is deferred if its
@@ -21,15 +21,19 @@
 
 use kernel::prelude::*;
 
-use crate::{
-    queue::fifo::{
-        Fifo,
-        Storage, //
+use self::{
+    client::{
+        Active,
+        At,
+        Client, //
     },
-    raw, //
+    fifo::Fifo, //
 };
 
+mod client;
 pub(crate) mod fifo;
+
+pub(crate) use self::client::ClientStorage;
 
 /// Slots for clients that a queue has when its first client is added.
 const FIRST_SLOTS: usize = 4;
@@ -76,56 +80,6 @@ impl Phase {
     }
 }
 
-/// The state of one client.
-struct Client<J, W> {
-    /// The condition variable on which the client's threads sleep.
-    waiters: W,
-    /// Jobs that are not in use.
-    free: KVec<J>,
-    /// Number of jobs that exist, at most the depth.
-    made: usize,
-    /// Jobs that are pending, running or deferred, or whose records a call is about to return.
-    active: KVec<Active>,
-    /// Jobs that are done, oldest first.
-    done: Fifo<J>,
-    /// Jobs that are done and for which the submitter waits.
-    sync_done: KVec<J>,
-    next_cookie: u64,
-}
-
-impl<J: Entry, W> Client<J, W> {
-    /// Takes a job from the done list with `take`, and lists it as active.
-    fn give(&mut self, take: impl FnOnce(&mut Fifo<J>) -> Option<J>) -> Option<J> {
-        let job = take(&mut self.done)?;
-        // Cannot fail: the capacity is that of all jobs of the client.
-        let _ = self.active.push_within_capacity(Active {
-            cookie: job.cookie(),
-            sync: false,
-            at: At::Given,
-        });
-        Some(job)
-    }
-}
-
-/// An active job: one whose record no call has returned yet, as other calls see it.
-#[derive(Clone, Copy)]
-struct Active {
-    cookie: u64,
-    sync: bool,
-    at: At,
-}
-
-/// The progress of an active job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// Pending or running.
-    Work,
-    /// The job has ended and is deferred: it cannot be cancelled any more.
-    Deferred,
-    /// A call has taken the job to return its record.
-    Given,
-}
-
 /// The result of [`Queue::reserve`].
 pub(crate) enum Reserved<J> {
     /// A job that was used before.
@@ -162,44 +116,6 @@ pub(crate) struct Queue<J, W> {
     deferred: Fifo<J>,
     clients: KVVec<Option<Client<J, W>>>,
     depth: usize,
-}
-
-/// Memory for a new client, allocated ahead of [`Queue::add_client`].
-pub(crate) struct ClientStorage<J, W> {
-    client: Option<Client<J, W>>,
-    pending: Storage<J>,
-    deferred: Storage<J>,
-    clients: KVVec<Option<Client<J, W>>>,
-}
-
-impl<J, W> ClientStorage<J, W> {
-    /// Allocates the storage of a client with `depth` jobs, and tables for `slots` clients unless
-    /// that is 0.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub(crate) fn new(depth: usize, slots: usize, waiters: W) -> Result<Self> {
-        let jobs = slots.checked_mul(depth).ok_or(ENOMEM)?;
-        let mut clients = KVVec::with_capacity(slots, raw::user_sized())?;
-        for _ in 0..slots {
-            clients.push(None, raw::user_sized())?;
-        }
-        Ok(Self {
-            client: Some(Client {
-                waiters,
-                free: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                made: 0,
-                active: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                done: Fifo::with_capacity(depth)?,
-                sync_done: KVec::with_capacity(depth, GFP_KERNEL_ACCOUNT)?,
-                next_cookie: 1,
-            }),
-            pending: Storage::new(jobs)?,
-            deferred: Storage::new(jobs)?,
-            clients,
-        })
-    }
 }
 
 impl<J: Entry, W> Queue<J, W> {
@@ -442,12 +358,7 @@ impl<J: Entry, W> Queue<J, W> {
 
     fn remove_active(&mut self, id: ClientId, cookie: u64) {
         if let Some(client) = self.client(id) {
-            if let Some(at) = client.active.iter().position(|job| job.cookie == cookie) {
-                let last = client.active.pop();
-                if let (Some(last), Some(slot)) = (last, client.active.get_mut(at)) {
-                    *slot = last;
-                }
-            }
+            client.remove_active(cookie);
         }
     }
 
@@ -610,12 +521,6 @@ impl<J: Entry, W> Queue<J, W> {
 
     /// Takes the done job with this cookie, whose submitter is the caller.
     pub(crate) fn take_sync(&mut self, id: ClientId, cookie: u64) -> Option<J> {
-        let done = &mut self.client(id)?.sync_done;
-        let at = done.iter().position(|job| job.cookie() == cookie)?;
-        let last = done.pop()?;
-        Some(match done.get_mut(at) {
-            Some(slot) => core::mem::replace(slot, last),
-            None => last,
-        })
+        self.client(id)?.take_sync(cookie)
     }
 }
