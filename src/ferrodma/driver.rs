@@ -210,9 +210,9 @@ impl<'bound> Parts<'bound> {
             function: backing.function(),
             engine: caps.id,
             flags: if caps.fault_irq {
-                uapi::INFO_FILL | uapi::INFO_FAULT_IRQ
+                uapi::INFO_FAULT_IRQ
             } else {
-                uapi::INFO_FILL
+                0
             },
             buffer_size,
             max_job_bytes,

@@ -40,12 +40,10 @@ pub const ENGINE_ZDMA: u32 = 1;
 /// `FERRODMA_ENGINE_BCM2835`.
 pub const ENGINE_BCM2835: u32 = 2;
 
-/// `FERRODMA_INFO_FILL`.
-pub(crate) const INFO_FILL: u32 = 1 << 0;
 /// `FERRODMA_INFO_FAULT_IRQ`.
-pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 2;
+pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 1;
 /// `FERRODMA_INFO_DEAD`.
-pub(crate) const INFO_DEAD: u32 = 1 << 1;
+pub(crate) const INFO_DEAD: u32 = 1 << 0;
 
 /// `FERRODMA_SUBMIT_WAIT`.
 pub(crate) const SUBMIT_WAIT: u32 = 1 << 0;

@@ -112,13 +112,11 @@
 /*
  * ferrodma_info.flags
  *
- * FILL: FERRODMA_SUBMIT_FILL works: always.
  * DEAD: hardware did not stop when it had to; SUBMIT is EIO.
  * FAULT_IRQ: an error of the engine ends a job at once, else at its time limit.
  */
-#define FERRODMA_INFO_FILL		(1U << 0)
-#define FERRODMA_INFO_DEAD		(1U << 1)
-#define FERRODMA_INFO_FAULT_IRQ		(1U << 2)
+#define FERRODMA_INFO_DEAD		(1U << 0)
+#define FERRODMA_INFO_FAULT_IRQ		(1U << 1)
 
 /*
  * ferrodma_submit.flags

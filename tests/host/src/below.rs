@@ -185,7 +185,7 @@ pub(crate) mod transfer {
 pub(crate) mod uapi {
     //! The user API.
 
-    pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 2;
+    pub(crate) const INFO_FAULT_IRQ: u32 = 1 << 1;
 
     /// A segment.
     #[derive(Clone, Copy, Default)]

@@ -46,9 +46,7 @@ TEST_F(channel, info_names_the_function_and_an_engine)
 	ASSERT_GE(FERRODMA_FUNCTION_POOL, info->function);
 	EXPECT_STREQ(functions[info->function], variant->function);
 	EXPECT_NE(0, info->engine);
-	EXPECT_EQ(FERRODMA_INFO_FILL, info->flags & FERRODMA_INFO_FILL);
-	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_FILL | FERRODMA_INFO_DEAD |
-				     FERRODMA_INFO_FAULT_IRQ));
+	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_DEAD | FERRODMA_INFO_FAULT_IRQ));
 	EXPECT_EQ(0, info->flags & FERRODMA_INFO_DEAD);
 }
 

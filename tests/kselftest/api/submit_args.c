@@ -176,8 +176,7 @@ TEST_F(channel, an_address_that_wraps_is_refused)
 		expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
 		job_fill(&self->job, &self->c, 1, 0, unit(&self->c));
 		self->job.dst[0] = wraps[i];
-		if (self->c.info.flags & FERRODMA_INFO_FILL)
-			expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
+		expect_refused(_metadata, &self->c, &self->job, -EOVERFLOW);
 	}
 }
 
@@ -273,8 +272,6 @@ TEST_F(channel, more_than_max_job_bytes_is_refused)
 
 	if (n > most_segments(&self->c))
 		SKIP(return, "segments within memory do not reach max_job_bytes");
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	job_fill(j, &self->c, 1, 0, len);
 	while (j->submit.nr_dst < n)
 		job_add(&self->c, j->dst, &j->submit.nr_dst, 0, len);
@@ -295,8 +292,7 @@ TEST_F(channel, a_misaligned_length_is_refused)
 			j->dst[0].len = units * u + odd;
 			expect_refused(_metadata, &self->c, j, -EINVAL);
 			job_fill(j, &self->c, 5, 0, units * u + odd);
-			if (self->c.info.flags & FERRODMA_INFO_FILL)
-				expect_refused(_metadata, &self->c, j, -EINVAL);
+			expect_refused(_metadata, &self->c, j, -EINVAL);
 		}
 		if (self->c.info.max_segments < 2)
 			continue;
@@ -334,8 +330,7 @@ TEST_F(channel, a_misaligned_address_is_refused)
 		self->job.src[0].addr += odd;
 		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
 		job_fill(&self->job, &self->c, 5, odd, 4 * unit(&self->c));
-		if (self->c.info.flags & FERRODMA_INFO_FILL)
-			expect_refused(_metadata, &self->c, &self->job, -EINVAL);
+		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
 	}
 }
 
@@ -415,8 +410,6 @@ TEST_F(channel, a_fill_value_above_255_is_refused)
 {
 	static const uint64_t values[] = { 256, 1ULL << 32, UINT64_MAX };
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	for (int i = 0; i < ARRAY_SIZE(values); i++) {
 		job_fill(&self->job, &self->c, values[i], 0, 4 * unit(&self->c));
 		expect_refused(_metadata, &self->c, &self->job, -EINVAL);
@@ -425,8 +418,6 @@ TEST_F(channel, a_fill_value_above_255_is_refused)
 
 TEST_F(channel, a_fill_with_a_source_list_is_refused)
 {
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	job_fill(&self->job, &self->c, 5, 0, 4 * unit(&self->c));
 	self->job.submit.nr_src = 1;
 	expect_refused(_metadata, &self->c, &self->job, -EINVAL);

@@ -111,7 +111,7 @@ static bool show_buffer(const struct channel *c)
 	     holds(pattern_differs(copy, len, seed), "the copy is not the payload");
 	memcpy(before + (copy - c->mem), before, len);
 
-	if (ok && c->info.flags & FERRODMA_INFO_FILL) {
+	if (ok) {
 		job_fill(&job, c, value, fill - c->mem, len);
 		ok = run(c, &job, "filled", len) &&
 		     holds(value_differs(fill, len, value), "a byte is not the fill value");
@@ -224,8 +224,7 @@ static bool show_channel(const char *function, int number, struct channel *c)
 
 	device_name(function, number, device, sizeof(device));
 	printf("/dev/ferrodma-%s%d\n", function, number);
-	printf("  engine     %s, %u-bit addresses%s\n", engine_name(info->engine),
-	       info->address_bits, info->flags & FERRODMA_INFO_FILL ? ", can fill" : "");
+	printf("  engine     %s, %u-bit addresses\n", engine_name(info->engine), info->address_bits);
 	if (info->buffer_size)
 		printf("  channel    %s, buffer of %llu bytes\n", device,
 		       (unsigned long long)info->buffer_size);

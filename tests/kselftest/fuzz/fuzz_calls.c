@@ -149,8 +149,7 @@ static void spoil_job(struct worker *w, struct file *f, struct defects *d)
 	case 4:
 		submit->flags ^= FERRODMA_SUBMIT_FILL;
 		submit->nr_src = submit->flags & FERRODMA_SUBMIT_FILL ? 1 : 0;
-		allow(d, EINVAL);
-		return info->flags & FERRODMA_INFO_FILL ? (void)0 : allow(d, EOPNOTSUPP);
+		return allow(d, EINVAL);
 	case 5:
 		submit->nr_dst = info->max_segments + 1 + pick(w, UINT32_MAX - info->max_segments);
 		return allow(d, E2BIG);

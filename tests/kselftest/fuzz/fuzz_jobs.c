@@ -309,7 +309,7 @@ struct slot *make_job(struct worker *w, struct file *f)
 	j->submit.timeout_ns = limits[pick(w, ARRAY_SIZE(limits))];
 	s->may_time_out = j->submit.timeout_ns != limit;
 	j->submit.nr_dst = random_list(w, f, j->dst, s->dst_addr, s->bytes);
-	if (c->info.flags & FERRODMA_INFO_FILL && one_in(w, 5)) {
+	if (one_in(w, 5)) {
 		j->submit.flags = FERRODMA_SUBMIT_FILL;
 		j->submit.src = pick(w, 256);
 	} else {

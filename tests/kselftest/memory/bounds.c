@@ -62,8 +62,6 @@ TEST_F(channel, a_destination_one_unit_beyond_the_end_is_refused)
 TEST_F(channel, a_fill_one_unit_beyond_the_end_is_refused)
 {
 	SKIP_WITHOUT_BUFFER();
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	job_fill(&self->job, &self->c, 1, self->c.size - PIECE + unit(&self->c), PIECE);
 	expect_refused(_metadata, &self->c, &self->job, -ERANGE);
 }

@@ -215,8 +215,6 @@ TEST_F(channel, fill_of_one_segment_with_any_byte)
 	static const uint8_t values[] = { 0, 1, 0x5a, 0x80, 0xff };
 	size_t u = unit(&self->c);
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	for (int i = 0; i < ARRAY_SIZE(values); i++) {
 		job_fill(&self->job, &self->c, values[i], 3 * u, 21 * u);
 		expect_as_model(_metadata, &self->c, &self->job);
@@ -229,8 +227,6 @@ TEST_F(channel, fill_of_several_segments)
 	struct job *j = &self->job;
 	size_t u = unit(&self->c);
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	job_fill(j, &self->c, 0x96, 0, u);
 	for (int i = 0; i < ARRAY_SIZE(len) && j->submit.nr_dst < most_segments(&self->c); i++)
 		if (!self->c.info.block_size || len[i] * u <= self->c.info.block_size)
@@ -243,8 +239,6 @@ TEST_F(channel, fill_of_the_longest_job)
 {
 	uint64_t len = self->c.size;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	if (self->c.info.max_job_bytes < len)
 		len = self->c.info.max_job_bytes;
 	if (self->c.info.block_size && most_segments(&self->c) * self->c.info.block_size < len)
@@ -275,7 +269,7 @@ static void random_job(struct job *j, const struct channel *c, uint64_t size,
 	}
 	n = len < n ? len : n;
 	job_init(j);
-	if (c->info.flags & FERRODMA_INFO_FILL && !random_below(state, 4)) {
+	if (!random_below(state, 4)) {
 		j->submit.flags = FERRODMA_SUBMIT_FILL;
 		j->submit.src = random_below(state, 256);
 	} else {

@@ -142,8 +142,6 @@ TEST_F(channel, destination_that_may_only_be_read_stays_as_it_is)
 
 TEST_F(channel, fill_of_a_destination_that_is_not_there_is_EFAULT_in_the_record)
 {
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	for (enum way by = 0; by < WAYS; by++) {
 		job_fill(&self->job, &self->c, 0x5a, 0, unit(&self->c));
 		self->job.dst[0].addr = UNMAPPED_ADDR;

@@ -283,8 +283,6 @@ TEST_F(channel, fill_of_several_messages)
 	uint8_t *model = malloc(self->c.size);
 	struct job *j = &self->job;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	ASSERT_TRUE(model != NULL);
 	memcpy(model, self->c.mem, self->c.size);
 	for (enum way by = 0; by < WAYS; by++) {

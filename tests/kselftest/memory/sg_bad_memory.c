@@ -98,8 +98,6 @@ TEST_F(channel, fill_of_write_protected_memory_is_EFAULT)
 	uint8_t *p = new_pages(2);
 	struct job *j = &self->job;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	ASSERT_TRUE(p != NULL);
 	pattern_fill(p, 2 * page, SEED + 1);
 	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ));

@@ -129,8 +129,6 @@ TEST_F(channel, fill_counts_its_destination_only)
 	uint8_t *p = new_pages(PAGES + 1);
 	struct job *j = &self->job;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	ASSERT_TRUE(p != NULL);
 	ASSERT_EQ(0, drop_ipc_lock());
 	ASSERT_EQ(0, limit_pages(PAGES));
@@ -427,8 +425,6 @@ TEST_F(channel, fill_of_max_job_bytes_runs)
 	int ret;
 	uint8_t *p, *model;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	if (proc_number("/proc/meminfo", "MemAvailable:") / 2 < most >> 10)
 		SKIP(return, "so much memory is not free");
 	p = mmap(NULL, most, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -135,8 +135,6 @@ TEST_F(channel, fill_of_every_part_of_a_page)
 	uint8_t *p = new_pages(3), *model = calloc(3, page);
 	struct job *j = &self->job;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FILL))
-		SKIP(return, "the engine cannot fill");
 	ASSERT_TRUE(p && model);
 	for (size_t i = 0; i < 128; i++) {
 		size_t at = i * STRIDE % (2 * page / a) * a, len = (1 + i * 37 % (page / u)) * u;
