@@ -6,7 +6,7 @@ V ?= 0
 export BOARD V WITH
 
 Q := $(if $(filter-out 0,$(V)),,@)
-enter := scripts/enter.sh
+enter := scripts/toolchain/enter.sh
 comma := ,
 
 .PHONY: help run test host check check-debug check-all self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
@@ -34,7 +34,7 @@ help:
 	@echo 'WITH=<path>         make run executes this program in the guest; make shell has the folder or program at /with'
 	@echo 'T=<name>,...        make test runs these; the .sh of a name may be left out'
 	@echo 'TESTS=<name>,...    make check runs only these, and no lint'
-	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint.sh names)'
+	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
 	@echo 'UPDATE=1            make bench writes the numbers to README.md and tests/bench/README.md, too'
 	@echo 'V=1                 show commands'
@@ -52,64 +52,64 @@ pc:
 # A variable that makes no sense is told before the first fetch or build.
 .PHONY: run.settings shell.settings bench.settings lint.settings
 run.settings shell.settings bench.settings lint.settings: %.settings: pc
-	$(Q)scripts/settings.sh $*
+	$(Q)scripts/harness/settings.sh $*
 
 run: run.settings guest
-	$(Q)scripts/with.sh
-	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot run
+	$(Q)scripts/guest/with.sh
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/harness/boot run
 
 test: pc
-	$(Q)TESTS='$(T)' scripts/check.sh test
+	$(Q)TESTS='$(T)' scripts/harness/check.sh test
 
 host: pc
-	$(Q)scripts/check.sh host
+	$(Q)scripts/harness/check.sh host
 
 check: pc
-	$(Q)scripts/check.sh
+	$(Q)scripts/harness/check.sh
 
 check-debug: pc
-	$(Q)FERRODMA_CONFIG=debug scripts/check.sh
+	$(Q)FERRODMA_CONFIG=debug scripts/harness/check.sh
 
 check-all: pc
-	$(Q)scripts/tiers.sh all
+	$(Q)scripts/harness/tiers.sh all
 
 self-test: pc
-	$(Q)scripts/settings.sh self-test
-	$(Q)scripts/kernel.sh >/dev/null
-	$(Q)$(enter) scripts/self-test
+	$(Q)scripts/harness/settings.sh self-test
+	$(Q)scripts/kernel/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/harness/self-test
 
 bench: bench.settings guest
-	$(Q)$(enter) scripts/bench-build.sh
-	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/bench
+	$(Q)$(enter) scripts/build/bench.sh
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/harness/bench
 
 shell: shell.settings guest
-	$(Q)scripts/with.sh
-	$(Q)FERRODMA_KERNEL=$$(scripts/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/boot shell
+	$(Q)scripts/guest/with.sh
+	$(Q)FERRODMA_KERNEL=$$(scripts/kernel/kernel.sh) && export FERRODMA_KERNEL && $(enter) scripts/harness/boot shell
 
 modules:
-	$(Q)scripts/modules.sh
+	$(Q)scripts/build/modules.sh
 
 dtbs:
-	$(Q)scripts/kernel.sh >/dev/null
-	$(Q)$(enter) scripts/dtbs.sh
+	$(Q)scripts/kernel/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/build/dtbs.sh
 
 # What a guest boots.
 guest: pc modules dtbs
-	$(Q)$(enter) scripts/kselftests.sh
-	$(Q)$(enter) scripts/outside.sh
-	$(Q)$(enter) scripts/initramfs.sh
+	$(Q)$(enter) scripts/build/kselftests.sh
+	$(Q)$(enter) scripts/build/outside.sh
+	$(Q)$(enter) scripts/build/initramfs.sh
 
 fmt: pc
-	$(Q)scripts/kernel.sh >/dev/null
-	$(Q)$(enter) scripts/fmt.sh
+	$(Q)scripts/kernel/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/lint/fmt.sh
 
 lints := $(subst $(comma), ,$(L))
 lint: pc lint.settings $(if $(lints),$(if $(filter lifetimes modinfo,$(lints)),modules),modules dtbs) $(if $(filter dtbs,$(lints)),dtbs)
-	$(Q)scripts/kernel.sh >/dev/null
-	$(Q)$(enter) scripts/lint.sh $(lints)
+	$(Q)scripts/kernel/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/lint/lint.sh $(lints)
 
 rust-analyzer:
-	$(Q)scripts/rust-analyzer.sh
+	$(Q)scripts/build/rust-analyzer.sh
 
 clean:
 	$(Q)rm -rf build rust-project.json

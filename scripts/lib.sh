@@ -2,13 +2,13 @@
 # shellcheck shell=sh disable=SC2034
 #
 # What the scripts share: where things are, how to speak, how to fail, how to wait for another run.
-# The sourcing script is one of scripts/, so $0 names the clone.
+# The sourcing script is in a folder of scripts/, so $0 names the clone.
 
 set -eu
 
-TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
-# shellcheck source=scripts/versions
-. "$TOP/scripts/versions"
+TOP=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+# shellcheck source=scripts/toolchain/versions
+. "$TOP/scripts/toolchain/versions"
 
 CACHE=${FERRODMA_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/ferrodma}
 # The kernel that all is for: the one in tests/kernels of this name; without a name, Debian's own.
@@ -87,7 +87,7 @@ is_toolchain() {
 	has_pinned_tools
 }
 
-# has_pinned_tools [--admindir=<folder>]: the versions that matter are those in scripts/versions.
+# has_pinned_tools [--admindir=<folder>]: the versions that matter are those in scripts/toolchain/versions.
 # shellcheck disable=SC2120 # root.sh gives the argument
 has_pinned_tools() {
 	# shellcheck disable=SC2016

@@ -3,7 +3,7 @@
 //! A driver that is not built together with the helper, but later, against the files of that build.
 //!
 //! It calls every public function of the helper's crate, so that it links only if each of them is
-//! exported; `scripts/outside.sh` lists those that it does not call. Its device is created only if
+//! exported; `scripts/build/outside.sh` lists those that it does not call. Its device is created only if
 //! all return the right values.
 
 use kernel::{

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# lint.sh [<lint>]...: all of them where none is named; lint.sh names prints what there is, on any host. A warning is an error.
+# Runs with the toolchain, on modules and device trees that are built; dtc's warnings are errors whenever overlays are compiled.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/../lib.sh"
+
+lints="shellcheck checkpatch layers rustfmt clippy lifetimes modinfo readme bindings dtbs frontdoor"
+if [ "${1:-}" = names ]; then
+	echo "$lints"
+	exit
+fi
+
+make_cache
+# shellcheck disable=SC2086 # the names are words
+[ $# -gt 0 ] || set -- $lints
+cd "$TOP"
+
+for lint; do
+	say "LINT    $lint"
+	case $lint in
+	shellcheck)
+		# Every shell script by its first line, and the parts that others source.
+		# shellcheck disable=SC2046 # no path here has a space
+		shellcheck -x -P SCRIPTDIR:SCRIPTDIR/../lib:. $(grep -lrE '^(#!/bin/(sh|bash|busybox sh)|#!/usr/bin/env bash|# shellcheck shell=)' \
+			scripts tests .ci 2>/dev/null)
+		;;
+	checkpatch) "$TOP/scripts/lint/checkpatch.sh" ;;
+	layers)
+		"$TOP/scripts/lint/layers.py" || die "src/ferrodma imports from a layer above"
+		# An import that goes up is found.
+		tmp=$(mktemp -d)
+		cp -r src/ferrodma/. "$tmp"
+		echo 'use crate::driver::Driver;' >>"$tmp/queue.rs"
+		! "$TOP/scripts/lint/layers.py" "$tmp" >/dev/null || die "scripts/lint/layers.py overlooks an import that goes up"
+		rm -r -- "$tmp"
+		;;
+	rustfmt) "$TOP/scripts/lint/fmt.sh" --check ;;
+	clippy) OUT=$BUILD/clippy "$TOP/scripts/build/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
+	lifetimes) "$TOP/scripts/lint/lifetimes.sh" ;;
+	modinfo) "$TOP/scripts/lint/modinfo.sh" ;;
+	readme) "$TOP/scripts/lint/readme.sh" ;;
+	bindings) "$TOP/scripts/lint/bindings.sh" schemas ;;
+	dtbs) "$TOP/scripts/lint/bindings.sh" trees ;;
+	frontdoor) "$TOP/scripts/lint/frontdoor.sh" ;;
+	*) die "no lint is called $lint" ;;
+	esac
+done
