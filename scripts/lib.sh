@@ -46,8 +46,8 @@ writable() {
 	[ -w "$2" ] || die "$(id -un) cannot write to $1 $2, which belongs to $(stat -c %U -- "$2"):" "$3"
 }
 
-# Make the cache and resolve it to one absolute path, since it is mounted at the same place in the root. The clone is looked at
-# as well: everything begins here.
+# Make the cache and resolve it to one absolute path, since it is mounted at the same place in the
+# root. The clone is looked at as well: everything begins here.
 make_cache() {
 	plain "the clone" "$TOP" "mv '$TOP' <path without them>"
 	writable "the clone" "$TOP" "git clone $TOP <folder of your own>"
@@ -70,8 +70,8 @@ root_key() {
 
 kernel_key() { key_of "$KERNEL_DEB" "$(root_key)" "recipe 2"; }
 
-# True when this system is the toolchain: either the root itself, or a Debian of the same release with all of it.
-# dpkg is asked about every package at once, which is quick.
+# True when this system is the toolchain: either the root itself, or a Debian of the same release
+# with all of it. dpkg is asked about every package at once, which is quick.
 is_toolchain() {
 	[ -z "${FERRODMA_INSIDE:-}" ] || return 0
 	[ -r /etc/os-release ] || return 1
@@ -87,7 +87,8 @@ is_toolchain() {
 	has_pinned_tools
 }
 
-# has_pinned_tools [--admindir=<folder>]: the versions that matter are those in scripts/toolchain/versions.
+# has_pinned_tools [--admindir=<folder>]: the versions that matter are those in
+# scripts/toolchain/versions.
 # shellcheck disable=SC2120 # root.sh gives the argument
 has_pinned_tools() {
 	# shellcheck disable=SC2016
@@ -110,7 +111,8 @@ root_dir() {
 
 debian_dir() { echo "$CACHE/kernel-$KERNEL_DEB-$(kernel_key)"; }
 
-# kernel_dir: the folder of the kernel that all is for. A name in tests/kernels and what Kconfig is told there make a key.
+# kernel_dir: the folder of the kernel that all is for. A name in tests/kernels and what Kconfig is
+# told there make a key.
 kernel_dir() {
 	if [ -z "$CONFIG" ]; then
 		debian_dir
@@ -125,7 +127,8 @@ kernel_dir() {
 # options: what the kernel in tests/kernels asks of Kconfig.
 options() { grep '^CONFIG_' "$TOP/tests/kernels/$CONFIG"; }
 
-# lock <name>: hold file descriptor 9 until this process ends; the second of two runs waits and says so.
+# lock <name>: hold file descriptor 9 until this process ends; the second of two runs waits and says
+# so.
 lock() {
 	[ ! -e "$CACHE/$1.lock" ] || writable "the cache's" "$CACHE/$1.lock" "make FERRODMA_CACHE=<folder> ..."
 	exec 9>"$CACHE/$1.lock"
@@ -179,7 +182,8 @@ in_namespace() {
 	fi
 }
 
-# make for the pinned kernel, with the variables that built Debian's own; with clang for another, which Rust with KASAN needs.
+# make for the pinned kernel, with the variables that built Debian's own; with clang for another,
+# which Rust with KASAN needs.
 kmake() {
 	if [ -z "$CONFIG" ]; then
 		set -- CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc-$GCC_VERSION \

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build what only the benchmark needs, on top of a guest that is built: the modules that ferrodma is compared with to
-# build/bench/modules, and build/bench/initramfs.cpio. Runs with the toolchain.
+# Build what only the benchmark needs, on top of a guest that is built: the modules that ferrodma is
+# compared with to build/bench/modules, and build/bench/initramfs.cpio. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

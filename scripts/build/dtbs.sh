@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compile the overlays, and merge each board's onto its tree: build/dtbs/<board>.dtb for use on the board,
-# build/dtbs/<board>-machine.dtb for QEMU, build/dtbs/<board>-faults.dtb for the tests, and build/dtbs/<board>-bench.dtb
-# and -scale.dtb for the benchmark where there are such. The tree is that of the machine of this name, or for a board that QEMU
-# cannot boot the one that the head of its overlay names. A warning of dtc is an error. Runs with the toolchain.
+# Compile the overlays, and merge each board's onto its tree: build/dtbs/<board>.dtb for use on the
+# board, build/dtbs/<board>-machine.dtb for QEMU, build/dtbs/<board>-faults.dtb for the tests, and
+# build/dtbs/<board>-bench.dtb and -scale.dtb for the benchmark where there are such. The tree is
+# that of the machine of this name, or for a board that QEMU cannot boot the one that the head of
+# its overlay names. A warning of dtc is an error. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -18,7 +19,8 @@ mkdir -p "$out"
 # What is not made anew is not to be found.
 rm -f -- "$out"/*.dtb "$out"/*.dtbo
 
-# overlay <source>: compile it, by way of the C preprocessor as the kernel does, to build/dtbs/<name>.dtbo.
+# overlay <source>: compile it, by way of the C preprocessor as the kernel does, to
+# build/dtbs/<name>.dtbo.
 overlay() {
 	_name=$(basename "$1" .dtso)
 	say "DTC     ${1#"$TOP/"}"
@@ -34,7 +36,8 @@ overlay() {
 	rm -f -- "$out/$_name.pp" "$out/$_name.log"
 }
 
-# In the order of their names: those for run time (-added) are data of those for the tests (-faults).
+# In the order of their names: those for run time (-added) are data of those for the tests
+# (-faults).
 for source in "$TOP"/dts/overlays/*.dtso "$TOP"/tests/dts/overlays/*.dtso; do
 	overlay "$source"
 done

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Pack what the guest boots into build/initramfs.cpio: busybox, the modules, the kselftests. Not compressed, since
-# reading it costs the guest less than unpacking. Runs with the toolchain.
+# Pack what the guest boots into build/initramfs.cpio: busybox, the modules, the kselftests. Not
+# compressed, since reading it costs the guest less than unpacking. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

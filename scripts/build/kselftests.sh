@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build the kselftests and install them with the kernel's own runner to build/kselftest. Runs with the toolchain.
+# Build the kselftests and install them with the kernel's own runner to build/kselftest. Runs with
+# the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

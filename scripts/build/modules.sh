@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build the modules to build/modules, against Debian's kernel or the prepared tree that KDIR names. Further
-# arguments go to kbuild (CLIPPY=1). Runs with the toolchain, or with the host's for a tree that was made with that.
+# Build the modules to build/modules, against Debian's kernel or the prepared tree that KDIR names.
+# Further arguments go to kbuild (CLIPPY=1). Runs with the toolchain, or with the host's for a tree
+# that was made with that.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
 
-# CONFIG_DEBUG_INFO_BTF_MODULES= below: the type information of a module in Rust is empty, and its tool is not quiet.
+# CONFIG_DEBUG_INFO_BTF_MODULES= below: the type information of a module in Rust is empty, and its
+# tool is not quiet.
 make_cache
 out=${OUT:-$BUILD/modules}
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build tests/outside, a driver from elsewhere, against what scripts/build/modules.sh has left: to build/outside. And once more
-# to build/stale, against a helper whose sources have one line more. Runs with the toolchain.
+# Build tests/outside, a driver from elsewhere, against what scripts/build/modules.sh has left: to
+# build/outside. And once more to build/stale, against a helper whose sources have one line more.
+# Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -19,7 +20,8 @@ outside() {
 
 outside "$BUILD/modules" "$BUILD/outside"
 
-# What it leaves out of the public functions that are exported. Others are too: what inline and generic ones use.
+# What it leaves out of the public functions that are exported. Others are too: what inline and
+# generic ones use.
 exported=$BUILD/outside/exported
 sed -n 's/.*(\(_R.*\));/\1/p' "$BUILD/modules/src/ferrodma/exports_generated.h" >"$exported"
 modules=$(sed -n 's/^pub mod \(.*\);/\1/p' "$TOP/src/ferrodma/ferrodma.rs" | paste -s -d '|')
@@ -32,10 +34,11 @@ unused=$(aarch64-linux-gnu-nm -u "$BUILD/outside/ferrodma_outside_test.o" | sed 
 	grep -vwFf - "$exported.public" | cut -f 2)
 # What a debugging kernel's options have rustc put inline differs.
 [ -z "$unused" ] || [ -n "$CONFIG" ] ||
-	die "tests/outside leaves out public functions, which nobody sees link: $(echo "$unused" | paste -s -d ' ')" \
+	die "tests/outside leaves out public functions, so that no test links them: $(echo "$unused" | paste -s -d ' ')" \
 		"\${EDITOR:-vi} tests/outside/ferrodma_outside_test.rs"
 
-# Whole but for what only others need; with its times, so that it is built again only where it has changed.
+# Whole but for what only others need; with its times, so that it is built again only where it has
+# changed.
 stale=$BUILD/stale/source
 rm -rf -- "$stale"
 mkdir -p "$stale/tests" "$BUILD/stale/helper"

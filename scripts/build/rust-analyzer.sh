@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Write rust-project.json at the top of the clone: the kernel's crates as its own generator lists them, and ours.
+# Write rust-project.json at the top of the clone: the kernel's crates as its own generator lists
+# them, and ours.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Have what a person wants in a guest, and the tests do not: strace, and the libraries of programs that are not static. Prints
-# its folder, which holds root/. Made once for all clones.
+# Have what a person wants in a guest, and the tests do not: strace, and the libraries of programs
+# that are not static. Prints its folder, which holds root/. Made once for all clones.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

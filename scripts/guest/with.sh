@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Pack what a person's guest boots into build/with.cpio: that of the tests, which is built, the tools of tools.sh, and what WITH
-# names, a program or what is in a folder, at /with.
+# Pack what a person's guest boots into build/with.cpio: that of the tests, which is built, the
+# tools of tools.sh, and what WITH names, a program or what is in a folder, at /with.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -204,7 +204,8 @@ def checks(machine):
             further(rows, "kernel-mapped"), further(rows, "kernel-mapped", "64 B", "16 x 64 B"), 1.05),
         # An empty call copies nothing in or out; this one copies five times.
         ("what a program that waits pays on top of the kernel, 4 KiB, to an empty ioctl", on_top, ioctl, 3),
-        # Neither has to do with an interrupt or another thread, so there is nothing that a queue would share out.
+        # Neither has to do with an interrupt or another thread, so there is nothing that a queue
+        # would share out.
         ("full queue of pool jobs, to waiting", c("pool-queued", "64 B"), c("pool-waiting", "64 B"), 1.3),
     ]
     for who, (numbers, _) in SCALE.items():

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh [test|check|all|host]: set up what is needed and run tests, as scripts/harness/check explains. Whatever fails, the last line
-# is `N passed, N failed`.
+# check.sh [test|check|all|host]: set up what is needed and run tests, as scripts/harness/check
+# explains. Whatever fails, the last line is `N passed, N failed`.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# host.sh [<argument>...]: build and run the tests of tests/host, which need no kernel; arguments are those of Rust's test
-# runner, such as a part of a name. Runs with the toolchain, whose packages hold all crates: nothing is fetched.
+# host.sh [<argument>...]: build and run the tests of tests/host, which need no kernel; arguments
+# are those of Rust's test runner, such as a part of a name. Runs with the toolchain, whose packages
+# hold all crates: nothing is fetched.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

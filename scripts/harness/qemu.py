@@ -51,9 +51,11 @@ def command(board, kernel, mode, append="", dtb=None, serial=(), exact=None):
     every run, and writes to the file of this name which code was executed."""
     config = machine(board)
     line = f"console={config['console']} loglevel=7 panic=-1 FERRODMA_MODE={mode} FERRODMA_VERDICT={config['verdict']}"
-    # Of two CPUs that share one of the host, one spins for a lock while the other, which has it, waits for the host.
+    # Of two CPUs that share one of the host, one spins for a lock while the other, which has it,
+    # waits for the host.
     line += f" maxcpus={1 if exact else max(2, os.cpu_count() or 2)}"
-    # With KVM, 7.3.4 warns of itself when a CPU that was unplugged comes back (UBSAN, cpu_set_hyp_vector()).
+    # With KVM, 7.3.4 warns of itself when a CPU that was unplugged comes back (UBSAN,
+    # cpu_set_hyp_vector()).
     line += " kvm-arm.mode=none"
     # A person has more than the tests.
     initrd = BUILD / ("with.cpio" if mode in ("run", "shell") else "initramfs.cpio")

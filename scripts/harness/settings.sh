@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# settings.sh run|shell|bench|test|check|all|host|lint|self-test: refuse a value that `make <target>` cannot use in the variables it reads, before
-# anything is fetched or built. Runs on any host.
+# settings.sh run|shell|bench|test|check|all|host|lint|self-test: refuse a value that `make
+# <target>` cannot use in the variables it reads, before anything is fetched or built. Runs on any
+# host.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -19,7 +20,8 @@ set -f
 # names <folder> [<suffix>]: those of the files there.
 names() { find "$TOP/$1" -maxdepth 1 -type f -name "*${2:-}" | sed "s|.*/||; s|${2:-}\$||" | sort; }
 
-# known <variable> <what it names> <name>...: each name in the variable is one of these. The .sh of a test may be left out.
+# known <variable> <what it names> <name>...: each name in the variable is one of these. The .sh of
+# a test may be left out.
 known() {
 	_variable=$1 _what=$2
 	shift 2

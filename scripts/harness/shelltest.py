@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""shelltest.py <machine> [poweroff|halt|reboot|exit|quit]...: whether scripts/harness/boot shell gives what it promises, and ends, with 0,
-by each of these; by all of them where none is named. And whether scripts/harness/boot run executes a program, and ends as that does.
+"""shelltest.py <machine> [poweroff|halt|reboot|exit|quit]...: whether boot shell gives what it
+promises, and ends, with 0, by each of these; by all of them where none is named. And whether boot
+run executes a program, and ends as that does.
 
-Types into a terminal of its own. Runs with the toolchain, on a guest that is built; FERRODMA_KERNEL names the prepared kernel.
+Types into a terminal of its own. Runs with the toolchain, on a guest that is built;
+FERRODMA_KERNEL names the prepared kernel.
 """
 
 import fcntl
@@ -80,7 +82,10 @@ def pack(content):
 
 
 def ends_by(keys, promises):
-    """Whether it does, and keeps the promises if that is asked; what was on the terminal is shown otherwise."""
+    """Whether it does, and keeps the promises if that is asked.
+
+    What was on the terminal is shown otherwise.
+    """
     child, terminal = pty.fork()
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -111,10 +116,13 @@ def runs(folder):
     program.write_text(PROGRAM)
     program.chmod(0o755)
     pack(program)
-    ended = subprocess.run([BOOT, "run"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run(
+        [BOOT, "run"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
+    )
     good = ended.returncode == STATUS and ended.stdout.splitlines()[-len(PRINTED) :] == PRINTED
     if not good:
-        print(f"make run ends with {ended.returncode}, and does not run this as it should:\n{PROGRAM}\n{ended.stdout}")
+        print(f"make run ends with {ended.returncode}, and does not run this as it should:")
+        print(PROGRAM, ended.stdout, sep="\n")
     return good
 
 

@@ -34,7 +34,8 @@ class Tally:
     def finish(self):
         """The failures once more, the last line, and whether all is well."""
         passed, failed, skipped = (self.counts[s] for s in (ktap.PASS, ktap.FAIL, ktap.SKIP))
-        # CI shows only the end of a log. The self-test counts lines that begin with FAIL, so these do not.
+        # CI shows only the end of a log. The self-test counts lines that begin with FAIL, so these
+        # do not.
         if self.failures:
             print("failed:")
         for what in self.failures:

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# tiers.sh ci|all: several targets of make, with one total of their results as the last line. ci is what every commit has to
-# pass, in less than an hour of two cores and from an empty cache; all is everything, for a night. ci leaves a part of the
-# machines and of the planted bugs to all: the hash of the commit says which, so that the same commit is always tried in the
-# same way. A part that cannot be run has failed.
+# tiers.sh ci|all: several targets of make, with one total of their results as the last line. ci is
+# what every commit has to pass, in less than an hour of two cores and from an empty cache; all is
+# everything, for a night. ci leaves a part of the machines and of the planted bugs to all: the hash
+# of the commit says which, so that the same commit is always tried in the same way. A part that
+# cannot be run has failed.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 
@@ -20,8 +21,8 @@ has_failed() {
 	failures+=("$1")
 }
 
-# part <minute> <command>...: run it, and add its results to the total. For CI it must begin before that minute, as there would
-# not be enough left of its 90.
+# part <minute> <command>...: run it, and add its results to the total. For CI it must begin before
+# that minute, as there would not be enough left of its 90.
 part() {
 	local latest=$1 last='' line
 	shift
@@ -44,7 +45,8 @@ part() {
 	fi
 }
 
-# some_bugs <how many>: names from tests/bugs, others on another turn, and all of them on as many turns as it takes.
+# some_bugs <how many>: names from tests/bugs, others on another turn, and all of them on as many
+# turns as it takes.
 some_bugs() {
 	local bugs=(tests/bugs/*.patch) names='' i
 	local turns=$(((${#bugs[@]} + $1 - 1) / $1))

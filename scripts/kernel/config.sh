@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build the kernel in tests/kernels that FERRODMA_CONFIG names, from the source of Debian's. Called by kernel.sh, with
-# the toolchain.
+# Build the kernel in tests/kernels that FERRODMA_CONFIG names, from the source of Debian's. Called
+# by kernel.sh, with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -32,8 +32,9 @@ configure() {
 
 configure
 
-# Trace points of PROVE_LOCKING, to which nobody listens, would be a quarter of all that a guest executes: each asks whether RCU
-# watches, and those for interrupts that are turned on and off are told the caller's caller, for which arm64 walks the stack.
+# Trace points of PROVE_LOCKING, which nothing listens to, would be a quarter of all that a guest
+# executes: each asks whether RCU watches, and those for interrupts that are turned on and off are
+# told the caller's caller, for which arm64 walks the stack.
 untraced=$kernel/build/untraced.h
 cat >"$untraced" <<END
 #define NOTRACE

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Prepare Debian's kernel for building Rust modules, since its header package lacks the Rust metadata, and unpack
-# the image that the guest boots. Called by kernel.sh, with the toolchain.
+# Prepare Debian's kernel for building Rust modules, since its header package lacks the Rust
+# metadata, and unpack the image that the guest boots. Called by kernel.sh, with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Have the kernel that all is for: Debian's (debian.sh), or the one in tests/kernels that FERRODMA_CONFIG names
-# (config.sh). Prints its folder, which holds source/, build/ and guest/. Made once for all clones.
+# Have the kernel that all is for: Debian's (debian.sh), or the one in tests/kernels that
+# FERRODMA_CONFIG names (config.sh). Prints its folder, which holds source/, build/ and guest/. Made
+# once for all clones.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -21,7 +22,8 @@ fi
 lock "${CONFIG:+$CONFIG-}kernel"
 if [ ! -e "$kernel/complete" ]; then
 	need_space "$KERNEL_KIB" "the kernel tree"
-	# Its files name its path, so it is made in place; the stamp, written last, says that it is whole.
+	# Its files name its path, so it is made in place; the stamp, written last, says that it is
+	# whole.
 	rm -rf -- "$kernel"
 	trap '[ -e "$kernel/complete" ] || rm -rf -- "$kernel"' EXIT
 	trap 'say "interrupted; removing what was made so far"; exit 130' INT

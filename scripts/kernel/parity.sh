@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# parity.sh <build tree>: the Rust symbols that a module would link to must be those of Debian's kernel.
-# Their names carry the compiler's hash of the crate, so one that is missing says that compiler or configuration
-# differ. Without MODVERSIONS nothing else would notice before insmod, or worse, after it.
+# parity.sh <build tree>: the Rust symbols that a module would link to must be those of Debian's
+# kernel. Their names carry the compiler's hash of the crate, so one that is missing says that
+# compiler or configuration differ. Without MODVERSIONS nothing else would notice before insmod, or
+# worse, after it.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # bindings.sh schemas: check the schemas of dts/bindings and tests/dts/bindings, and their examples.
-# bindings.sh trees: check the merged trees in build/dtbs against them. What dtc or dt-validate says of a merged tree but
-# not of the tree underneath is the overlay's fault; the rest is not ours. Trees first need dtbs.sh.
+# bindings.sh trees: check the merged trees in build/dtbs against them. What dtc or dt-validate says
+# of a merged tree but not of the tree underneath is the overlay's fault; the rest is not ours.
+# Trees first need dtbs.sh.
 #
-# Runs with the toolchain. dt-validate ends with 0 whatever it finds, so whatever is said is an error.
+# Runs with the toolchain. dt-validate ends with 0 whatever it finds, so whatever is said is an
+# error.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -31,8 +33,9 @@ quietly() {
 	}
 }
 
-# schemas <file>...: make build/bindings/schemas.json of them, of those that dt-schema has, and of the kernel's own for
-# what else overlays name: the controller that those of Raspberry Pi take channels from, and a clock.
+# schemas <file>...: make build/bindings/schemas.json of them, of those that dt-schema has, and of
+# the kernel's own for what else overlays name: the controller that those of Raspberry Pi take
+# channels from, and a clock.
 schemas() {
 	_linux=$linux/Documentation/devicetree/bindings
 	quietly "the schemas cannot be used" dt-mk-schema -j -o "$out/schemas.json" "$@" "$_linux/dma/dma-common.yaml" \
@@ -50,8 +53,9 @@ example() {
 	quietly "the example in $1 does not match" dt-validate -m -s "$out/schemas.json" "$_name.dtb"
 }
 
-# shared <tree>: what no schema can say of the channels of Raspberry Pi's controller, most of which the kernel's driver
-# keeps. It shares an interrupt with others only if it has two channels there itself.
+# shared <tree>: what no schema can say of the channels of Raspberry Pi's controller, most of which
+# the kernel's driver keeps. It shares an interrupt with others only if it has two channels there
+# itself.
 shared() {
 	_dma=/soc/dma-controller@7e007000
 	_mask=$(fdtget "$1" $_dma brcm,dma-channel-mask 2>/dev/null) || return 0
@@ -76,8 +80,8 @@ shared() {
 	done
 }
 
-# complaints <tree>: each on a line that does not name the tree. Only the schemas that concern overlays are used, as all
-# of them take long.
+# complaints <tree>: each on a line that does not name the tree. Only the schemas that concern
+# overlays are used, as all of them take long.
 complaints() {
 	{
 		dtc -I dtb -O dtb -Wno-unique_unit_address -o /dev/null "$1" &&

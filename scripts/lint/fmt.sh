@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# fmt.sh [--check]: format the Rust sources by the kernel's settings, or say which are not. Runs with the toolchain.
+# fmt.sh [--check]: format the Rust sources by the kernel's settings, or say which are not. Runs
+# with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the front door says to those who ask for what cannot be: a sentence with the cause and the one command that helps, before
-# anything is fetched or built. Tries it in a copy of what the front door is made of. Runs with the toolchain.
+# What the front door says to those who ask for what cannot be: a sentence with the cause and the
+# one command that helps, before anything is fetched or built. Tries it in a copy of what the front
+# door is made of. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -16,7 +17,8 @@ cd "$TOP"
 tar -cf - .ci Makefile scripts tests | tar -xf - -C "$clone"
 cd "$clone"
 
-# says <extended regular expression> <command>...: it fails with these words, and has made nothing in the cache or the clone.
+# says <extended regular expression> <command>...: it fails with these words, and has made nothing
+# in the cache or the clone.
 says() {
 	_words=$1
 	shift
@@ -72,7 +74,8 @@ cd "$clone"
 mkdir "$tmp/a cache"
 says 'the cache folder is .*a cache: +make FERRODMA_CACHE=' make run FERRODMA_CACHE="$tmp/a cache"
 
-# Who is not root needs namespaces. This system has them, so that what asks for them is given a poorer one.
+# Who is not root needs namespaces. This system has them, so that what asks for them is given a
+# poorer one.
 mkdir "$tmp/poor"
 for name in sh dirname uname cat grep awk; do
 	ln -s "$(command -v "$name")" "$tmp/poor/"
@@ -105,8 +108,8 @@ if [ "$(id -u)" -eq 0 ]; then
 	rmdir build
 fi
 
-# CI: a part that is left out has failed, and the total of all is the last line. make is a stand-in that says what it was given,
-# and git one that has a commit.
+# CI: a part that is left out has failed, and the total of all is the last line. make is a stand-in
+# that says what it was given, and git one that has a commit.
 mkdir "$tmp/bin"
 cat >"$tmp/bin/make" <<END
 #!/bin/sh

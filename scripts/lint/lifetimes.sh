@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Compile tests/lifetimes: as it is without a word, and once for each line in it that is marked with an error, which
-# then has to be the one that there is. Runs with the toolchain, on modules that are built.
+# Compile tests/lifetimes: as it is without a word, and once for each line in it that is marked with
+# an error, which then has to be the one that there is. Runs with the toolchain, on modules that are
+# built.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

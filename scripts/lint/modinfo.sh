@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Check what the built modules say of themselves: what they are, under which licence, what they bind to, and that the
-# drivers need the helper. Runs with the toolchain.
+# Check what the built modules say of themselves: what they are, under which licence, what they bind
+# to, and that the drivers need the helper. Runs with the toolchain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -3,8 +3,9 @@
 #
 # Where packages come from, and what to say when they do not come. Sourced after lib.sh.
 
-# The host's own Debian mirror, so that no host is named here: what the archive says of itself in the lists that apt
-# has fetched; where there are none, the address that is configured with a suite as only Debian has it.
+# The host's own Debian mirror, so that no host is named here: what the archive says of itself in
+# the lists that apt has fetched; where there are none, the address that is configured with a suite
+# as only Debian has it.
 host_mirror() {
 	# shellcheck disable=SC2016
 	_m=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |

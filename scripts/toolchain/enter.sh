@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# enter.sh <command>...: run a command with the toolchain. Where the host lacks it, that is inside the toolchain
-# root, which sees the clone and the cache (and the folders named in FERRODMA_BIND) where the host has them.
+# enter.sh <command>...: run a command with the toolchain. Where the host lacks it, that is inside
+# the toolchain root, which sees the clone and the cache (and the folders named in FERRODMA_BIND)
+# where the host has them.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# fetch.sh kernel|tools <folder>: download the pinned kernel's packages and the guest's busybox into the folder, or strace with
-# all that it depends on.
-# The host's apt does it with lists of its own, so it verifies every byte and touches nothing of the system.
+# fetch.sh kernel|tools <folder>: download the pinned kernel's packages and the guest's busybox into
+# the folder, or strace with all that it depends on. The host's apt does it with lists of its own,
+# so it verifies every byte and touches nothing of the system.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Make the toolchain root: a folder with the tools that built Debian's kernel, for hosts that lack them.
-# Prints its path, or / where this system has the tools. Made aside and renamed, so it is whole or absent.
+# Make the toolchain root: a folder with the tools that built Debian's kernel, for hosts that lack
+# them. Prints its path, or / where this system has the tools. Made aside and renamed, so it is
+# whole or absent.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"
@@ -44,7 +45,8 @@ log=$CACHE/root.log
 
 job=
 
-# End mmdebstrap, and remove what it made. Files may belong to mapped users; and never across a mount.
+# End mmdebstrap, and remove what it made. Files may belong to mapped users; and never across a
+# mount.
 sweep() {
 	if [ -n "$job" ]; then
 		kill -KILL "$job" 2>/dev/null || :
