@@ -16,7 +16,7 @@ help:
 	@echo 'make run            boot QEMU and show data being moved by a DMA engine'
 	@echo 'make test T=<name>  build what it needs, and run one test, or several, on one machine: the inner loop'
 	@echo 'make host           run the tests that need no kernel; T=<part of a name> chooses some'
-	@echo 'make lint           shellcheck, rustfmt, clippy, what must not compile, dtc, dt-schema and modinfo; every warning is an error'
+	@echo 'make lint           shellcheck, checkpatch, rustfmt, clippy, what must not compile, dtc, dt-schema and modinfo; every warning is an error'
 	@echo 'make check          lint, and run the suite on every machine, and with bounce buffers on one of each engine'
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
