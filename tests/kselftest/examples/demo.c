@@ -224,7 +224,8 @@ static bool show_channel(const char *function, int number, struct channel *c)
 
 	device_name(function, number, device, sizeof(device));
 	printf("/dev/ferrodma-%s%d\n", function, number);
-	printf("  engine     %s, %u-bit addresses\n", engine_name(info->engine), info->address_bits);
+	printf("  engine     %s, %u-bit addresses\n", engine_name(info->engine),
+	       info->address_bits);
 	if (info->buffer_size)
 		printf("  channel    %s, buffer of %llu bytes\n", device,
 		       (unsigned long long)info->buffer_size);
