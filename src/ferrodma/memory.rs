@@ -129,7 +129,7 @@ impl<'bound> Backing<'bound> {
             Backing::Buffer(_) => Staging::Buffer,
             Backing::Pages { .. } => Staging::Pages { max_entry },
             Backing::Blocks(blocks) => {
-                // SAFETY: The caller promises what is needed.
+                // SAFETY: The caller promises the same.
                 Staging::Blocks(unsafe { BlockPool::unbounded(blocks.clone()) })
             }
         }
@@ -316,7 +316,7 @@ impl JobMemory {
     /// The channel's device is still bound, and hardware does not access the memory.
     pub(crate) unsafe fn unmap(&mut self, request: &Request, progress: Progress) {
         match self {
-            // SAFETY: The caller promises what is needed.
+            // SAFETY: The caller promises it. The memory is mapped for the channel's device.
             JobMemory::Pages(pages) => unsafe { pages.unmap(progress != Progress::NotStarted) },
             // SAFETY: As above.
             JobMemory::Bounce(bounce) => unsafe {

@@ -50,15 +50,15 @@ struct meter_memory {
  * The ioctls of /dev/ferrodma-meter. Counting events adds instructions, so the two are counted at
  * different times.
  */
-/* Does nothing: what a call costs. */
+/* Does nothing: measures the cost of a call. */
 #define METER_NOTHING	_IO('B', 0)
-/* Begins (1) or ends (0) to count events. */
+/* Starts (1) or stops (0) counting events. */
 #define METER_COUNT	_IOW('B', 1, __u32)
-/* Returns what was counted. */
+/* Returns the counts. */
 #define METER_EVENTS	_IOR('B', 2, struct meter_events)
-/* Begins to note what the caller allocates. */
+/* Starts to record the allocations of the caller. */
 #define METER_HOLD	_IO('B', 3)
-/* Ends that, and returns what is not freed. */
+/* Stops recording, and returns the memory that is not freed. */
 #define METER_HELD	_IOR('B', 4, struct meter_memory)
 
 /*

@@ -198,7 +198,10 @@ int main(void)
 	static const uint32_t sizes[] = { 4 << 10, 8 << 10 };
 	const struct sched_param priority = { .sched_priority = 1 };
 
-	/* One after the other, in the order of being woken: fair shares differ from run to run. */
+	/*
+	 * Tasks run one after the other, in the order in which they are woken: fair scheduling
+	 * would differ from run to run.
+	 */
 	if (sched_setscheduler(0, SCHED_FIFO, &priority))
 		err(1, "sched_setscheduler");
 	meter_open();

@@ -116,8 +116,7 @@ static u64 twin_describe(struct twin *twin, struct scatterlist *sg,
  * @dst: pieces of the destination, whose lengths may differ from those of the source
  * @nr_dst: number of these
  *
- * If this returns -EIO, the engine may still use the pieces, so they must never be
- * freed.
+ * If this returns -EIO, the engine may still use the pieces, so they must never be freed.
  *
  * Return: 0; -EINVAL, -ENOMEM, -ETIMEDOUT, -EIO.
  */

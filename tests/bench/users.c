@@ -183,7 +183,10 @@ static void bench_channel(const char *function, int number, uint32_t bytes,
 	channel_close(c);
 }
 
-/* What the driver allocates for an open file, until it has waited for a job of one segment. */
+/*
+ * Counts the memory that the driver allocates for an open file, up to the end of a job of one
+ * segment.
+ */
 static void count_memory(const char *function, int number)
 {
 	struct meter_events e;

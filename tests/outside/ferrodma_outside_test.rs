@@ -213,11 +213,11 @@ fn blocks(dev: &Device<Bound>, client: &Client) -> Result {
     let (src, dst) = client.transfer_blocks(src, dst)?;
     ensure(src[0][..] == dst[0][..] && pool.block_size() == BLOCK)?;
 
-    let stock = BlockPool::new(dev, BLOCK, 4)?;
-    let mut taken = stock.take(3)?;
-    ensure(stock.free() == 1 && stock.total() == 4 && stock.block_size() == BLOCK)?;
-    stock.give(&mut taken);
-    ensure(stock.free() == 4)
+    let block_pool = BlockPool::new(dev, BLOCK, 4)?;
+    let mut taken = block_pool.take(3)?;
+    ensure(block_pool.free() == 1 && block_pool.total() == 4 && block_pool.block_size() == BLOCK)?;
+    block_pool.give(&mut taken);
+    ensure(block_pool.free() == 4)
 }
 
 /// Tests the buffer of the channel.

@@ -61,7 +61,7 @@ impl Chain {
     pub(crate) unsafe fn reserve(&mut self, pool: &Arc<DmaPool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
             let block = Block::zeroed(pool, raw::user_sized())?;
-            // SAFETY: The caller promises what is needed.
+            // SAFETY: The caller promises this for the chain, and so for its blocks.
             let block = unsafe { block.unbounded() };
             self.blocks.push(block, raw::user_sized())?;
         }
@@ -176,7 +176,7 @@ impl Chains {
             Some(block) => block,
             none => {
                 let block = Block::new(patterns, raw::user_sized())?;
-                // SAFETY: The caller promises what is needed.
+                // SAFETY: The caller promises this for the chain, and so for its blocks.
                 none.insert(unsafe { block.unbounded() })
             }
         };

@@ -31,8 +31,7 @@ struct Free<'a> {
     blocks: KVVec<Block<'a>>,
     /// The DMA pool of all blocks; none once this pool is drained.
     pool: Option<Arc<DmaPool<'a>>>,
-    /// Whether a caller has found too few free blocks since the last
-    /// [`BlockPool::was_short`].
+    /// Whether a caller has found too few free blocks since the last [`BlockPool::was_short`].
     is_short: bool,
     /// The error for waiting callers, once no more blocks will come back.
     closed: Option<Error>,

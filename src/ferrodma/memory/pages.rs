@@ -131,7 +131,7 @@ impl UserPages {
     ///
     /// The device that the memory was mapped for is still bound, and does not access the memory.
     pub(crate) unsafe fn unmap(&mut self, written: bool) {
-        // SAFETY: The caller promises what is needed.
+        // SAFETY: The caller promises the same.
         unsafe {
             self.src.unmap(written);
             self.dst.unmap(written);

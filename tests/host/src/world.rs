@@ -300,7 +300,7 @@ impl World {
         assert_eq!(made, left + closed, "a job was lost");
         for client in clients {
             assert!(!client.readiness().record, "a record was left");
-            let client = Rc::into_inner(client).expect("nobody else has the client");
+            let client = Rc::into_inner(client).expect("no other reference to the client");
             drop(client);
         }
         assert_eq!(alloc::boxes().1, 0, "a job was left");

@@ -137,17 +137,17 @@ impl Channel {
 
     /// Lets hardware continue.
     fn go_on(&self) {
-        self.0.lock().expect("nobody panics").work();
+        self.0.lock().expect("no thread has panicked").work();
     }
 
     fn is_active(&self) -> bool {
-        self.0.lock().expect("nobody panics").cs & ACTIVE != 0
+        self.0.lock().expect("no thread has panicked").cs & ACTIVE != 0
     }
 }
 
 impl Registers for Channel {
     fn read(&self, offset: usize) -> u32 {
-        let state = self.0.lock().expect("nobody panics");
+        let state = self.0.lock().expect("no thread has panicked");
         match offset {
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
@@ -171,7 +171,7 @@ impl Registers for Channel {
     }
 
     fn write(&self, offset: usize, value: u32) {
-        let mut state = self.0.lock().expect("nobody panics");
+        let mut state = self.0.lock().expect("no thread has panicked");
         match offset {
             CS if state.quirks.is_stuck && state.cs & ACTIVE != 0 => {}
             CS if value & RESET != 0 && state.quirks.ignores_reset => state.cs &= !ACTIVE,

@@ -148,23 +148,23 @@ impl Channel {
 
     /// Returns whether the channel asserts its interrupt.
     fn interrupts(&self) -> bool {
-        let state = self.0.lock().expect("nobody panics");
+        let state = self.0.lock().expect("no thread has panicked");
         state.isr & !state.imr != 0
     }
 
     /// Loses power, and gets it back.
     fn lose_power(&self) {
-        self.0.lock().expect("nobody panics").reset();
+        self.0.lock().expect("no thread has panicked").reset();
     }
 
     fn stick(&self) {
-        self.0.lock().expect("nobody panics").is_stuck = true;
+        self.0.lock().expect("no thread has panicked").is_stuck = true;
     }
 }
 
 impl Registers for Channel {
     fn read(&self, offset: usize) -> u32 {
-        let state = self.0.lock().expect("nobody panics");
+        let state = self.0.lock().expect("no thread has panicked");
         match offset {
             _ if offset == ISR + state.shift => state.isr,
             _ if offset == IMR + state.shift => state.imr,
@@ -176,7 +176,7 @@ impl Registers for Channel {
     }
 
     fn write(&self, offset: usize, value: u32) {
-        let mut state = self.0.lock().expect("nobody panics");
+        let mut state = self.0.lock().expect("no thread has panicked");
         match offset {
             _ if offset == ISR + state.shift => state.isr &= !value,
             _ if offset == IEN + state.shift => state.imr &= !value,

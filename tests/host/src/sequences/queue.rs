@@ -486,7 +486,7 @@ fn what_is_queued_stays_in_order_when_clients_come_and_go() {
                 sync: false,
                 ended: 0,
             };
-            submitted.push((client, queue.submit(job).expect("there is room")));
+            submitted.push((client, queue.submit(job).expect("there is space")));
         }
         assert!(matches!(queue.reserve(client), Ok(Reserved::Full)));
         // The first jobs end, so that the ring buffer wraps around, and one client is removed.
