@@ -51,7 +51,7 @@ static void lane_open(struct lane *lane, int number, uint32_t bytes)
 	if (ret)
 		errx(1, "coherent%d: %s", number, strerror(-ret));
 	if (half(lane) < bytes)
-		errx(1, "coherent%d has no room for %u bytes", number, bytes);
+		errx(1, "coherent%d: half of the buffer is less than %u bytes", number, bytes);
 	pattern_fill(lane->channel.mem, bytes, number);
 	job_copy(&lane->job, &lane->channel, 0, half(lane), bytes);
 }

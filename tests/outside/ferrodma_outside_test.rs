@@ -107,7 +107,7 @@ unsafe impl<E: Known> Engine for Watched<E> {
         if let (src, _, Some(chains)) = transfer.encoder() {
             self.0.link_again(src, chains);
             if chains.src.address(0) == 0 || chains.src.bytes(0).is_none() {
-                pr_err!("a descriptor is nowhere\n");
+                pr_err!("failed to find the descriptors of a transfer\n");
             }
         }
     }

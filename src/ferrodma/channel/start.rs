@@ -222,7 +222,7 @@ impl Channel {
         }
     }
 
-    /// Handles an outcome of `time`. Returns whether the running job has ended.
+    /// Handles what the engine has returned at `time`. Returns whether the running job has ended.
     fn handle_outcome(&self, state: &mut State, outcome: Outcome, time: i64) -> bool {
         match outcome {
             Outcome::NotMine | Outcome::Unfinished => false,
