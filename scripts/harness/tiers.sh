@@ -66,8 +66,9 @@ ci)
 	export FERRODMA_TURN=$((16#${commit:0:7}))
 	echo "turn $FERRODMA_TURN, by the commit $commit"
 	part 40 make check
-	# Random calls of fuzz on each of the two machines: about four minutes of them.
-	FERRODMA_CALLS=${FERRODMA_CALLS:-200000} part 45 make check-debug
+	# Random calls of fuzz on each of the two machines: about four minutes of them. The machines are
+	# always the same, since the eight CPUs of amd-versal2-virt take too long for an hour.
+	FERRODMA_TURN=0 FERRODMA_CALLS=${FERRODMA_CALLS:-200000} part 45 make check-debug
 	part 70 make bench
 	part 75 make self-test BUGS="$(some_bugs 6)"
 	;;
