@@ -107,6 +107,11 @@ pub trait ChannelDriver: 'static {
     ) -> Result;
 }
 
+/// [`ChannelDriver::backing`] and [`ChannelDriver::self_test`], for code that is not generic: what
+/// is generic here is compiled into each driver module.
+type MakeBacking = for<'bound> fn(&'bound Device<Bound>) -> Result<Backing<'bound>>;
+type SelfTest = for<'bound> fn(&'bound Device<Bound>, &Client, &Backing<'bound>) -> Result;
+
 /// The platform driver of a [`ChannelDriver`].
 pub struct Driver<D>(PhantomData<D>);
 
@@ -126,8 +131,10 @@ impl<D: ChannelDriver> platform::Driver for Driver<D> {
         pin_init::pin_init_scope(move || {
             let attach = info.ok_or(ENODEV)?.attach;
             let number = Number::take(pdev.as_ref(), D::STEM)?;
-            let parts = Parts::new::<D>(pdev, attach, number.name())?;
-            BoundChannel::new::<D>(pdev, parts, number)
+            let parameters = D::parameters();
+            let self_test = parameters.selftest().then_some(D::self_test as SelfTest);
+            let parts = Parts::new(pdev, attach, number.name(), parameters, D::backing)?;
+            BoundChannel::new(pdev, parts, number, Self::OPERATIONS, self_test)
         })
     }
 
@@ -147,10 +154,12 @@ struct Parts<'bound> {
 }
 
 impl<'bound> Parts<'bound> {
-    fn new<D: ChannelDriver>(
+    fn new(
         pdev: &'bound platform::Device<Core<'_>>,
         attach: Attach,
         name: &CStr,
+        parameters: &'static Parameters,
+        make_backing: MakeBacking,
     ) -> Result<Self> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let engine = attach(pdev)?;
@@ -181,7 +190,7 @@ impl<'bound> Parts<'bound> {
             max_timeout,
         )?;
 
-        let backing = D::backing(dev)?;
+        let backing = make_backing(dev)?;
         if !backing.is_of(dev) {
             return Err(EINVAL);
         }
@@ -259,7 +268,7 @@ impl<'bound> Parts<'bound> {
                 name: name.to_cstring()?,
                 caps: *engine.caps(),
                 engine,
-                poll_bytes: D::parameters().poll_bytes(),
+                poll_bytes: parameters.poll_bytes(),
                 window,
                 buffer: backing.buffer().cloned(),
                 descriptors,
@@ -364,10 +373,12 @@ impl<'bound> BoundChannel<'bound> {
         hook(&self.open.channel, &self.open.hw);
     }
 
-    fn new<D: ChannelDriver>(
+    fn new(
         pdev: &'bound platform::Device<Core<'_>>,
         parts: Parts<'bound>,
         number: Number,
+        operations: &'static Operations,
+        self_test: Option<SelfTest>,
     ) -> Result<impl PinInit<Self, Error> + 'bound> {
         let dev: &'bound Device<Bound> = pdev.as_ref();
         let irq = pdev.irq_by_index(0)?;
@@ -377,7 +388,6 @@ impl<'bound> BoundChannel<'bound> {
             backing,
             undo,
         } = parts;
-        let selftest = D::parameters().selftest();
         let handler = Handler {
             channel: channel.clone(),
             hw: hw.clone(),
@@ -397,20 +407,20 @@ impl<'bound> BoundChannel<'bound> {
             _: {
                 // From here on `Open::shut` does the same.
                 undo.dismiss();
-                if selftest {
-                    self_test::<D>(dev, &channel, &hw, &backing)?;
+                if let Some(self_test) = self_test {
+                    run_self_test(self_test, dev, &channel, &hw, &backing)?;
                 }
                 // The self-test tests the interrupt too, so polling starts after it.
                 channel.state.lock().polls = true;
             },
             _debugfs <- debugfs::show(&debugfs_root, &debugfs_name, channel.clone()),
-            registration: Registration::new(dev, &channel, number, Driver::<D>::OPERATIONS)?,
+            registration: Registration::new(dev, &channel, number, operations)?,
             _: {
                 dev_info!(
                     dev,
                     "{}: {}, reaches {} bits of memory, /dev/{}\n",
                     hw.engine.caps().name,
-                    if selftest { "self-test passed" } else { "not tested" },
+                    if self_test.is_some() { "self-test passed" } else { "not tested" },
                     raw::memory_bits(dev).min(hw.engine.caps().address_bits),
                     registration.name()
                 );
@@ -420,14 +430,15 @@ impl<'bound> BoundChannel<'bound> {
 }
 
 /// Runs the driver's self-test.
-fn self_test<'bound, D: ChannelDriver>(
+fn run_self_test<'bound>(
+    self_test: SelfTest,
     dev: &'bound Device<Bound>,
     channel: &Arc<Channel>,
     hw: &Hardware<'bound>,
     backing: &Backing<'bound>,
 ) -> Result {
     let client = Client::new(channel)?;
-    D::self_test(dev, &client, backing).map_err(|error| {
+    self_test(dev, &client, backing).map_err(|error| {
         // Lack of memory is no fault of the hardware.
         if error == ENOMEM {
             return error;
