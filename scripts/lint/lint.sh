@@ -31,13 +31,30 @@ for lint; do
 	checkpatch) "$TOP/scripts/lint/checkpatch.sh" ;;
 	layers)
 		"$TOP/scripts/lint/layers.py" || die "src/ferrodma imports from a layer above"
-		# An import that goes up is found.
 		tmp=$(mktemp -d)
 		cp -r src/ferrodma/. "$tmp"
-		echo 'use crate::driver::Driver;' >>"$tmp/queue.rs"
-		! "$TOP/scripts/lint/layers.py" "$tmp" >/dev/null || die "scripts/lint/layers.py overlooks an import that goes up"
+		# Imports that go up are found, however they are written.
+		while IFS='|' read -r file planted; do
+			echo "$planted" >>"$tmp/$file"
+			! "$TOP/scripts/lint/layers.py" "$tmp" >/dev/null ||
+				die "scripts/lint/layers.py overlooks this in $file: $planted"
+			cp "src/ferrodma/$file" "$tmp/$file"
+		done <<-'END'
+			queue.rs|use crate::driver::Driver;
+			job.rs|use crate::{channel::Channel, raw};
+			job.rs|    use crate::{raw, channel::{Channel, State}};
+			job.rs|type Up = crate::channel::Channel;
+			job.rs|use super::channel::Channel;
+			queue/client.rs|use super::super::channel::Channel;
+			job.rs|use crate::*;
+			job.rs|use crate::{self as root};
+			job.rs|const URL: &str = "http://x"; use crate::channel::Channel;
+			job.rs|/* http://x */ use crate::channel::Channel;
+			ferrodma.rs|pub(crate) mod ring;
+		END
 		rm -r -- "$tmp"
 		;;
+
 	rustfmt) "$TOP/scripts/lint/fmt.sh" --check ;;
 	clippy) OUT=$BUILD/clippy "$TOP/scripts/build/modules.sh" CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror ;;
 	lifetimes) "$TOP/scripts/lint/lifetimes.sh" ;;

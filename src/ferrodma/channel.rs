@@ -21,7 +21,7 @@
 //! up to [`POLL_SPIN`](start::POLL_SPIN) before it falls back to the interrupt, and continues with
 //! further small jobs for up to [`POLL_BUDGET`](start::POLL_BUDGET). A small job whose submitter
 //! waits bypasses an empty queue: the submitter holds the lock from its start to its end, so no
-//! other context sees it.
+//! other context sees it. Interrupts are disabled meanwhile, so both times are short.
 //!
 //! # The end of a job
 //!
@@ -126,6 +126,7 @@ pub(crate) type Waiters = Arc<PollCondVarBox>;
 #[pin_data]
 pub(crate) struct Channel {
     // These two come first, so that they are dropped first: their functions use all other fields.
+    // The watchdog's queues the completer, and not the other way round.
     #[pin]
     pub(crate) watchdog: Deferred<Self, 0>,
     #[pin]
@@ -224,9 +225,10 @@ impl Channel {
         };
         Arc::pin_init(
             try_pin_init!(Self {
-                // SAFETY: This is the field of a `Channel`.
+                // SAFETY: This is the field that `HasDeferred<0>` names, and is dropped first.
                 watchdog <- unsafe { Deferred::new(c"ferrodma watchdog") },
-                // SAFETY: As above.
+                // SAFETY: This is the field that `HasDeferred<1>` names. Only the watchdog is dropped
+                // before, which the work does not use.
                 completer <- unsafe { Deferred::new(c"ferrodma completer") },
                 gate <- Gate::new(),
                 stopper <- new_mutex!((), "ferrodma stopper"),

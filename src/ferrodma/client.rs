@@ -127,8 +127,6 @@ impl Client {
 
     /// Enables polling for the end of small jobs of the channel, up to the size in the module's
     /// parameter `poll_bytes`. Polling is disabled during the self-test.
-    ///
-    /// [`ChannelDriver::poll_bytes`]: crate::driver::ChannelDriver::poll_bytes
     pub fn poll_small_jobs(&self) {
         self.channel.state.lock().polls = true;
     }
@@ -295,9 +293,9 @@ impl Client {
         }
     }
 
-    /// Makes the next context that gives back a job wake the waiters. The caller then looks once
-    /// more for a job that was given back before. A caller that sleeps holds the channel's lock
-    /// until it is asleep.
+    /// Asks the next context that gives back a job to wake the waiters. After this call the caller
+    /// checks once more for a free job. To sleep, it holds the channel's lock from here until it is
+    /// asleep.
     fn want_job(&self) {
         self.wants_job.xchg(true, ordering::Full);
     }
@@ -463,7 +461,8 @@ impl Client {
                     let left = Delta::from_nanos(left);
                     let (channel, waiters) = (self.channel.clone(), self.waiters.clone());
                     alarm = Some(Alarm::start(left, move || {
-                        // With the lock: a waiter that has read the clock before is asleep by now.
+                        // A waiter reads the clock with the lock held, and so is asleep once this
+                        // has had it: the wake-up is not lost.
                         drop(channel.state.lock());
                         waiters.notify_all();
                     })?);

@@ -256,7 +256,8 @@ impl<'bound> Parts<'bound> {
         let max_entry = raw::max_mapping_size(dev);
         let timeout_ns = u64::from(timeout) * 1_000_000;
         // SAFETY: The channel drains the blocks in `Channel::shut`, before the device is unbound.
-        // If the probe fails before, `undo` drains them.
+        // If the probe fails before, `undo` drains them. Jobs hold the blocks that are taken, and
+        // `shut` waits until none is mapped; a job that is not unmapped is leaked.
         let staging = unsafe { backing.staging(max_entry) };
         let channel = Channel::new(info, timeout_ns, staging)?;
         let undo: ScopeGuard<_, fn(Arc<Channel>)> =

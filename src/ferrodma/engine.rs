@@ -198,20 +198,20 @@ fn map_registers<'bound, const SIZE: usize>(
         })
 }
 
-/// Calls `look` every `poll` until its result is `at_rest`, for up to `limit`. Then calls it once
+/// Calls `look` every `poll` until its result is `is_idle`, for up to `limit`. Then calls it once
 /// more: the polling task itself may have been preempted for longer than the limit.
 ///
 /// # Errors
 ///
 /// ETIMEDOUT.
-fn wait_for_rest<T>(
+fn wait_until_idle<T>(
     mut look: impl FnMut() -> T,
-    at_rest: impl Fn(&T) -> bool,
+    is_idle: impl Fn(&T) -> bool,
     poll: Delta,
     limit: Delta,
 ) -> Result {
-    match read_poll_timeout(|| Ok(look()), &at_rest, poll, limit) {
-        Err(error) if !at_rest(&look()) => Err(error),
+    match read_poll_timeout(|| Ok(look()), &is_idle, poll, limit) {
+        Err(error) if !is_idle(&look()) => Err(error),
         _ => Ok(()),
     }
 }

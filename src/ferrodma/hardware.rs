@@ -37,7 +37,8 @@ use crate::{
 pub(crate) mod window;
 
 /// A channel's engine, mappings, buffer and descriptors, dropped in this order. They are dropped at
-/// unbind; all code except the interrupt handler reaches them through the channel's gate.
+/// unbind. Code reaches them through the channel's gate, except for the interrupt handler, unbind
+/// and the power callbacks, which hold a reference while the device is bound.
 pub(crate) struct Hardware<'bound> {
     pub(crate) dev: &'bound Device<Bound>,
     /// Name of the channel for users, `ferrodma-<function><number>`.
@@ -47,6 +48,8 @@ pub(crate) struct Hardware<'bound> {
     pub(crate) caps: Caps,
     /// Most bytes of a job whose end is polled for.
     pub(crate) poll_bytes: &'static Atomic<u32>,
+    /// File of the mappings, made by `chardev::mmap::window()`: its private data is a reference to
+    /// the channel.
     pub(crate) window: Window,
     /// The coherent buffer, if the jobs work on one.
     pub(crate) buffer: Option<Arc<CoherentBuffer<'bound>>>,

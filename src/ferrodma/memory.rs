@@ -364,7 +364,7 @@ impl JobMemory {
     pub(crate) fn streaming(src: DeviceBuffers<'_>, dst: DeviceBuffers<'_>) -> Self {
         let [src, dst] = [src, dst].map(|buffers| {
             let mut memory = buffers.memory;
-            memory.device_owned = true;
+            memory.in_use = true;
             memory
         });
         JobMemory::Streaming(src, dst)
@@ -380,7 +380,7 @@ impl JobMemory {
             return None;
         };
         let [src, dst] = [src, dst].map(|mut memory| {
-            memory.device_owned = false;
+            memory.in_use = false;
             DeviceBuffers {
                 memory,
                 _bound: While::default(),

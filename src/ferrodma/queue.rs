@@ -38,7 +38,7 @@ pub(crate) use self::client::ClientStorage;
 /// Slots for clients that a queue has when its first client is added.
 const FIRST_SLOTS: usize = 4;
 
-/// The name of a client of a queue.
+/// Identifies a client of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientId(usize);
 
@@ -138,7 +138,7 @@ impl<J: Entry, W> Queue<J, W> {
         self.phase
     }
 
-    /// Ends the acceptance of jobs. [`Phase::Unbound`] is final.
+    /// Stops accepting jobs, because of `phase`. [`Phase::Unbound`] is final.
     pub(crate) fn end(&mut self, phase: Phase) {
         if self.phase != Phase::Unbound {
             self.phase = phase;
@@ -519,7 +519,7 @@ impl<J: Entry, W> Queue<J, W> {
         None
     }
 
-    /// Takes the done job with this cookie, whose submitter is the caller.
+    /// Takes the finished synchronous job with this cookie. Only its submitter calls this.
     pub(crate) fn take_sync(&mut self, id: ClientId, cookie: u64) -> Option<J> {
         self.client(id)?.take_sync(cookie)
     }

@@ -14,7 +14,7 @@ use kernel::{
 use zerocopy::Immutable;
 use zerocopy_derive::Immutable;
 
-/// `FERRODMA_VERSION`: major, minor and patch, a byte each.
+/// `FERRODMA_VERSION`, 0xMMmmpp: major, minor and patch.
 pub(crate) const VERSION: u32 = 0x000100;
 
 const IOC_TYPE: u32 = 0xda;

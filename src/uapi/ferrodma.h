@@ -48,7 +48,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Major, minor and patch, a byte each. */
+/* 0xMMmmpp: major, minor and patch */
 #define FERRODMA_VERSION	0x000100
 
 #define FERRODMA_IOC_TYPE	0xDA

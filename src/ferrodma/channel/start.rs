@@ -47,12 +47,7 @@ pub(crate) enum SubmitState {
 }
 
 impl Channel {
-    /// Maps the memory of `job`, and encodes its transfer for the engine. May sleep, but not for
-    /// user space.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Hardware::prepare`]. The job is unmapped again after an error.
+    /// Prepares a job as [`Hardware::prepare`] does, and unmaps it again after an error.
     pub(crate) fn prepare(&self, hw: &Hardware<'_>, job: &mut Job) -> Result {
         hw.prepare(job, self.info.max_job_bytes, || self.spare_chains())
             .inspect_err(|_| {

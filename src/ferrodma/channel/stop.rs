@@ -115,7 +115,9 @@ impl Channel {
             let error = match stopped {
                 // The engine met an error without an interrupt, or with one that came after the
                 // time limit.
-                Ok(rest) if error == ETIMEDOUT && (rest == Quiesced::Faulted || state.fault) => EIO,
+                Ok(found) if error == ETIMEDOUT && (found == Quiesced::Faulted || state.fault) => {
+                    EIO
+                }
                 Ok(_) => error,
                 Err(_) => {
                     hw.abandon(&mut job);

@@ -130,8 +130,8 @@ impl Operations {
 ///
 /// To be called by the memory manager only, as `vm_operations_struct::fault`.
 unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-    // SAFETY: `fault` is valid during this call, and `map` has set up its area. So its file is a
-    // window's, and holds a reference to a channel.
+    // SAFETY: `fault` is valid during this call, and `map` has set up its area. So its file is that
+    // of a `Hardware::window`, which holds a reference to a channel.
     let (vma, address, channel) = unsafe {
         let fault = &(*fault).__bindgen_anon_1;
         let file = (*fault.vma).vm_file;

@@ -37,8 +37,7 @@ pub struct DescriptorLayout {
 /// Adjacent descriptors are contiguous within a block only, so each descriptor has to name the next
 /// one. A chain keeps its blocks to be used again.
 ///
-/// Jobs and the channel have chains, and may outlive the device. Both drop them before it is
-/// unbound, see [`Channel::shut`](crate::channel::Channel::shut).
+/// The owner of a chain may outlive the device, and promises to drop the chain before.
 pub struct Chain {
     blocks: KVVec<Block<'static>>,
     layout: DescriptorLayout,
@@ -61,7 +60,8 @@ impl Chain {
     pub(crate) unsafe fn reserve(&mut self, pool: &Arc<DmaPool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
             let block = Block::zeroed(pool, raw::user_sized())?;
-            // SAFETY: The caller promises this for the chain, and so for its blocks.
+            // SAFETY: The caller promises that the chain is dropped before the device is unbound, or
+            // leaked; its blocks go with it.
             let block = unsafe { block.unbounded() };
             self.blocks.push(block, raw::user_sized())?;
         }
@@ -176,7 +176,7 @@ impl Chains {
             Some(block) => block,
             none => {
                 let block = Block::new(patterns, raw::user_sized())?;
-                // SAFETY: The caller promises this for the chain, and so for its blocks.
+                // SAFETY: As in `Chain::reserve()`.
                 none.insert(unsafe { block.unbounded() })
             }
         };
@@ -184,7 +184,7 @@ impl Chains {
         Ok(block.span())
     }
 
-    /// Returns whether a chain has memory for more than `count` descriptors, in blocks.
+    /// Returns whether a chain has more blocks than `count` descriptors need.
     pub(crate) fn exceed(&self, count: usize) -> bool {
         [&self.src, &self.dst]
             .iter()

@@ -223,7 +223,7 @@ impl<'a> Block<'a> {
         Self::new(pool, flags | __GFP_ZERO)
     }
 
-    /// Returns the bus address. Only the helper may use it, for descriptors that name each other.
+    /// Returns the bus address. Only the helper may use it, to link a descriptor to the next one.
     pub(crate) fn dma_address(&self) -> DmaAddress {
         self.dma
     }

@@ -91,15 +91,15 @@ impl Drop for While<'_> {
 /// - `buffers` are neither moved nor resized.
 /// - If `listed_by` is some, `table` lists all of them in order, in pieces of at most that many
 ///   bytes.
-/// - `table` is mapped only in that case, and the device is bound then, unless `device_owned` is
+/// - `table` is mapped only in that case, and the device is bound then, unless `in_use` is
 ///   set.
 pub(crate) struct Memory {
     buffers: KVec<KVec<u8>>,
     pub(crate) table: SgTable,
     listed_by: Option<usize>,
-    /// Whether hardware may access the memory: a job has it, or the device owns it and the
-    /// addresses were handed out.
-    pub(crate) device_owned: bool,
+    /// Whether hardware may access the memory: either a job has it, or its addresses were handed
+    /// out and the device is not declared idle yet.
+    pub(crate) in_use: bool,
     /// Whether the addresses of this mapping were handed out.
     pub(crate) addresses_known: bool,
 }
@@ -140,7 +140,7 @@ impl Drop for Memory {
         if !self.table.is_mapped() {
             return;
         }
-        if self.device_owned {
+        if self.in_use {
             pr_err!("buffers dropped while a device owns them: their memory is kept\n");
             core::mem::forget(core::mem::take(&mut self.buffers));
         } else {
@@ -175,7 +175,7 @@ impl Buffers {
             buffers,
             table: SgTable::default(),
             listed_by: None,
-            device_owned: false,
+            in_use: false,
             addresses_known: false,
         }))
     }
@@ -242,7 +242,7 @@ impl<'a> DeviceBuffers<'a> {
     /// Returns the bus addresses and lengths in bytes. Their number may differ from that of the
     /// buffers: the DMA API may merge pieces, and a buffer may have several.
     pub fn addresses(&mut self) -> impl Iterator<Item = (DmaAddress, u64)> + use<'_, 'a> {
-        self.memory.device_owned = true;
+        self.memory.in_use = true;
         self.memory.addresses_known = true;
         self.memory
             .table
@@ -256,7 +256,7 @@ impl<'a> DeviceBuffers<'a> {
     ///
     /// The device does not access the memory, and will not until it owns the memory again.
     pub unsafe fn into_idle(mut self) -> IdleBuffers<'a> {
-        self.memory.device_owned = false;
+        self.memory.in_use = false;
         // INVARIANT: The caller promises that the device does not access the memory.
         IdleBuffers {
             memory: self.memory,
@@ -318,7 +318,7 @@ impl<'a> SyncedBuffers<'a> {
     pub fn sync_for_device(mut self) -> DeviceBuffers<'a> {
         // SAFETY: The device is bound for `'a`, and does not access the memory, as the CPU owns it.
         unsafe { self.memory.table.sync_for_device() };
-        self.memory.device_owned = self.memory.addresses_known;
+        self.memory.in_use = self.memory.addresses_known;
         DeviceBuffers {
             memory: self.memory,
             _bound: While::default(),

@@ -33,7 +33,7 @@ global_lock! {
     pub(crate) unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
 }
 
-/// The debugfs files of a channel, which exist as long as this.
+/// The debugfs files of a channel. Dropping it removes them.
 pub(crate) type Shown = Scope<Arc<Channel>>;
 
 /// Returns the name of the device's folder.

@@ -73,7 +73,8 @@ unsafe impl<D: ChannelDriver> RegistrationOps for Adapter<D> {
 ///
 /// `driver` is valid and not registered yet. The data of its devices is a [`BoundChannel`].
 unsafe fn set_hooks(driver: *mut bindings::platform_driver) {
-    // SAFETY: The caller promises that `driver` is valid and not registered yet.
+    // SAFETY: The caller promises that `driver` is valid and not registered yet, and that the data
+    // of its devices is what the callbacks expect.
     unsafe {
         (*driver).driver.pm = &raw const HOOKS;
         (*driver).shutdown = Some(shutdown);

@@ -45,7 +45,7 @@ use crate::{
     },
     engine::{
         map_registers,
-        wait_for_rest,
+        wait_until_idle,
         Caps,
         Descriptors,
         Engine,
@@ -307,7 +307,7 @@ unsafe impl Engine for Bcm2835<'_> {
         // the next control block. Resetting a channel that still writes upsets the bus, so it gets
         // some time to pause; if it does not, it is reset anyway.
         self.io.write_reg(Self::control());
-        let paused = wait_for_rest(
+        let paused = wait_until_idle(
             || (self.io.read(regs::CS), self.io.read(regs::CONBLK_AD)),
             |(cs, conblk)| {
                 // A channel without a control block is idle, paused or not.
@@ -341,7 +341,7 @@ unsafe impl Engine for Bcm2835<'_> {
             Ok(()) => conblk == 0 || (left != 0 && len == 0),
             Err(_) => at != 0 && conblk == 0,
         };
-        wait_for_rest(
+        wait_until_idle(
             || {
                 let conblk = self.io.read(regs::CONBLK_AD).addr();
                 let len = self.io.read(regs::TXFR_LEN).bytes();

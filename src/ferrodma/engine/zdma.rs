@@ -46,7 +46,7 @@ use crate::{
     },
     engine::{
         map_registers,
-        wait_for_rest,
+        wait_until_idle,
         Caps,
         Descriptors,
         Engine,
@@ -86,8 +86,8 @@ static CAPS: Caps = Caps {
     name: c"zdma",
     id: uapi::ENGINE_ZDMA,
     address_bits: 44,
-    // The length field has 30 bits. Less a page, a multiple of the longest burst, so that the
-    // pieces of a long span are aligned as well as its start.
+    // The length field has 30 bits. One page is subtracted: a page is a multiple of the longest
+    // burst, so each piece of a long span is aligned as its start is.
     max_span: (1 << 30) - 4096,
     // TOTAL_BYTE has 32 bits.
     max_transfer: u32::MAX as u64,
@@ -396,7 +396,7 @@ unsafe impl<C: Chip> Engine for Zdma<'_, C> {
             regs::IDS::zeroed().with_const_all::<0xfff>(),
         );
         let limit_ms = (bytes / QUIESCE_BYTES_PER_MS).saturating_add(QUIESCE_EXTRA_MS);
-        wait_for_rest(
+        wait_until_idle(
             || {
                 let status = self.io.read(regs::STATUS);
                 if !status.is_idle() && self.io.read(regs::ISR::of::<C>()).dma_pause() {

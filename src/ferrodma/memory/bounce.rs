@@ -41,7 +41,7 @@ pub(crate) struct Bounce {
     /// A block for each segment of the source, then of the destination.
     blocks: KVec<Block<'static>>,
     /// Whether `data` is to be copied to the destination.
-    is_complete: bool,
+    has_result: bool,
 }
 
 impl Bounce {
@@ -51,7 +51,7 @@ impl Bounce {
             pool: pool.clone(),
             data: KVVec::new(),
             blocks: KVec::new(),
-            is_complete: false,
+            has_result: false,
         }
     }
 
@@ -61,7 +61,7 @@ impl Bounce {
     ///
     /// EFAULT: the caller may not read all of the source. ENOMEM.
     pub(crate) fn copy_in(&mut self, request: &Request) -> Result {
-        self.is_complete = false;
+        self.has_result = false;
         let total = request.dst().iter().map(|seg| seg.len).sum::<u64>();
         // CAST: Limited to the most bytes of one job.
         self.data.resize(total as usize, 0, raw::user_sized())?;
@@ -129,7 +129,7 @@ impl Bounce {
                 }
                 data = rest;
             }
-            self.is_complete = true;
+            self.has_result = true;
         }
         self.pool.give(&mut self.blocks);
     }
@@ -142,7 +142,7 @@ impl Bounce {
     /// EFAULT: the caller may not write to all of the destination. Part of it may have been
     /// written.
     pub(crate) fn copy_out(&mut self, request: &Request) -> Result {
-        if !self.is_complete {
+        if !self.has_result {
             return Ok(());
         }
         let mut data = &mut self.data[..];
@@ -156,7 +156,7 @@ impl Bounce {
 
     /// Discards the messages. Keeps their memory unless that is large.
     pub(crate) fn clear(&mut self) {
-        self.is_complete = false;
+        self.has_result = false;
         if self.data.capacity() > KEPT {
             self.data = KVVec::new();
         }

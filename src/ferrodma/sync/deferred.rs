@@ -17,7 +17,7 @@ use kernel::{
     container_of,
     ffi::c_int,
     prelude::*,
-    static_lock_class,
+    sync::LockClassKey,
     time::Delta,
     types::Opaque, //
 };
@@ -26,14 +26,18 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// [`HasDeferred::container`] returns the structure that the field is a part of.
-pub(crate) unsafe trait HasDeferred<const ID: u64>: Sized + Sync {
+/// [`HasDeferred::container`] returns the structure that the field is a part of, always of the same
+/// field.
+pub(crate) unsafe trait HasDeferred<const ID: u64>: Sized + Sync + 'static {
     /// Returns the structure that contains `deferred`.
     ///
     /// # Safety
     ///
     /// `deferred` points to the field of a `Self`.
     unsafe fn container(deferred: *const Deferred<Self, ID>) -> *const Self;
+
+    /// Returns the lockdep class of the work, which no other work shares.
+    fn lock_class() -> Pin<&'static LockClassKey>;
 
     /// Does the work, in process context.
     fn run(&self);
@@ -52,6 +56,11 @@ macro_rules! impl_has_deferred {
                 unsafe { ::kernel::container_of!(deferred, Self, $field) }
             }
 
+            // A static in a generic function would be one for all types.
+            fn lock_class() -> ::core::pin::Pin<&'static ::kernel::sync::LockClassKey> {
+                ::kernel::static_lock_class!()
+            }
+
             fn run(&self) {
                 $run(self)
             }
@@ -62,8 +71,7 @@ pub(crate) use impl_has_deferred;
 
 /// A work item and a timer that queues it, embedded in a `T`.
 ///
-/// Dropping it cancels both and waits for a run that is under way, so `T` has to drop it before
-/// everything that the work uses.
+/// Dropping it cancels both and waits for a run that is under way.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Deferred<T: HasDeferred<ID>, const ID: u64> {
     #[pin]
@@ -83,7 +91,8 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
     ///
     /// # Safety
     ///
-    /// It initialises the field of a `T`, in place.
+    /// It initialises the field of a `T` that [`HasDeferred`] names, in place. `T` drops that field
+    /// before each field that [`HasDeferred::run`] uses.
     pub(crate) unsafe fn new(name: &'static CStr) -> impl PinInit<Self> {
         pin_init!(Self {
             timer <- Opaque::ffi_init(|slot: *mut bindings::hrtimer| {
@@ -106,7 +115,7 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
                         Some(run::<T, ID>),
                         false,
                         name.as_char_ptr(),
-                        static_lock_class!().as_ptr(),
+                        T::lock_class().as_ptr(),
                     )
                 };
             }),
@@ -127,8 +136,9 @@ impl<T: HasDeferred<ID>, const ID: u64> Deferred<T, ID> {
         };
     }
 
-    /// Queues the work when `delay` has passed, and replaces a delay that was set before. May be
-    /// called from interrupt context.
+    /// Queues the work when `delay` has passed, and replaces a delay that was set before; with a
+    /// delay of zero it queues the work at once, and leaves the other one. May be called from
+    /// interrupt context.
     pub(crate) fn arm(&self, delay: Delta) {
         if delay.is_zero() {
             self.queue();
@@ -189,6 +199,7 @@ unsafe extern "C" fn run<T: HasDeferred<ID>, const ID: u64>(work: *mut bindings:
     let deferred = unsafe { container_of!(Opaque::cast_from(work), Deferred<T, ID>, work) };
     // SAFETY: … which is the field of a `T`.
     let owner = unsafe { T::container(deferred) };
-    // SAFETY: The `T` is valid: dropping the `Deferred` in it waits for this call.
+    // SAFETY: The `T` is valid: dropping the `Deferred` in it waits for this call, and by the
+    // requirement of `Deferred::new()` comes before that of the fields that the call uses.
     unsafe { (*owner).run() };
 }
