@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [<lint>]...: all of them where none is named; lint.sh names prints what there is, on any
-# host. A warning is an error. Runs with the toolchain, on modules and device trees that are built;
-# dtc's warnings are errors whenever overlays are compiled.
+# lint.sh [<lint>]...: runs the named lints, or all if none is named; lint.sh names prints their
+# names, on any host. A warning is an error. Runs with the toolchain, on modules and device trees
+# that are built; dtc's warnings are errors whenever overlays are compiled.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/../lib.sh"

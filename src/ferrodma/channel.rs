@@ -175,11 +175,11 @@ pub(crate) struct State {
     suspend_by: i64,
     /// Whether the engine has reported an error for the running job.
     fault: bool,
-    /// Whether small jobs are polled. None is during the self-test.
+    /// Whether to poll for the end of small jobs; false during the self-test.
     pub(crate) polls: bool,
     /// Whether polling has found the end of a job whose interrupt may still come.
     polled: bool,
-    /// Number of jobs that have ended and are still mapped.
+    /// Number of ended jobs whose memory is still mapped, or whose long chains are not freed yet.
     still_mapped: usize,
     /// Whether the holder of the lock is submitting a job, and will complete the jobs that are
     /// deferred meanwhile.
@@ -227,8 +227,8 @@ impl Channel {
             try_pin_init!(Self {
                 // SAFETY: This is the field that `HasDeferred<0>` names, and is dropped first.
                 watchdog <- unsafe { Deferred::new(c"ferrodma watchdog") },
-                // SAFETY: This is the field that `HasDeferred<1>` names. Only the watchdog is dropped
-                // before, which the work does not use.
+                // SAFETY: This is the field that `HasDeferred<1>` names. Only the watchdog is
+                // dropped before it, which the work does not use.
                 completer <- unsafe { Deferred::new(c"ferrodma completer") },
                 gate <- Gate::new(),
                 stopper <- new_mutex!((), "ferrodma stopper"),

@@ -82,7 +82,7 @@ pub(crate) struct Readiness {
     pub(crate) unbound: bool,
 }
 
-/// The parameters of a job, except for its lists.
+/// The parameters of a job that are not in its [`Request`].
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     /// Whether the submitter waits for the end of the job.

@@ -369,7 +369,7 @@ pub struct BoundChannel<'bound> {
 }
 
 impl<'bound> BoundChannel<'bound> {
-    /// Calls one of the functions in [`channel/power.rs`](Channel).
+    /// Calls `hook`, a power callback of [`Channel`], for this device.
     pub(crate) fn power(&self, hook: fn(&Channel, &Hardware<'_>)) {
         hook(&self.open.channel, &self.open.hw);
     }

@@ -54,7 +54,8 @@ pub(crate) struct Hardware<'bound> {
     /// The coherent buffer, if the jobs work on one.
     pub(crate) buffer: Option<Arc<CoherentBuffer<'bound>>>,
     pub(crate) descriptors: Arc<DmaPool<'bound>>,
-    /// Pool of blocks that fills of several spans are copied from.
+    /// Pool of pattern blocks. The engine copies from one for a fill that it cannot do itself: any
+    /// fill of several spans, and a fill of one span without [`Caps::fill`].
     pub(crate) patterns: Arc<DmaPool<'bound>>,
 }
 
@@ -93,9 +94,9 @@ impl Hardware<'_> {
         let is_native = self.caps.fill && transfer.dst().len() == 1;
         if let (Some(value), false) = (transfer.fill(), is_native) {
             let chains = self.chains(&spare, &mut transfer.chains)?;
-            // SAFETY: These are the chains of a job, which has them until it ends, before the
-            // device is unbound. Then they move to the channel, which drops them before the device
-            // is unbound too; or the job is leaked.
+            // SAFETY: The job owns these chains until it ends, and it ends before the device is
+            // unbound. The channel then takes them over, and drops them before unbind too. A job
+            // that does not end is leaked with its chains.
             let pattern = unsafe { chains.pattern(&self.patterns, value)? };
             transfer.copy_pattern(pattern, self.caps.max_span)?;
         }

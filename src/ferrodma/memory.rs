@@ -146,8 +146,8 @@ pub(crate) enum Staging {
         /// Longest entry of a scatter list in bytes.
         max_entry: usize,
     },
-    /// Memory of the program, which is copied and later goes through these blocks. The pool is
-    /// empty once the device is unbound.
+    /// Memory of the program, whose data is copied, and moved through these blocks later. The pool
+    /// is empty once the device is unbound.
     Blocks(Arc<BlockPool<'static>>),
 }
 

@@ -135,7 +135,7 @@ impl Channel {
             drop(state);
             self.complete_all_pending(EIO);
             if let Some(blocks) = self.staging.blocks() {
-                // The blocks of the job do not come back.
+                // The blocks of the job never come back, so callers must not wait for free ones.
                 blocks.close(EIO);
             }
             dev_err!(

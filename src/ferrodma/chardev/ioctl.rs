@@ -37,7 +37,7 @@ use crate::{
 /// Largest structure that is accepted, as all unknown bytes must be checked.
 const MAX_SIZE: usize = kernel::page::PAGE_SIZE;
 
-/// One call.
+/// The arguments of one ioctl call.
 pub(crate) struct Call<'a> {
     pub(crate) client: &'a Client,
     /// Whether the file has `O_NONBLOCK`.

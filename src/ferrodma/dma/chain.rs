@@ -37,7 +37,8 @@ pub struct DescriptorLayout {
 /// Adjacent descriptors are contiguous within a block only, so each descriptor has to name the next
 /// one. A chain keeps its blocks to be used again.
 ///
-/// The owner of a chain may outlive the device, and promises to drop the chain before.
+/// The owner of a chain may outlive the device. It promises to drop the chain before the device is
+/// unbound, or to leak it.
 pub struct Chain {
     blocks: KVVec<Block<'static>>,
     layout: DescriptorLayout,
@@ -60,8 +61,8 @@ impl Chain {
     pub(crate) unsafe fn reserve(&mut self, pool: &Arc<DmaPool<'_>>, count: usize) -> Result {
         while self.blocks.len() < count.div_ceil(DESCRIPTORS_PER_BLOCK) {
             let block = Block::zeroed(pool, raw::user_sized())?;
-            // SAFETY: The caller promises that the chain is dropped before the device is unbound, or
-            // leaked; its blocks go with it.
+            // SAFETY: The caller promises that the chain is dropped before the device is unbound,
+            // or leaked; its blocks go with it.
             let block = unsafe { block.unbounded() };
             self.blocks.push(block, raw::user_sized())?;
         }
@@ -184,7 +185,7 @@ impl Chains {
         Ok(block.span())
     }
 
-    /// Returns whether a chain has more blocks than `count` descriptors need.
+    /// Returns whether either chain has more blocks than `count` descriptors need.
     pub(crate) fn exceed(&self, count: usize) -> bool {
         [&self.src, &self.dst]
             .iter()

@@ -188,7 +188,8 @@ impl SgTable {
         })
     }
 
-    /// Empties the list unless it is mapped. Frees its memory if it is large.
+    /// Empties the list, and frees its array of entries if that is large. Does nothing if the list
+    /// is mapped.
     pub(crate) fn clear(&mut self) {
         if self.is_mapped() {
             return;

@@ -211,8 +211,9 @@ pub fn attach<'bound>(pdev: &'bound platform::Device<Bound>) -> Result<KBox<dyn 
 // `start()`, which nothing else sets, and its end. Without an error only the last control block
 // raises an interrupt, and only when all outstanding writes have been acknowledged. `quiesce()`
 // pauses and resets the channel. It succeeds only if the channel is not active, waits for no write,
-// and either had no control block or shows that the reset worked: CONBLK_AD, or TXFR_LEN of a
-// channel that has paused, is 0, and this driver has not written it since `start()`.
+// and either had no control block or has lost it through the reset. The proof is a register that
+// this driver has not written since `start()` and that is now 0: CONBLK_AD, or, if the channel has
+// paused, TXFR_LEN, which was not 0 before.
 unsafe impl Engine for Bcm2835<'_> {
     fn caps(&self) -> &Caps {
         self.caps

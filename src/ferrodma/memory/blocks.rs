@@ -31,7 +31,7 @@ struct Free<'a> {
     blocks: KVVec<Block<'a>>,
     /// The DMA pool of all blocks; none once this pool is drained.
     pool: Option<Arc<DmaPool<'a>>>,
-    /// Whether a caller has found too few free blocks since the last [`BlockPool::was_short`].
+    /// Whether [`BlockPool::has`] found too few free blocks since [`BlockPool::was_short`] ran.
     is_short: bool,
     /// The error for waiting callers, once no more blocks will come back.
     closed: Option<Error>,
@@ -184,8 +184,8 @@ impl<'a> BlockPool<'a> {
         has
     }
 
-    /// Returns whether a caller has found too few free blocks since the last call, and has to be
-    /// woken up when blocks come back.
+    /// Returns whether [`BlockPool::has`] found too few free blocks since this was last called. If
+    /// so, the caller has to wake up the waiting clients.
     pub(crate) fn was_short(&self) -> bool {
         core::mem::take(&mut self.free.lock().is_short)
     }

@@ -139,10 +139,11 @@ impl UserPages {
         self.written = written;
     }
 
-    /// Marks the pages that were written as dirty, and unpins all pages. Does nothing if the memory
-    /// is mapped. Marking a page dirty takes its folio lock, which a file system may hold while it
-    /// waits, even for a server in user space. With [`Patience::Hurry`], a locked folio makes this
-    /// leave all pages pinned.
+    /// Marks written pages dirty, and unpins all pages. Does nothing if the memory is mapped.
+    ///
+    /// Marking a page dirty takes the lock of its folio. A file system may hold that lock while it
+    /// waits, even for a server in user space. If the folio of a written page is locked,
+    /// [`Patience::Hurry`] leaves all pages pinned.
     pub(crate) fn release(&mut self, patience: Patience) {
         if self.is_mapped() {
             return;
@@ -209,8 +210,8 @@ fn pin_seg(
         for (index, page) in pinned.iter().enumerate() {
             let offset = addr % PAGE_SIZE;
             let len = left.min(PAGE_SIZE - offset);
-            // SAFETY: The page is valid as long as it is pinned, which is until the list is
-            // cleared. `pin()` has checked that the list is not mapped.
+            // SAFETY: The page stays pinned, and so valid, until the list is cleared.
+            // `UserPages::pin()` has checked that the list is not mapped.
             let pushed = unsafe { table.push_page(*page, offset, len, max_entry) };
             if let Err(error) = pushed {
                 for page in pinned.iter().skip(index) {

@@ -85,13 +85,13 @@ impl<'a> Pinner<'a> {
         }
     }
 
-    /// Pins the first of `count` pages from `addr` on, at least one, and returns them. May sleep
-    /// for as long as user space likes.
+    /// Pins up to `count` pages from `addr` on, at least one, and returns them. User space can make
+    /// this sleep for any time.
     ///
     /// # Errors
     ///
-    /// EFAULT: the caller may not read this memory, or with FOLL_WRITE in `flags` not write to it.
-    /// ENOMEM. EINTR: the caller is being killed.
+    /// EFAULT: the caller may not read this memory, or may not write to it if `flags` has
+    /// FOLL_WRITE. ENOMEM. EINTR: the caller is being killed.
     pub(crate) fn pin(
         &mut self,
         addr: usize,

@@ -62,7 +62,7 @@ impl Owner {
         }
         let task = current!();
         let mm: &Mm = task.mm().ok_or(EPERM)?;
-        // The reference keeps the address from being used for another address space.
+        // The reference keeps the `Mm` allocated, so no other one gets the same pointer.
         let mm = ARef::into_raw(ARef::from(mm)).as_ptr();
         // INVARIANT: Null before, and from `into_raw()` now.
         if self.mm.cmpxchg(null_mut(), mm, ordering::Full).is_ok() {

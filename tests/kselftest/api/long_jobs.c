@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Jobs that need more descriptors than the channel keeps ready, beside short jobs: the order of
- * their records, and that their memory is unmapped in the end.
+ * Jobs that need more descriptors than the channel keeps, mixed with short jobs: their records
+ * come in order, and no job counts as mapped once its record is taken.
  */
 #include "channel_checks.h"
 #include "debugfs.h"

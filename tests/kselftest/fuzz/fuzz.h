@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Random calls on all channels, and their checks. Processes of threads make the calls (fuzz.c).
- * A thread has files, and memory of which it knows every byte (fuzz_jobs.c). fuzz_calls.c has
- * calls that must fail, and fuzz_files.c has calls on files and memory beside jobs.
+ * Random calls on all channels, and their checks. Several processes, each with several threads,
+ * make the calls (fuzz.c). Each thread has its own files, and memory of which it knows every byte
+ * (fuzz_jobs.c). fuzz_calls.c makes calls that must fail. fuzz_files.c makes calls on files and
+ * memory while jobs are in flight.
  */
 #ifndef FERRODMA_FUZZ_H
 #define FERRODMA_FUZZ_H
@@ -21,7 +22,7 @@
 #define PROCESSES	2
 #define THREADS		3
 
-/* Files of a thread, and jobs in flight on each whose memory is checked. */
+/* Files of each thread, and for each file the jobs in flight whose memory is checked. */
 #define FILES		2
 #define SLOTS		3
 
@@ -39,7 +40,7 @@
 /* A time limit that no job reaches, however busy the machine is. */
 #define LIMIT_NS	(600 * NSEC_PER_SEC)
 
-/* A channel, as all processes share it. */
+/* A channel, in the memory that all processes share. */
 struct fuzz_channel {
 	char function[16];
 	int number;
@@ -74,7 +75,7 @@ struct fuzz_world {
 struct slot {
 	bool busy, cancelled, may_time_out;
 	uint64_t cookie, user_data, bytes;
-	/* Contents of the destination and its surroundings, now and after the job. */
+	/* The source; the destination; its contents and surroundings before and after the job. */
 	uint8_t *src, *dst, *before, *after;
 	/* The addresses in a job of src[0] and dst[0]. */
 	uint64_t src_addr, dst_addr;
@@ -143,8 +144,8 @@ struct worker {
 	struct job job;
 	uint8_t bytes[MOST_BYTES];
 	/*
-	 * A page before one without access rights. A read-only page, and a writable mapping of
-	 * it: its first READONLY_BYTES never change.
+	 * A page without access rights, behind a page that is writable; a read-only mapping of a
+	 * page; a writable mapping of that page, whose first READONLY_BYTES never change.
 	 */
 	uint8_t *hole, *readonly, *alias;
 };

@@ -175,7 +175,7 @@ bool file_drain(struct worker *w, struct file *f)
 	return true;
 }
 
-/* Returns whether each byte is as before the job or as after it, and takes over what is there. */
+/* Checks that each byte is as before or after the job, and stores it as the new @before. */
 static bool settle_partly(struct worker *w, struct slot *s, size_t area)
 {
 	for (size_t i = 0; i < area; i++) {

@@ -185,8 +185,9 @@ static inline bool open_afresh(FIXTURE_DATA(fail) *self)
 }
 
 /*
- * Makes a job whose two lists are cut differently, from the first quarter of memory to the
- * third, and computes what memory must hold before and after it.
+ * Makes a job that copies from the first quarter of memory to the third one, and computes what
+ * memory must hold before and after it. The two lists are cut differently, unless the channel has
+ * a block size or the job only one segment.
  */
 static inline void make_job(FIXTURE_DATA(fail) *self, uint64_t seed)
 {

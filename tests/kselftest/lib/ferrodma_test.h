@@ -3,9 +3,9 @@
  * What the tests of ferrodma share: a channel with memory for its jobs, calls that return 0 or
  * a negative errno, and patterns whose every byte follows from a seed and a position.
  *
- * Nothing here knows an engine or a board. INFO tells how the functions of the drivers differ
- * (what an address is, how long a segment may be); struct channel and the job_*() calls hide
- * the differences from the tests.
+ * Nothing here depends on an engine or a board. The INFO ioctl tells how coherent, sg and pool
+ * channels differ (what an address is, how long a segment may be); struct channel and the
+ * job_*() calls hide the differences from the tests.
  */
 #ifndef FERRODMA_TEST_H
 #define FERRODMA_TEST_H

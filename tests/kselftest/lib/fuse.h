@@ -22,7 +22,7 @@ struct slow_file {
 	/* The file, and the descriptor of its server. */
 	int fd, server;
 	size_t size;
-	/* What is read: @size bytes, or where there is none an error. */
+	/* What reads return: @size bytes, or an error if NULL. */
 	const uint8_t *data;
 	/* Posted for each read; waited for by each read. */
 	sem_t asked, go;
@@ -163,7 +163,7 @@ static inline bool slow_file_wait(struct slow_file *f)
 	return !sem_timedwait(&f->asked, &end);
 }
 
-/* Answers @n reads. */
+/* Lets the server answer @n reads. */
 static inline void slow_file_go(struct slow_file *f, int n)
 {
 	while (n--)

@@ -58,19 +58,19 @@ register! {
 
     /// State of the channel.
     pub(super) STATUS(u32) @ 0x11c {
-        /// Zero: done without an error; three: done with an error; else busy or paused.
+        /// 0: done without an error; 3: done with an error; other values: busy or paused.
         1:0     state;
     }
 
     /// AXI attributes of data accesses.
     pub(super) DATA_ATTR(u32) @ 0x120 {
-        /// Type of read bursts; one: incrementing addresses.
+        /// Type of read bursts: 1 for incrementing addresses.
         27:26   arburst;
         25:22   arcache;
         21:18   arqos;
         /// Beats of a read burst, minus one.
         17:14   arlen;
-        /// Type of write bursts; one: incrementing addresses.
+        /// Type of write bursts: 1 for incrementing addresses.
         13:12   awburst;
         11:8    awcache;
         7:4     awqos;
