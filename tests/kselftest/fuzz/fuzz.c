@@ -144,7 +144,10 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Opens a file for all threads to use, on a channel that is bound at the time. */
+/*
+ * Opens a file for all threads to use. A channel that is being unbound at the time gets none: its
+ * calls could return -ENODEV in the generation that the file was opened in.
+ */
 static void open_shared(struct process *p)
 {
 	struct shared_file *s = &p->shared;
@@ -152,6 +155,9 @@ static void open_shared(struct process *p)
 
 	s->channel = &p->world->channel[random_below(&state, p->world->channels)];
 	s->generation = s->channel->generation;
+	s->fd = -1;
+	if (s->generation & 1)
+		return;
 	s->fd = channel_open_fd(s->channel->function, s->channel->number, O_RDWR | O_NONBLOCK);
 	if (is_coherent(s->channel))
 		s->rough_addr = rough_offset(s->channel, p->id, 0, 0);
