@@ -103,9 +103,12 @@ static int calls_of_another(struct channel *c)
 		return 3;
 	if (take_within(c, 99, 0, &record) != -EPERM || job_cancel(c, 1) != -EPERM)
 		return 4;
+	/* First without waiting, so that a call that is not refused does not wait for ever. */
+	set_nonblock(c);
 	if (read_records(c, &record, 1) != -EPERM)
 		return 5;
-	return 0;
+	set_block(c);
+	return read_records(c, &record, 1) == -EPERM ? 0 : 6;
 }
 
 TEST_F(channel, child_gets_EPERM_and_changes_nothing)
@@ -120,6 +123,7 @@ TEST_F(channel, child_gets_EPERM_and_changes_nothing)
 		_exit(calls_of_another(&self->c));
 	expect_exit(_metadata, pid, 0);
 	expect_untouched(_metadata, &self->c);
+	ASSERT_TRUE(has_record(&self->c));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(11, record.user_data);
 	EXPECT_EQ(0, record.status);
@@ -191,6 +195,7 @@ TEST_F(channel, reader_that_sleeps_gets_EPERM_from_another_s_first_SUBMIT)
 	ASSERT_TRUE(wait_until_asleep(&pid));
 	ASSERT_EQ(1, queue_one(&self->c, 11));
 	expect_exit(_metadata, pid, 0);
+	ASSERT_TRUE(wait_record(&self->c));
 	ASSERT_EQ(1, read_records(&self->c, &record, 1));
 	EXPECT_EQ(11, record.user_data);
 }

@@ -111,6 +111,11 @@ static inline int set_nonblock(const struct channel *c)
 	return fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 }
 
+static inline int set_block(const struct channel *c)
+{
+	return fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) & ~O_NONBLOCK);
+}
+
 /* Fails the test unless the channel runs a copy and all its bytes are right. */
 static inline void expect_works(struct __test_metadata *_metadata, const struct channel *c)
 {
