@@ -79,8 +79,8 @@ impl Request {
         self.fill = fill;
     }
 
-    /// Copies the lists of a new job from kernel memory. `fill` is the byte to fill with, none for a
-    /// copy. Reuses the memory of the lists.
+    /// Copies the lists of a new job from kernel memory. `fill` is the byte to fill with, none for
+    /// a copy. Reuses the memory of the lists.
     pub(crate) fn set(&mut self, src: &[Seg], dst: &[Seg], fill: Option<u8>) -> Result {
         self.clear(fill);
         src.iter().try_for_each(|seg| push(&mut self.src, *seg))?;

@@ -3,9 +3,9 @@
 //! The gate between objects that outlive a device and those that are bound to it.
 //!
 //! A call on an open file, a page fault or a time-out may come at any time, even after the device
-//! is unbound. The code that handles it holds a [`Channel`], which is reference-counted, and reaches
-//! the [`Hardware`] behind it only through its [`Gate`]. Unbind closes the gate and waits for all contexts that are
-//! inside.
+//! is unbound. The code that handles it holds a [`Channel`], which is reference-counted, and
+//! reaches the [`Hardware`] behind it only through its [`Gate`]. Unbind closes the gate and waits
+//! for all contexts that are inside.
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h). DRM's `drm_dev_enter()` is the
 //! same in C.
