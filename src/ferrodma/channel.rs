@@ -6,7 +6,9 @@
 //!
 //! In the order in which they are taken:
 //!
-//! 1. `Channel::stopper`, a mutex: held while hardware is being stopped, which may sleep.
+//! 1. `Channel::users`, a mutex: protects the list of users while clients come and go; and
+//!    `Channel::stopper`, a mutex: held while hardware is being stopped, which may sleep. No
+//!    context holds both.
 //! 2. `Channel::state`, a spin lock that the interrupt handler takes: protects the queue, and
 //!    hardware while it is started or an interrupt is acknowledged.
 //! 3. The locks inside of wait queues, workqueues and the DMA pool of descriptors.
@@ -48,7 +50,6 @@ use kernel::{
         },
         new_condvar,
         new_spinlock_irq,
-        poll::PollCondVarBox,
         Arc,
         CondVar,
         Mutex,
@@ -60,16 +61,23 @@ use kernel::{
 use self::{
     gate::Gate,
     ratelimit::RateLimit,
-    stats::Stats, //
+    stats::Stats,
+    users::{
+        UserId,
+        Users, //
+    }, //
 };
 use crate::{
     dma::chain::Chains,
     hardware::Hardware,
-    job::Job,
+    job::{
+        ClientJobs,
+        Job,
+        Waiters, //
+    },
     memory::Staging,
     queue::{
-        ClientId,
-        ClientStorage,
+        ClientQueue,
         Phase,
         Queue, //
     },
@@ -94,6 +102,7 @@ pub(crate) mod ratelimit;
 mod start;
 pub(crate) mod stats;
 mod stop;
+mod users;
 
 pub(crate) use self::start::{
     SubmitState,
@@ -118,9 +127,11 @@ const SLOWEST_NS_PER_MIB: u64 = 100_000_000;
 
 type StateGuard<'a> = Guard<'a, State, SpinLockIrqBackend>;
 
-/// The condition variable of a client. It is notified when a record becomes available or will not
-/// come, when a job can be submitted, and when the channel is dead or the device unbound.
-pub(crate) type Waiters = Arc<PollCondVarBox>;
+/// A client that was added to a channel. [`Channel::remove_client`] removes it.
+pub(crate) struct Member {
+    pub(crate) client: Arc<ClientJobs>,
+    user: UserId,
+}
 
 /// A channel. It outlives its device as long as a file is open.
 #[pin_data]
@@ -133,6 +144,8 @@ pub(crate) struct Channel {
     pub(crate) completer: Deferred<Self, 1>,
     #[pin]
     pub(crate) gate: Gate,
+    #[pin]
+    users: Mutex<Users>,
     #[pin]
     stopper: Mutex<()>,
     #[pin]
@@ -161,7 +174,7 @@ impl_has_deferred! {
 
 /// The state that the interrupt handler and submitters share.
 pub(crate) struct State {
-    pub(crate) queue: Queue<KBox<Job>, Waiters>,
+    pub(crate) queue: Queue<KBox<Job>>,
     pub(crate) stats: Stats,
     /// Limits the number of log lines about failed jobs.
     log_limit: RateLimit,
@@ -231,10 +244,11 @@ impl Channel {
                 // dropped before it, which the work does not use.
                 completer <- unsafe { Deferred::new(c"ferrodma completer") },
                 gate <- Gate::new(),
+                users <- new_mutex!(Users::new(), "ferrodma users"),
                 stopper <- new_mutex!((), "ferrodma stopper"),
                 state <- new_spinlock_irq!(
                     State {
-                        queue: Queue::new(QUEUE_DEPTH),
+                        queue: Queue::new(QUEUE_DEPTH, info.max_job_bytes),
                         stats: Stats::default(),
                         log_limit: RateLimit::default(),
                         spare,
@@ -280,26 +294,37 @@ impl Channel {
         Delta::from_nanos(limit as i64)
     }
 
-    /// Adds a client, whose threads sleep on `waiters`.
+    /// Adds a client of the calling task's user, whose threads sleep on `waiters`.
     ///
     /// # Errors
     ///
     /// ENODEV: the device is unbound. ENOMEM.
-    pub(crate) fn add_client(&self, waiters: &Waiters) -> Result<ClientId> {
-        let mut slots = self.state.lock().queue.wanted_slots();
-        loop {
-            let mut storage = ClientStorage::new(QUEUE_DEPTH, slots, waiters.clone())?;
-            let mut state = self.state.lock();
-            // A dead channel still accepts clients, whose calls tell them that it is dead.
-            if state.queue.phase() == Phase::Unbound {
-                return Err(ENODEV);
-            }
-            let added = state.queue.add_client(&mut storage);
-            slots = state.queue.wanted_slots();
-            drop(state);
-            if let Some(id) = added {
-                return Ok(id);
-            }
+    pub(crate) fn add_client(&self, waiters: Waiters) -> Result<Member> {
+        let id = self.state.lock().queue.id();
+        let (user, share) = self.users.lock().join(id)?;
+        let client = ClientQueue::new(id, share, QUEUE_DEPTH, waiters)
+            .inspect_err(|_| self.users.lock().leave(user))?;
+        let mut state = self.state.lock();
+        // A dead channel still accepts clients, whose calls tell them that it is dead.
+        let is_added = state.queue.phase() != Phase::Unbound && state.queue.add_client(&client);
+        drop(state);
+        if !is_added {
+            self.users.lock().leave(user);
+            return Err(ENODEV);
+        }
+        Ok(Member { client, user })
+    }
+
+    /// Wakes the threads of all clients.
+    pub(super) fn notify_all_clients(&self) {
+        // There may be many clients, so the lock is released after each. One that is added
+        // meanwhile finds by itself what the others are told.
+        let count = self.state.lock().queue.nr_clients();
+        for _ in 0..count {
+            let Some(client) = self.state.lock().queue.next_client() else {
+                return;
+            };
+            client.waiters.notify_all();
         }
     }
 }

@@ -19,16 +19,19 @@ use kernel::{
 use crate::{
     channel::{
         Channel,
+        Member,
         SubmitState,
-        Submitted,
-        Waiters, //
+        Submitted, //
     },
     clock,
-    job::Job,
+    job::{
+        ClientJobs,
+        Job,
+        Waiters, //
+    },
     memory::Patience,
     mm::owner::Owner,
     queue::{
-        ClientId,
         Phase,
         Reserved, //
     },
@@ -51,10 +54,10 @@ mod in_kernel;
 /// Dropping it ends its jobs, the running one included.
 pub struct Client {
     channel: Arc<Channel>,
-    id: ClientId,
+    /// This client in the queue.
+    member: Member,
     /// The address space whose calls are accepted.
     owner: Owner,
-    waiters: Waiters,
     /// An unused job, in addition to those that the queue keeps.
     spare: AtomicBox<Job>,
     /// Whether a caller has found no free job, and sleeps or polls.
@@ -104,10 +107,9 @@ impl Client {
             GFP_KERNEL_ACCOUNT,
         )?;
         Ok(Self {
-            id: channel.add_client(&waiters)?,
+            member: channel.add_client(waiters)?,
             channel: channel.clone(),
             owner: Owner::new(),
-            waiters,
             spare: AtomicBox::new(),
             wants_job: Atomic::new(false),
             wanted_blocks: Atomic::new(FEWEST_BLOCKS),
@@ -154,14 +156,19 @@ impl Client {
         if self.owner.claim()? {
             // Wakes the waiters of other address spaces, whose calls now return EPERM.
             drop(self.channel.state.lock());
-            self.waiters.notify_all();
+            self.waiters().notify_all();
         }
         Ok(())
     }
 
     /// Returns the condition variable of this client.
-    pub(crate) fn waiters(&self) -> &PollCondVarBox {
-        &self.waiters
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.member.client.waiters
+    }
+
+    /// Returns the part of the queue that belongs to this client.
+    fn jobs(&self) -> &Arc<ClientJobs> {
+        &self.member.client
     }
 
     /// Submits a job whose lists `fill_in` reads. Waits for a free job if necessary.
@@ -268,12 +275,12 @@ impl Client {
     fn reserve_from_queue(&self, nonblocking: bool) -> Result<KBox<Job>> {
         let mut state = self.channel.state.lock();
         loop {
-            match state.queue.reserve(self.id)? {
+            match state.queue.reserve(self.jobs())? {
                 Reserved::Job(job) => return Ok(job),
                 Reserved::Make => {
                     drop(state);
-                    return Job::new(self.id).inspect_err(|_| {
-                        self.channel.state.lock().queue.recycle(self.id, None);
+                    return Job::new(self.jobs()).inspect_err(|_| {
+                        self.channel.state.lock().queue.recycle(self.jobs(), None);
                         self.return_job(None);
                     });
                 }
@@ -285,7 +292,7 @@ impl Client {
                     if nonblocking {
                         return Err(EAGAIN);
                     }
-                    if self.waiters.wait_interruptible(&mut state) {
+                    if self.waiters().wait_interruptible(&mut state) {
                         return Err(ERESTARTSYS);
                     }
                 }
@@ -313,13 +320,13 @@ impl Client {
     fn return_job(&self, job: Option<KBox<Job>>) {
         let mut state = self.channel.state.lock();
         if job.is_some() {
-            state.queue.recycle(self.id, job);
+            state.queue.recycle(self.jobs(), job);
         }
         // With the lock, so that those waiters are asleep by now.
         let wanted = self.wants_job.xchg(false, ordering::Full);
         drop(state);
         if wanted {
-            self.waiters.notify_all();
+            self.waiters().notify_all();
         }
     }
 
@@ -355,7 +362,7 @@ impl Client {
             Wait::Done | Wait::TimedOut => return self.take_submitted(submitted),
             Wait::Killed => {
                 // The result does not matter: the job has ended when this returns.
-                let _ = self.channel.cancel(self.id, submitted.cookie);
+                let _ = self.channel.cancel(self.jobs(), submitted.cookie);
                 self.take_submitted(submitted)?;
                 return Err(EINTR);
             }
@@ -363,7 +370,7 @@ impl Client {
         }
         // Done before `announce`, which may sleep for as long as user space likes: from here on
         // deferred work unmaps the job, so unbind does not wait for this call.
-        if let Some(job) = self.channel.make_async(self.id, submitted.cookie) {
+        if let Some(job) = self.channel.make_async(self.jobs(), submitted.cookie) {
             return self.take_submitted(Submitted {
                 state: SubmitState::Done(job),
                 ..submitted
@@ -377,19 +384,23 @@ impl Client {
     /// call of the program has taken that already.
     pub(crate) fn discard(&self, cookie: u64) {
         // The result does not matter: the job has ended when this returns.
-        let _ = self.channel.cancel(self.id, cookie);
+        let _ = self.channel.cancel(self.jobs(), cookie);
         let mut state = self.channel.state.lock();
         // The job may be deferred, and not yet delivered.
-        while state.queue.has_record_to_come(self.id, cookie) {
-            self.waiters.wait(&mut state);
+        while state.queue.has_record_to_come(self.jobs(), cookie) {
+            self.waiters().wait(&mut state);
         }
-        let Some(mut job) = state.queue.take_cookie(self.id, cookie) else {
+        let Some(mut job) = state.queue.take_cookie(self.jobs(), cookie) else {
             return;
         };
         drop(state);
         job.memory.reset();
-        self.channel.state.lock().queue.recycle(self.id, Some(job));
-        self.waiters.notify_all();
+        self.channel
+            .state
+            .lock()
+            .queue
+            .recycle(self.jobs(), Some(job));
+        self.waiters().notify_all();
     }
 
     /// Takes a synchronous job that has ended, and unmaps its memory.
@@ -400,7 +411,7 @@ impl Client {
                 let mut state = self.channel.state.lock();
                 state
                     .queue
-                    .take_sync(self.id, submitted.cookie)
+                    .take_sync(self.jobs(), submitted.cookie)
                     .ok_or(EIO)?
             }
         };
@@ -439,10 +450,10 @@ impl Client {
         let mut state = self.channel.state.lock();
         let job = loop {
             self.owner.check()?;
-            if let Some(job) = state.queue.take_cookie(self.id, cookie) {
+            if let Some(job) = state.queue.take_cookie(self.jobs(), cookie) {
                 break job;
             }
-            if !state.queue.expects(self.id, cookie) {
+            if !state.queue.expects(self.jobs(), cookie) {
                 return Err(match state.queue.phase() {
                     Phase::Unbound => ENODEV,
                     Phase::Live | Phase::Dead => ENOENT,
@@ -459,7 +470,7 @@ impl Client {
                 if alarm.is_none() {
                     drop(state);
                     let left = Delta::from_nanos(left);
-                    let (channel, waiters) = (self.channel.clone(), self.waiters.clone());
+                    let (channel, waiters) = (self.channel.clone(), self.waiters().clone());
                     alarm = Some(Alarm::start(left, move || {
                         // A waiter reads the clock with the lock held, and so is asleep once this
                         // has had it: the wake-up is not lost.
@@ -470,7 +481,7 @@ impl Client {
                     continue;
                 }
             }
-            if self.waiters.wait_interruptible(&mut state) {
+            if self.waiters().wait_interruptible(&mut state) {
                 return Err(ERESTARTSYS);
             }
         };
@@ -484,13 +495,13 @@ impl Client {
         let given = give(&Self::record_for_caller(&mut job));
         let mut state = self.channel.state.lock();
         match given {
-            Ok(()) => state.queue.recycle(self.id, Some(job)),
+            Ok(()) => state.queue.recycle(self.jobs(), Some(job)),
             Err(_) => state.queue.put_back(job),
         }
         drop(state);
         // Either a job is free now or the record is available again, and waiters for this record
         // have to look.
-        self.waiters.notify_all();
+        self.waiters().notify_all();
         given
     }
 
@@ -510,17 +521,17 @@ impl Client {
         let mut state = self.channel.state.lock();
         let job = loop {
             self.owner.check()?;
-            if let Some(job) = state.queue.take(self.id) {
+            if let Some(job) = state.queue.take(self.jobs()) {
                 break job;
             }
             // If the channel accepts no jobs, no more records come after those of the active jobs.
-            if !state.queue.is_active(self.id) {
+            if !state.queue.is_active(self.jobs()) {
                 state.queue.phase().accepts()?;
             }
             if nonblocking {
                 return Err(EAGAIN);
             }
-            if self.waiters.wait_interruptible(&mut state) {
+            if self.waiters().wait_interruptible(&mut state) {
                 return Err(ERESTARTSYS);
             }
         };
@@ -533,17 +544,17 @@ impl Client {
         let wanted = self.wanted_blocks.load(ordering::Relaxed);
         let blocks = self.channel.staging.blocks();
         let has_blocks = blocks.is_none_or(|blocks| blocks.has(wanted));
-        let state = self.channel.state.lock();
+        let mut state = self.channel.state.lock();
         let phase = state.queue.phase();
-        let has_job = state.queue.has_free_job(self.id) || !self.spare.is_empty() || {
+        let has_job = state.queue.has_free_job(self.jobs()) || !self.spare.is_empty() || {
             self.want_job();
             !self.spare.is_empty()
         };
         Readiness {
-            record: state.queue.has_record(self.id),
+            record: state.queue.has_record(self.jobs()),
             can_submit: phase == Phase::Live && has_blocks && has_job,
             dead: phase == Phase::Dead,
-            unbound: phase == Phase::Unbound && !state.queue.is_active(self.id),
+            unbound: phase == Phase::Unbound && !state.queue.is_active(self.jobs()),
         }
     }
 
@@ -554,12 +565,12 @@ impl Client {
     /// EPERM: the file belongs to another address space. Those of [`Channel::cancel`].
     pub(crate) fn cancel(&self, cookie: u64) -> Result {
         self.owner.check()?;
-        self.channel.cancel(self.id, cookie)
+        self.channel.cancel(self.jobs(), cookie)
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.channel.remove_client(self.id, &self.waiters);
+        self.channel.remove_client(&self.member);
     }
 }

@@ -7,7 +7,10 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc,
+    sync::{
+        poll::PollCondVarBox,
+        Arc, //
+    },
     time::Delta, //
 };
 
@@ -19,7 +22,7 @@ use crate::{
         Progress, //
     },
     queue::{
-        ClientId,
+        ClientQueue,
         Entry, //
     },
     request::Request,
@@ -27,9 +30,16 @@ use crate::{
     uapi::Record, //
 };
 
+/// The part of a channel's queue that belongs to a client.
+pub(crate) type ClientJobs = ClientQueue<KBox<Job>>;
+
+/// The condition variable of a client. It is notified when a record becomes available or will not
+/// come, when a job can be submitted, and when the channel is dead or the device unbound.
+pub(crate) type Waiters = Arc<PollCondVarBox>;
+
 /// A job. When it is done, its client keeps it to use it again.
 pub(crate) struct Job {
-    pub(crate) client: ClientId,
+    pub(crate) client: Arc<ClientJobs>,
     /// Whether the submitter waits for the job, so that no other call may take its record.
     pub(crate) sync: bool,
     /// The completion record.
@@ -56,10 +66,10 @@ impl Job {
     /// # Errors
     ///
     /// ENOMEM.
-    pub(crate) fn new(client: ClientId) -> Result<KBox<Self>> {
+    pub(crate) fn new(client: &Arc<ClientJobs>) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
-                client,
+                client: client.clone(),
                 sync: false,
                 record: Record::default(),
                 timeout: Delta::ZERO,
@@ -100,8 +110,14 @@ impl Job {
 }
 
 impl Entry for KBox<Job> {
-    fn client(&self) -> ClientId {
-        self.client
+    type Waiters = Waiters;
+
+    fn client(&self) -> &Arc<ClientJobs> {
+        &self.client
+    }
+
+    fn bytes(&self) -> u64 {
+        self.transfer.total()
     }
 
     fn cookie(&self) -> u64 {

@@ -31,6 +31,12 @@
  * of a file run in the order in which they were submitted. A record is taken
  * once, by the first that asks for it.
  *
+ * Turns. The channel takes turns between the users that have jobs queued, by
+ * real user ID of the program that has opened the file, and between the files
+ * of a user. A turn is worth max_job_bytes. So a job waits for one turn of each
+ * other user at most, whatever they have queued, and to open more files does
+ * not get a user a larger share.
+ *
  * Signals. A signal stops no job, except one that ends the program. See
  * FERRODMA_SUBMIT_SUBMITTED and @timeout_ns of struct ferrodma_wait.
  *

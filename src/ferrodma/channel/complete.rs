@@ -83,10 +83,10 @@ impl Channel {
         // A woken task takes the lock before it looks, and so finds the job delivered.
         if job.sync {
             job.done.complete();
-        } else if let Some(waiters) = state.queue.waiters(job.client) {
-            waiters.notify_all();
+        } else {
+            job.client.waiters.notify_all();
         }
-        // Cannot fail: a client is removed only after its jobs.
+        // Cannot fail: the job is one of this queue.
         let _ = state.queue.deliver(job);
     }
 
@@ -147,9 +147,7 @@ impl Channel {
             .blocks()
             .is_some_and(|blocks| blocks.was_short())
         {
-            for waiters in self.state.lock().queue.all_waiters() {
-                waiters.notify_all();
-            }
+            self.notify_all_clients();
         }
     }
 

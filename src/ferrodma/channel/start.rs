@@ -95,38 +95,42 @@ impl Channel {
         // CAST: The time since boot is positive.
         job.record.submit_ns = time as u64;
         let mut state = self.state.lock();
-        let is_quick = job.sync && state.is_small(hw, job.transfer.total());
-        let cookie = if is_quick && state.queue.is_idle() {
-            state.queue.number(job.client)
+        // A job that hardware can start at once need not wait for its turn.
+        let number = if state.queue.is_idle() {
+            state.queue.number(&job.client)
         } else {
             None
         };
-        if let Some(cookie) = cookie {
+        let (cookie, submitted) = if let Some(cookie) = number {
             job.record.cookie = cookie;
-            let submitted = self.submit_polled(&mut state, hw, job, time);
-            let submitted = Submitted {
-                cookie,
-                state: submitted,
+            let submitted = if job.sync && state.is_small(hw, job.transfer.total()) {
+                self.submit_polled(&mut state, hw, job, time)
+            } else {
+                let done = job.sync.then(|| job.reset_done());
+                state.queue.run(job);
+                state.submitting = true;
+                let started = self.start_running(&mut state, hw, time);
+                self.go_on(&mut state, hw, started, time);
+                state.submitting = false;
+                SubmitState::Queued(done)
             };
-            return Ok((submitted, state.queue.has_deferred()));
-        }
-        let done = job.sync.then(|| job.reset_done());
-        let cookie = match state.queue.submit(job) {
-            Ok(cookie) => cookie,
-            Err((error, mut job)) => {
-                drop(state);
-                // SAFETY: The caller has the hardware, so it is inside of the gate. The job was not
-                // queued.
-                unsafe { self.unprepare(&mut job) };
-                return Err((error, job));
+            (cookie, submitted)
+        } else {
+            let done = job.sync.then(|| job.reset_done());
+            match state.queue.submit(job) {
+                Ok(cookie) => (cookie, SubmitState::Queued(done)),
+                Err((error, mut job)) => {
+                    drop(state);
+                    // SAFETY: The caller has the hardware, so it is inside of the gate. The job was
+                    // not queued.
+                    unsafe { self.unprepare(&mut job) };
+                    return Err((error, job));
+                }
             }
         };
-        state.submitting = true;
-        self.start_next(&mut state, hw, time);
-        state.submitting = false;
         let submitted = Submitted {
             cookie,
-            state: SubmitState::Queued(done),
+            state: submitted,
         };
         Ok((submitted, state.queue.has_deferred()))
     }
@@ -160,9 +164,16 @@ impl Channel {
     }
 
     /// Starts pending jobs as long as hardware is idle.
-    pub(super) fn start_next(&self, state: &mut State, hw: &Hardware<'_>, mut time: i64) {
+    pub(super) fn start_next(&self, state: &mut State, hw: &Hardware<'_>, time: i64) {
+        let started = self.start_one(state, hw, time);
+        self.go_on(state, hw, started, time);
+    }
+
+    /// Polls for the end of the job of so many bytes that was `started` at `time`, if it is small,
+    /// and continues with further jobs.
+    fn go_on(&self, state: &mut State, hw: &Hardware<'_>, mut started: Option<u64>, mut time: i64) {
         let budget = time.saturating_add(POLL_BUDGET.as_nanos());
-        while let Some(bytes) = self.start_one(state, hw, time) {
+        while let Some(bytes) = started {
             if !state.is_small(hw, bytes) || time >= budget {
                 return;
             }
@@ -171,6 +182,7 @@ impl Channel {
             if !self.handle_outcome(state, outcome, time) {
                 return;
             }
+            started = self.start_one(state, hw, time);
         }
     }
 
@@ -191,7 +203,14 @@ impl Channel {
 
     /// Starts the next job, if there is one and hardware is idle. Returns its length in bytes.
     fn start_one(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
-        let job = state.queue.start_next()?;
+        state.queue.start_next()?;
+        self.start_running(state, hw, time)
+    }
+
+    /// Starts hardware on the job that the queue has just made the running one. Returns its length
+    /// in bytes.
+    fn start_running(&self, state: &mut State, hw: &Hardware<'_>, time: i64) -> Option<u64> {
+        let job = state.queue.running()?;
         let timeout = job.timeout;
         job.progress = Progress::Started;
         state.fault = false;

@@ -11,9 +11,11 @@ use crate::{
     clock::now,
     engine::Quiesced,
     hardware::Hardware,
-    job::Job,
+    job::{
+        ClientJobs,
+        Job, //
+    },
     queue::{
-        ClientId,
         JobState,
         Phase, //
     }, //
@@ -21,26 +23,27 @@ use crate::{
 
 use super::{
     Channel,
-    StateGuard,
-    Waiters, //
+    Member,
+    StateGuard, //
 };
 
 impl Channel {
     /// Ends all jobs of a client, the running one included, and removes the client.
-    pub(crate) fn remove_client(&self, id: ClientId, waiters: &Waiters) {
+    pub(crate) fn remove_client(&self, member: &Member) {
+        let client = &member.client;
         {
             let _stopper = self.stopper.lock();
             loop {
                 let mut state = self.state.lock();
-                let Some(job) = state.queue.withdraw_of(id) else {
+                let Some(job) = state.queue.withdraw_of(client) else {
                     break;
                 };
                 self.complete(&mut state, job, ECANCELED.to_errno(), 0, now());
             }
             // If the gate is closed, no job is running.
             if let Some(pass) = self.gate.enter() {
-                let state = self.state.lock();
-                if state.queue.runs_for(id) {
+                let mut state = self.state.lock();
+                if state.queue.runs_for(client) {
                     // If hardware does not stop, this was logged, and the job has ended all the
                     // same.
                     let _ = self.stop_running(pass.hw(), state, ECANCELED);
@@ -48,13 +51,14 @@ impl Channel {
             }
         }
         let mut state = self.state.lock();
-        while state.queue.is_active(id) {
-            waiters.wait(&mut state);
+        while state.queue.is_active(client) {
+            client.waiters.wait(&mut state);
         }
-        let removed = state.queue.remove_client(id);
+        let removed = state.queue.remove_client(client);
         drop(state);
         // Frees the memory of the client's jobs, without the lock.
         drop(removed);
+        self.users.lock().leave(member.user);
     }
 
     /// Ends the running job if its time limit has passed or the engine has reported an error.
@@ -172,15 +176,15 @@ impl Channel {
     ///
     /// EALREADY: the job has ended. ENOENT: there is no such job. EIO: hardware does not stop.
     /// ENODEV: the device is unbound.
-    pub(crate) fn cancel(&self, id: ClientId, cookie: u64) -> Result {
+    pub(crate) fn cancel(&self, client: &ClientJobs, cookie: u64) -> Result {
         let pass = self.gate.enter().ok_or(ENODEV)?;
         let _stopper = self.stopper.lock();
         let mut state = self.state.lock();
-        if let Some(job) = state.queue.withdraw(id, cookie) {
+        if let Some(job) = state.queue.withdraw(client, cookie) {
             self.complete(&mut state, job, ECANCELED.to_errno(), 0, now());
             return Ok(());
         }
-        match state.queue.job_state(id, cookie) {
+        match state.queue.job_state(client, cookie) {
             JobState::Running => {}
             JobState::Done => return Err(EALREADY),
             JobState::Pending | JobState::Unknown => return Err(ENOENT),
@@ -194,10 +198,10 @@ impl Channel {
 
     /// Turns the job of a submitter that stops waiting into an asynchronous one, or returns the job
     /// if it has ended. May sleep while hardware is being stopped.
-    pub(crate) fn make_async(&self, id: ClientId, cookie: u64) -> Option<KBox<Job>> {
+    pub(crate) fn make_async(&self, client: &ClientJobs, cookie: u64) -> Option<KBox<Job>> {
         // A job that is being stopped is not in the queue until `stopper` is released.
         let _stopper = self.stopper.lock();
-        self.state.lock().queue.make_async(id, cookie)
+        self.state.lock().queue.make_async(client, cookie)
     }
 
     /// Ends all pending jobs with `error`, and wakes all waiters. The channel accepts no more jobs.
@@ -206,13 +210,11 @@ impl Channel {
             // There may be many jobs, so the lock is released after each.
             let mut state = self.state.lock();
             let Some(job) = state.queue.withdraw_any() else {
-                for waiters in state.queue.all_waiters() {
-                    waiters.notify_all();
-                }
-                return;
+                break;
             };
             self.complete(&mut state, job, error.to_errno(), 0, now());
         }
+        self.notify_all_clients();
     }
 
     /// Ends all jobs for good, the running one included, and closes the gate. The interrupt handler

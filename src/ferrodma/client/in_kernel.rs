@@ -85,7 +85,7 @@ impl Client {
         };
         if done.wait_timeout(self.channel.max_timeout() + GRACE) == Wait::TimedOut {
             // The result does not matter: the job has ended when this returns.
-            let _ = self.channel.cancel(self.id, submitted.cookie);
+            let _ = self.channel.cancel(self.jobs(), submitted.cookie);
         }
     }
 

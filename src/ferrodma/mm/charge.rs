@@ -8,8 +8,6 @@
 //! messages. The pages of one process are shown as `VmPin` in `/proc/<pid>/status`, and are not
 //! limited.
 
-use core::ptr::NonNull;
-
 use kernel::{
     bindings,
     ffi::{
@@ -21,75 +19,19 @@ use kernel::{
     page::PAGE_SHIFT,
     prelude::*,
     sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
+        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
         }, //
-    },
-    types::Opaque, //
+    }, //
 };
+
+use super::user::User;
 
 extern "C" {
     /// See `helpers.c`.
     fn ferrodma_rlimit(resource: c_uint) -> c_ulong;
-}
-
-/// A user as RLIMIT_MEMLOCK counts them: by real user ID.
-#[repr(transparent)]
-struct User(Opaque<bindings::user_struct>);
-
-// SAFETY: References to a user may be dropped by any thread.
-unsafe impl Send for User {}
-// SAFETY: Only the counters are used, which are atomic.
-unsafe impl Sync for User {}
-
-// SAFETY: A user is freed with the last reference, which `free_uid()` drops in any context.
-unsafe impl AlwaysRefCounted for User {
-    fn inc_ref(&self) {
-        // SAFETY: The counter is valid as long as `self`, and not 0.
-        unsafe { bindings::refcount_inc(&raw mut (*self.0.get()).__count) };
-    }
-
-    unsafe fn dec_ref(user: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference.
-        unsafe { bindings::free_uid(user.as_ptr().cast()) };
-    }
-}
-
-impl User {
-    /// Returns the user of the calling task.
-    fn current() -> ARef<Self> {
-        // SAFETY: A task may read its own credentials, which have a reference to the user and stay
-        // until the task itself changes them.
-        let user: &Self = unsafe { &*(*(*current!().as_ptr()).cred).user.cast() };
-        user.into()
-    }
-
-    /// Returns the counter of pages that are charged to the user.
-    fn locked(&self) -> &Atomic<i64> {
-        // SAFETY: The counter is valid as long as `self`, and only accessed atomically.
-        unsafe { Atomic::from_ptr(&raw mut (*self.0.get()).locked_vm.counter) }
-    }
-
-    /// Charges `pages` more, unless the sum would exceed `limit`. Refused pages are not counted
-    /// even for a moment, so they cannot make another charge fail.
-    fn charge(&self, pages: i64, limit: i64) -> Result {
-        let mut charged = self.locked().load(Relaxed);
-        loop {
-            let sum = charged
-                .checked_add(pages)
-                .filter(|sum| *sum <= limit)
-                .ok_or(ENOMEM)?;
-            match self.locked().cmpxchg(charged, sum, Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(now) => charged = now,
-            }
-        }
-    }
 }
 
 /// Pages that are charged to a process, and to its user unless the user's limit does not apply.

@@ -2,13 +2,10 @@
 
 //! A first-in first-out queue that never allocates while in use.
 //!
-//! Elements are moved in and out under a spin lock and in interrupt context, so storage is
-//! allocated beforehand: [`Fifo::replace_storage`] takes memory that was allocated outside of the
-//! lock.
+//! Elements are moved in and out under a spin lock and in interrupt context, so storage for all of
+//! them is allocated beforehand.
 
 use kernel::prelude::*;
-
-use crate::raw;
 
 /// A ring buffer that holds as many elements as it has slots.
 ///
@@ -17,23 +14,9 @@ use crate::raw;
 /// - `len <= slots.len()`, and `head < slots.len()` unless `slots` is empty.
 /// - The `len` slots from `head` on, in the ring's order, are `Some`; all others are `None`.
 pub(crate) struct Fifo<T> {
-    slots: KVVec<Option<T>>,
+    slots: KVec<Option<T>>,
     head: usize,
     len: usize,
-}
-
-/// Storage for a [`Fifo`], allocated ahead of its use.
-pub(crate) struct Storage<T>(KVVec<Option<T>>);
-
-impl<T> Storage<T> {
-    /// Allocates storage for `capacity` elements.
-    pub(crate) fn new(capacity: usize) -> Result<Self> {
-        let mut slots = KVVec::with_capacity(capacity, raw::user_sized())?;
-        for _ in 0..capacity {
-            slots.push(None, raw::user_sized())?;
-        }
-        Ok(Self(slots))
-    }
 }
 
 impl<T> Fifo<T> {
@@ -41,7 +24,7 @@ impl<T> Fifo<T> {
     pub(crate) const fn new() -> Self {
         // INVARIANT: The queue is empty.
         Self {
-            slots: KVVec::new(),
+            slots: KVec::new(),
             head: 0,
             len: 0,
         }
@@ -49,9 +32,13 @@ impl<T> Fifo<T> {
 
     /// Returns an empty queue with storage for `capacity` elements.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self> {
+        let mut slots = KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..capacity {
+            slots.push(None, GFP_KERNEL_ACCOUNT)?;
+        }
         // INVARIANT: All slots are `None`.
         Ok(Self {
-            slots: Storage::new(capacity)?.0,
+            slots,
             head: 0,
             len: 0,
         })
@@ -141,22 +128,5 @@ impl<T> Fifo<T> {
     /// Returns the elements, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.len).filter_map(|n| self.slots.get(self.index(n))?.as_ref())
-    }
-
-    /// Moves the elements to `storage` if that is larger than the present storage, and leaves the
-    /// old one there, to be freed outside of locks.
-    pub(crate) fn replace_storage(&mut self, storage: &mut Storage<T>) {
-        let slots = &mut storage.0;
-        if slots.len() <= self.slots.len() {
-            return;
-        }
-        let len = self.len;
-        for slot in slots.iter_mut().take(len) {
-            *slot = self.pop();
-        }
-        // INVARIANT: The first `len` slots of the new storage hold the elements in order.
-        core::mem::swap(&mut self.slots, slots);
-        self.head = 0;
-        self.len = len;
     }
 }

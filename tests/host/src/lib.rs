@@ -48,7 +48,10 @@ mod dma {
 }
 
 mod mm {
-    pub(crate) use crate::waits::owner;
+    pub(crate) use crate::waits::{
+        owner,
+        user, //
+    };
 }
 
 mod sync {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Comparisons of the queue and its ring buffer, step by step, with simple models of them.
+//! Comparisons of the queue and its ring buffer, step by step, with simple models of them, and how
+//! the queue shares hardware.
 
 mod fifo;
 mod queue;
+mod turns;
 
 /// The source of the steps of a run: random numbers, or all possible choices one after the other.
 pub(crate) enum Choices {

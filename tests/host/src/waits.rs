@@ -115,6 +115,24 @@ pub(crate) mod clock {
     }
 }
 
+pub(crate) mod user {
+    //! Users: all threads are the same one's.
+
+    use kernel::sync::aref::ARef;
+
+    /// A user.
+    pub(crate) struct User(());
+
+    impl User {
+        pub(crate) fn current() -> ARef<Self> {
+            thread_local! {
+                static USER: ARef<User> = ARef::new(User(()));
+            }
+            USER.with(Clone::clone)
+        }
+    }
+}
+
 pub(crate) mod owner {
     //! The address space that a client works for: a number, which each thread has.
 

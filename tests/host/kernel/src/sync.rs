@@ -178,6 +178,36 @@ impl CondVar {
     }
 }
 
+pub mod aref {
+    //! References to values that count their references in the kernel.
+
+    use std::ops::Deref;
+
+    /// A reference.
+    pub struct ARef<T>(std::sync::Arc<T>);
+
+    impl<T> ARef<T> {
+        /// Returns a reference to a value.
+        pub fn new(value: T) -> Self {
+            Self(std::sync::Arc::new(value))
+        }
+    }
+
+    impl<T> Clone for ARef<T> {
+        fn clone(&self) -> Self {
+            Self(self.0.clone())
+        }
+    }
+
+    impl<T> Deref for ARef<T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
+}
+
 pub mod poll {
     //! Condition variables that can also be polled.
 

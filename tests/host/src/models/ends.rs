@@ -4,15 +4,14 @@
 
 use kernel::{
     alloc,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 use crate::{
     channel::QUEUE_DEPTH,
-    queue::{
-        ClientId,
-        Reserved, //
-    },
+    job::ClientJobs,
+    queue::Reserved,
     world::*, //
 };
 
@@ -154,19 +153,19 @@ fn who_waits_for_a_cookie_sees_its_record_come_back() {
 }
 
 /// Leaves `left` jobs to the client of the running job; the others are reserved.
-fn take_all_but(world: &World, left: usize) -> ClientId {
+fn take_all_but(world: &World, left: usize) -> Arc<ClientJobs> {
     let mut state = world.channel.state.lock();
-    let id = state.queue.running().expect("it runs").client;
+    let client = state.queue.running().expect("it runs").client.clone();
     for _ in left..QUEUE_DEPTH {
-        assert!(matches!(state.queue.reserve(id), Ok(Reserved::Make)));
+        assert!(matches!(state.queue.reserve(&client), Ok(Reserved::Make)));
     }
-    id
+    client
 }
 
 /// Undoes [`take_all_but`].
-fn give_back_all_but(world: &World, id: ClientId, left: usize) {
+fn give_back_all_but(world: &World, client: &ClientJobs, left: usize) {
     for _ in left..QUEUE_DEPTH {
-        world.channel.state.lock().queue.recycle(id, None);
+        world.channel.state.lock().queue.recycle(client, None);
     }
 }
 
@@ -176,14 +175,14 @@ fn a_submitter_finds_room_when_a_record_was_taken() {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        let id = take_all_but(&world, 1);
+        let jobs = take_all_but(&world, 1);
         world.interrupts();
         let other = client.clone();
         let thread = world.run(move |_| submit(&other, 2));
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         assert_eq!(thread.join().expect("it ends"), 2);
         check(&read(&client, false).expect("it comes"), 2, 2, Ok(()));
-        give_back_all_but(&world, id, 1);
+        give_back_all_but(&world, &jobs, 1);
         world.end([client]);
     });
 }
@@ -194,14 +193,14 @@ fn a_submitter_finds_room_when_another_has_no_memory_for_its_job() {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        let id = take_all_but(&world, 2);
+        let jobs = take_all_but(&world, 2);
         alloc::limit(Some(0));
         let other = client.clone();
         let thread = world.run(move |_| submit_wait(&other, 2));
         assert_eq!(submit_wait(&client, 3), Err(ENOMEM));
         assert_eq!(thread.join().expect("it ends"), Err(ENOMEM));
         alloc::limit(None);
-        give_back_all_but(&world, id, 2);
+        give_back_all_but(&world, &jobs, 2);
         world.interrupts();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         world.end([client]);
@@ -215,7 +214,7 @@ fn three_submitters_that_wait_share_the_last_job() {
         let world = World::new(Setup::default());
         let client = world.client();
         submit(&client, 1);
-        let id = take_all_but(&world, 1);
+        let jobs = take_all_but(&world, 1);
         world.interrupts();
         check(&read(&client, false).expect("it comes"), 1, 1, Ok(()));
         let threads = [2, 3].map(|number| {
@@ -225,7 +224,7 @@ fn three_submitters_that_wait_share_the_last_job() {
         assert_eq!(submit_wait(&client, 4).expect("it is done").user_data, 4);
         let others = threads.map(|thread| thread.join().expect("it ends").user_data);
         assert_eq!(others, [2, 3]);
-        give_back_all_but(&world, id, 1);
+        give_back_all_but(&world, &jobs, 1);
         world.end([client]);
     });
 }

@@ -4,17 +4,18 @@
 
 use kernel::{
     alloc,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 use crate::queue::{
-    ClientId,
-    ClientStorage,
+    ClientQueue,
     Entry,
     JobState,
     Phase,
     Queue,
-    Reserved, //
+    Reserved,
+    UserQueue, //
 };
 
 use super::Choices;
@@ -22,18 +23,43 @@ use super::Choices;
 /// Jobs that a client may have.
 const DEPTH: usize = 2;
 
+/// What a turn is worth.
+const QUANTUM: u64 = 64 << 10;
+
 /// A job.
-#[derive(Debug, PartialEq, Eq)]
 struct Job {
-    client: ClientId,
+    client: Arc<ClientQueue<Job>>,
     cookie: u64,
     sync: bool,
     ended: u64,
 }
 
+impl Job {
+    fn new(client: &Arc<ClientQueue<Job>>) -> Self {
+        Self {
+            client: client.clone(),
+            cookie: 0,
+            sync: false,
+            ended: 0,
+        }
+    }
+
+    /// Returns the number of the client, and that of the job.
+    fn name(&self) -> (usize, u64) {
+        (self.client.waiters, self.cookie)
+    }
+}
+
 impl Entry for Job {
-    fn client(&self) -> ClientId {
-        self.client
+    /// The number of the client.
+    type Waiters = usize;
+
+    fn client(&self) -> &Arc<ClientQueue<Job>> {
+        &self.client
+    }
+
+    fn bytes(&self) -> u64 {
+        QUANTUM
     }
 
     fn cookie(&self) -> u64 {
@@ -87,8 +113,8 @@ struct Known {
 
 /// A queue with two clients, and the model of it.
 struct Both {
-    queue: Queue<Job, usize>,
-    ids: [ClientId; 2],
+    queue: Box<Queue<Job>>,
+    clients: [Arc<ClientQueue<Job>>; 2],
     /// All submitted jobs, in the order in which they came to their places.
     jobs: Vec<Known>,
     /// Jobs that are outside of the queue.
@@ -99,21 +125,25 @@ struct Both {
     is_held: bool,
     phase: Phase,
     delivered: u64,
+    /// How many jobs of the other client were taken while a job of this one was pending.
+    passed_over: [usize; 2],
 }
 
-fn add(queue: &mut Queue<Job, usize>, waiters: usize) -> Option<ClientId> {
-    let slots = queue.wanted_slots();
-    let mut storage = ClientStorage::new(DEPTH, slots, waiters).expect("there is memory");
-    queue.add_client(&mut storage)
+/// Adds a client with this number, of a user of its own.
+fn add(queue: &mut Queue<Job>, number: usize) -> Result<Arc<ClientQueue<Job>>> {
+    let user = UserQueue::new(queue.id())?;
+    let client = ClientQueue::new(queue.id(), user, DEPTH, number)?;
+    assert!(queue.add_client(&client));
+    Ok(client)
 }
 
 impl Both {
     fn new() -> Self {
-        let mut queue = Queue::new(DEPTH);
-        let ids = [0, 1].map(|waiters| add(&mut queue, waiters).expect("there is a slot"));
+        let mut queue = Box::new(Queue::new(DEPTH, QUANTUM));
+        let clients = [0, 1].map(|number| add(&mut queue, number).expect("there is memory"));
         Self {
             queue,
-            ids,
+            clients,
             jobs: Vec::new(),
             held: Vec::new(),
             made: [0; 2],
@@ -121,6 +151,7 @@ impl Both {
             is_held: false,
             phase: Phase::Live,
             delivered: 0,
+            passed_over: [0; 2],
         }
     }
 
@@ -136,10 +167,30 @@ impl Both {
         self.jobs.push(Known { at, ..known });
     }
 
+    /// Returns the pending job whose turn it is: that of the client in `taken`, if there is one. No
+    /// client is passed over twice in a row.
+    fn next_turn(&mut self, taken: Option<usize>) -> Option<Known> {
+        let oldest =
+            [0, 1].map(|client| self.first(|job| job.at == At::Pending && job.client == client));
+        for client in 0..2 {
+            let is_passed_over = oldest[client].is_some() && taken != Some(client);
+            self.passed_over[client] = if is_passed_over {
+                self.passed_over[client] + 1
+            } else {
+                0
+            };
+            assert!(self.passed_over[client] < 2);
+        }
+        match taken {
+            Some(client) => oldest[client],
+            None => oldest[0].or(oldest[1]),
+        }
+    }
+
     /// Checks that the job from the queue is that of the model, and holds it.
     fn comes(&mut self, job: Option<Job>, known: Option<Known>, at: At) {
-        let came = job.as_ref().map(|job| (job.client, job.cookie, job.sync));
-        let expected = known.map(|k| (self.ids[k.client], k.cookie, k.sync));
+        let came = job.as_ref().map(|job| (job.name(), job.sync));
+        let expected = known.map(|k| ((k.client, k.cookie), k.sync));
         assert_eq!(came, expected);
         self.held.extend(job);
         if let Some(known) = known {
@@ -149,8 +200,7 @@ impl Both {
 
     /// Returns the held job.
     fn let_go(&mut self, known: Known) -> Job {
-        let id = self.ids[known.client];
-        let is_it = |job: &Job| (job.client, job.cookie) == (id, known.cookie);
+        let is_it = |job: &Job| job.name() == (known.client, known.cookie);
         let at = self.held.iter().position(is_it).expect("it is held");
         self.held.swap_remove(at)
     }
@@ -161,7 +211,7 @@ impl Both {
     }
 
     fn reserve(&mut self, client: usize) {
-        let id = self.ids[client];
+        let id = &self.clients[client].clone();
         let used = self.in_use(client);
         match self.queue.reserve(id) {
             Ok(Reserved::Job(job)) => {
@@ -171,12 +221,7 @@ impl Both {
             Ok(Reserved::Make) => {
                 assert!(used == self.made[client] && used < DEPTH);
                 self.made[client] += 1;
-                self.reserved[client].push(Job {
-                    client: id,
-                    cookie: 0,
-                    sync: false,
-                    ended: 0,
-                });
+                self.reserved[client].push(Job::new(id));
             }
             Ok(Reserved::Full) => assert_eq!(used, DEPTH),
             Err(error) => assert_eq!(Err(error), self.phase.accepts()),
@@ -218,13 +263,13 @@ impl Both {
             ended: job.ended,
             ..known
         };
-        assert_eq!(self.queue.deliver(job), Ok(()));
+        assert!(self.queue.deliver(job).is_ok());
         self.moves(known, if known.sync { At::Kept } else { At::Done });
     }
 
     fn step(&mut self, choices: &mut Choices) {
         let client = choices.choose(2);
-        let id = self.ids[client];
+        let id = &self.clients[client].clone();
         let of = |at: At| move |job: &Known| job.at == at;
         let mine = |at: At| move |job: &Known| job.at == at && job.client == client;
         match choices.choose(14) {
@@ -234,12 +279,13 @@ impl Both {
             3 => {
                 let is_free = self.first(of(At::Running)).is_none() && !self.is_held;
                 let can = is_free && self.phase == Phase::Live;
-                let next = self.first(of(At::Pending)).filter(|_| can);
-                let started = self.queue.start_next().map(|job| (job.client, job.cookie));
-                assert_eq!(
-                    started,
-                    next.map(|next| (self.ids[next.client], next.cookie))
-                );
+                let started = self.queue.start_next().map(|job| job.name());
+                let next = if can {
+                    self.next_turn(started.map(|(client, _)| client))
+                } else {
+                    None
+                };
+                assert_eq!(started, next.map(|next| (next.client, next.cookie)));
                 if let Some(next) = next {
                     self.moves(next, At::Running);
                 }
@@ -257,13 +303,19 @@ impl Both {
             6 => {
                 if let Some(known) = self.first(of(At::Between)) {
                     let job = self.let_go(known);
-                    assert_eq!(self.queue.defer(job), Ok(()));
+                    assert!(self.queue.defer(job).is_ok());
                     self.moves(known, At::Deferred);
                 }
             }
             7 => {
                 let job = self.queue.take_deferred();
-                let known = self.first(of(At::Deferred));
+                let known = match &job {
+                    Some(job) => {
+                        let client = job.client.waiters;
+                        self.first(|job| job.at == At::Deferred && job.client == client)
+                    }
+                    None => self.first(of(At::Deferred)),
+                };
                 self.comes(job, known, At::Deferred);
                 if let Some(known) = known {
                     self.deliver(known);
@@ -278,7 +330,9 @@ impl Both {
             }
             9 => {
                 let (job, known) = if choices.choose(2) == 0 {
-                    (self.queue.withdraw_any(), self.first(of(At::Pending)))
+                    let job = self.queue.withdraw_any();
+                    let client = job.as_ref().map(|job| job.client.waiters);
+                    (job, self.next_turn(client))
                 } else {
                     (self.queue.withdraw_of(id), self.first(mine(At::Pending)))
                 };
@@ -376,7 +430,7 @@ impl Both {
             self.jobs.iter().filter(is_out).count()
         );
         for client in 0..2 {
-            let id = self.ids[client];
+            let id = &self.clients[client];
             let any = |of: &dyn Fn(&Known) -> bool| {
                 self.jobs.iter().any(|job| job.client == client && of(job))
             };
@@ -385,10 +439,9 @@ impl Both {
             assert_eq!(self.queue.runs_for(id), any(&|job| job.at == At::Running));
             assert_eq!(self.queue.has_record(id), any(&|job| job.at == At::Done));
             assert_eq!(self.queue.has_free_job(id), self.in_use(client) < DEPTH);
-            assert_eq!(self.queue.waiters(id), Some(&client));
         }
         for job in &self.jobs {
-            let id = self.ids[job.client];
+            let id = &self.clients[job.client];
             let place = match job.at {
                 At::Pending | At::Between => JobState::Pending,
                 At::Running => JobState::Running,
@@ -436,83 +489,69 @@ fn long_random_sequences_leave_each_job_in_one_place() {
 
 #[test]
 fn a_queue_without_memory_for_a_client_is_as_before() {
-    let mut queue = Queue::<Job, usize>::new(DEPTH);
-    let slots = queue.wanted_slots();
+    let mut queue = Box::new(Queue::<Job>::new(DEPTH, QUANTUM));
     let mut failed = 0;
     loop {
         alloc::limit(Some(failed));
-        let storage = ClientStorage::new(DEPTH, slots, 0);
+        let client = add(&mut queue, 0);
         alloc::limit(None);
-        match storage {
+        match client {
             Err(error) => assert_eq!(error, ENOMEM),
-            Ok(mut storage) => {
-                assert!(queue.add_client(&mut storage).is_some());
-                break;
-            }
+            Ok(_) => break,
         }
+        assert_eq!(queue.nr_clients(), 0);
         failed += 1;
     }
-    // One for each: slots, three lists of the client, its ring buffer, and two ring buffers of the
-    // queue.
-    assert_eq!(failed, 7);
+    // One for each: the user, the client, and its six lists.
+    assert_eq!(failed, 8);
 }
 
 #[test]
-fn a_client_that_comes_too_late_for_a_slot_gets_one_in_the_next_try() {
-    let mut queue = Queue::<Job, usize>::new(DEPTH);
-    let wanted = queue.wanted_slots();
-    let storages =
-        (0..=wanted).map(|n| ClientStorage::new(DEPTH, wanted, n).expect("there is memory"));
-    let ids: Vec<_> = storages
-        .map(|mut storage| queue.add_client(&mut storage))
+fn a_client_works_with_its_own_queue_only() {
+    let mut queue = Box::new(Queue::<Job>::new(DEPTH, QUANTUM));
+    let mut other = Box::new(Queue::<Job>::new(DEPTH, QUANTUM));
+    let client = add(&mut queue, 0).expect("there is memory");
+    assert!(!other.add_client(&client));
+    assert!(!queue.add_client(&client), "it was added before");
+    assert!(matches!(other.reserve(&client), Err(error) if error == ENODEV));
+    let submitted = other.submit(Job::new(&client)).map_err(|(error, _)| error);
+    assert_eq!(submitted, Err(ENODEV));
+    assert!(other.deliver(Job::new(&client)).is_err());
+    assert!(other.defer(Job::new(&client)).is_err());
+    assert!(other.take(&client).is_none());
+    assert!(other.remove_client(&client).is_none());
+    assert!(queue.remove_client(&client).is_some());
+    assert!(queue.remove_client(&client).is_none());
+}
+
+#[test]
+fn what_a_client_had_is_freed_when_it_is_removed() {
+    let mut queue = Box::new(Queue::<Job>::new(DEPTH, QUANTUM));
+    let client = add(&mut queue, 0).expect("there is memory");
+    let weak = client.downgrade();
+    for _ in 0..DEPTH {
+        assert!(matches!(queue.reserve(&client), Ok(Reserved::Make)));
+    }
+    for _ in 0..DEPTH {
+        queue.recycle(&client, Some(Job::new(&client)));
+    }
+    drop(queue.remove_client(&client).expect("it was added"));
+    drop(client);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn each_of_all_clients_is_next_once() {
+    let mut queue = Box::new(Queue::<Job>::new(DEPTH, QUANTUM));
+    let clients: Vec<_> = (0..5)
+        .map(|n| add(&mut queue, n).expect("there is memory"))
         .collect();
-    assert!(ids[..wanted].iter().all(Option::is_some));
-    assert_eq!(ids[wanted], None);
-    assert!(add(&mut queue, wanted).is_some());
-    assert!(queue.all_waiters().copied().eq(0..=wanted));
-}
-
-#[test]
-fn what_is_queued_stays_in_order_when_clients_come_and_go() {
-    let mut queue = Queue::<Job, usize>::new(DEPTH);
-    let mut submitted = Vec::new();
-    for n in 0..20 {
-        let client = add(&mut queue, n).expect("there is a slot");
-        for _ in 0..DEPTH {
-            assert!(matches!(queue.reserve(client), Ok(Reserved::Make)));
-            let job = Job {
-                client,
-                cookie: 0,
-                sync: false,
-                ended: 0,
-            };
-            submitted.push((client, queue.submit(job).expect("there is space")));
-        }
-        assert!(matches!(queue.reserve(client), Ok(Reserved::Full)));
-        // The first jobs end, so that the ring buffer wraps around, and one client is removed.
-        let (client, cookie) = submitted.remove(0);
-        let job = queue.start_next().map(|job| (job.client, job.cookie));
-        assert_eq!(job, Some((client, cookie)));
-        let job = queue.finish().expect("it runs");
-        assert_eq!(queue.defer(job), Ok(()));
-    }
-    let first = submitted[0].0;
-    while let Some(job) = queue.take_deferred() {
-        assert_eq!(queue.deliver(job), Ok(()));
-    }
-    while let Some(job) = queue.withdraw_any() {
-        assert_eq!((job.client, job.cookie), submitted.remove(0));
-        assert_eq!(queue.deliver(job), Ok(()));
-    }
-    assert!(submitted.is_empty());
-    assert!(queue.remove_client(first).is_some());
-    assert!(queue.remove_client(first).is_none());
-    assert_eq!(queue.wanted_slots(), 0);
-    let late = Job {
-        client: first,
-        cookie: 0,
-        sync: false,
-        ended: 0,
-    };
-    assert_eq!(queue.submit(late).map_err(|(error, _)| error), Err(ENODEV));
+    assert_eq!(queue.nr_clients(), 5);
+    let mut seen: Vec<_> = (0..2).filter_map(|_| queue.next_client()).collect();
+    // One is removed and one is added meanwhile.
+    assert!(queue.remove_client(&clients[3]).is_some());
+    let _late = add(&mut queue, 9).expect("there is memory");
+    seen.extend((2..5).filter_map(|_| queue.next_client()));
+    let seen: Vec<_> = seen.iter().map(|client| client.waiters).collect();
+    assert_eq!(seen, [0, 1, 2, 4, 0]);
 }
