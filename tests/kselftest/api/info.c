@@ -45,9 +45,28 @@ TEST_F(channel, info_names_the_function_and_an_engine)
 	ASSERT_LE(FERRODMA_FUNCTION_COHERENT, info->function);
 	ASSERT_GE(FERRODMA_FUNCTION_POOL, info->function);
 	EXPECT_STREQ(functions[info->function], variant->function);
-	EXPECT_NE(0, info->engine);
-	EXPECT_EQ(0, info->flags & ~(FERRODMA_INFO_DEAD | FERRODMA_INFO_FAULT_IRQ));
-	EXPECT_EQ(0, info->flags & FERRODMA_INFO_DEAD);
+}
+
+/* The compatible of the node says which engine it is, and the engine which flags there are. */
+TEST_F(channel, info_has_the_engine_of_the_device_tree_and_its_flags)
+{
+	const struct ferrodma_info *info = &self->c.info;
+	char path[128], compatible[128] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/misc/ferrodma-%s%d/device/of_node/compatible",
+		 variant->function, variant->number);
+	fd = open(path, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, compatible, sizeof(compatible) - 1));
+	close(fd);
+	if (strstr(compatible, "bcm2835")) {
+		EXPECT_EQ(FERRODMA_ENGINE_BCM2835, info->engine);
+		EXPECT_EQ(0, info->flags);
+	} else {
+		EXPECT_EQ(FERRODMA_ENGINE_ZDMA, info->engine);
+		EXPECT_EQ(FERRODMA_INFO_FAULT_IRQ, info->flags);
+	}
 }
 
 TEST_F(channel, info_has_the_version_of_the_header)

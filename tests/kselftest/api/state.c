@@ -41,76 +41,82 @@ TEST_F(channel, version_is_that_of_the_header)
 	EXPECT_STREQ(version, text);
 }
 
-TEST_F(channel, jobs_and_bytes_are_counted)
+TEST_F(channel, jobs_and_bytes_are_counted_and_nothing_else)
 {
-	char dir[PATH_MAX];
-	long long jobs, bytes;
+	struct counters c;
 
-	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
-	jobs = counter(dir, "jobs");
-	bytes = counter(dir, "bytes");
-	ASSERT_LE(0, jobs);
-	ASSERT_LE(0, bytes);
+	ASSERT_TRUE(read_counters(&c, variant->function, variant->number));
 	for (int i = 0; i < JOBS; i++) {
 		job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
 		ASSERT_EQ(0, job_run(&self->c, &self->job));
 	}
-	EXPECT_EQ(jobs + JOBS, counter(dir, "jobs"));
-	EXPECT_EQ(bytes + JOBS * 64, counter(dir, "bytes"));
+	EXPECT_COUNTED(&c, variant->function, variant->number, .jobs = JOBS, .bytes = JOBS * 64);
 }
 
 TEST_F(channel, queued_jobs_are_counted_like_waiting_ones)
 {
-	char dir[PATH_MAX];
-	long long jobs;
+	struct counters c;
 
-	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
-	jobs = counter(dir, "jobs");
+	ASSERT_TRUE(read_counters(&c, variant->function, variant->number));
 	ASSERT_TRUE(queue_some(&self->c, 5));
 	for (int i = 0; i < 5; i++)
 		ASSERT_EQ(1, read_records(&self->c, &record, 1));
-	EXPECT_EQ(jobs + 5, counter(dir, "jobs"));
-}
-
-TEST_F(channel, good_jobs_are_no_errors)
-{
-	static const char * const names[] = { "errors", "timeouts", "cancelled" };
-	long long before[ARRAY_SIZE(names)];
-	char dir[PATH_MAX];
-
-	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
-	for (int i = 0; i < ARRAY_SIZE(names); i++) {
-		before[i] = counter(dir, names[i]);
-		EXPECT_LE(0, before[i]) TH_LOG("no counter %s", names[i]);
-	}
-	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
-	ASSERT_EQ(0, job_run(&self->c, &self->job));
-	for (int i = 0; i < ARRAY_SIZE(names); i++)
-		EXPECT_EQ(before[i], counter(dir, names[i]));
+	EXPECT_COUNTED(&c, variant->function, variant->number, .jobs = 5,
+		       .bytes = 5 * unit(&self->c));
 }
 
 TEST_F(channel, refused_jobs_are_not_counted)
 {
-	char dir[PATH_MAX];
-	long long jobs;
+	struct counters c;
 
-	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
-	jobs = counter(dir, "jobs");
+	ASSERT_TRUE(read_counters(&c, variant->function, variant->number));
 	job_copy(&self->job, &self->c, 0, 0, 64);
 	EXPECT_EQ(-EINVAL, job_run(&self->c, &self->job));
-	EXPECT_EQ(jobs, counter(dir, "jobs"));
+	EXPECT_COUNTED(&c, variant->function, variant->number, .jobs = 0);
 }
 
-TEST_F(channel, latency_changes_with_every_job)
+/* Adds up the classes of the histogram; @count gets the number of jobs in the class from @us on. */
+static long long all_latencies(const char *text, uint64_t us, long long *count)
+{
+	unsigned long long from, jobs, all = 0;
+	int len;
+
+	*count = 0;
+	for (; sscanf(text, "%llu %llu\n%n", &from, &jobs, &len) == 2; text += len) {
+		all += jobs;
+		if (from == us)
+			*count = jobs;
+	}
+	return all;
+}
+
+/* The classes begin at 0, 1, 2, 4, 8 microseconds and so on. */
+TEST_F(channel, latency_of_a_job_is_counted_in_its_class)
 {
 	char dir[PATH_MAX], before[4096], after[4096];
+	const struct ferrodma_completion *done = &self->job.submit.completion;
+	long long of_class[2], all[2];
 
 	ASSERT_TRUE(state_directory(dir, sizeof(dir), variant->function, variant->number));
-	ASSERT_TRUE(read_text(dir, "latency", before, sizeof(before)));
-	job_copy(&self->job, &self->c, 0, self->c.size / 2, 64);
-	ASSERT_EQ(0, job_run(&self->c, &self->job));
-	ASSERT_TRUE(read_text(dir, "latency", after, sizeof(after)));
-	EXPECT_STRNE(before, after);
+	for (int i = 0; i < 4 * JOBS; i++) {
+		uint64_t len = i % 2 ? self->c.info.max_job_bytes : 64, us, from = 1;
+
+		if (len > self->c.size / 2)
+			len = self->c.size / 2;
+		read_text(dir, "latency", before, sizeof(before));
+		job_copy(&self->job, &self->c, 0, self->c.size / 2, len);
+		ASSERT_EQ(0, job_run(&self->c, &self->job));
+		ASSERT_TRUE(read_text(dir, "latency", after, sizeof(after)));
+		us = (done->complete_ns - done->submit_ns) / 1000;
+		while (from <= us / 2)
+			from *= 2;
+		if (!us)
+			from = 0;
+		all[0] = all_latencies(before, from, &of_class[0]);
+		all[1] = all_latencies(after, from, &of_class[1]);
+		EXPECT_EQ(of_class[0] + 1, of_class[1]) TH_LOG("%lld us", (long long)us);
+		EXPECT_EQ(all[0] + 1, all[1]);
+	}
 }
 
 TEST_F(channel, state_can_be_read_while_jobs_run)

@@ -84,6 +84,42 @@ TEST_F(channel, a_longer_structure_with_garbage_is_refused)
 	expect_untouched(_metadata, &self->c);
 }
 
+/* As many bytes as the kernel looks at in one go are 64, and a page is the longest structure. */
+TEST_F(channel, garbage_anywhere_in_a_structure_of_a_page_is_refused)
+{
+	static const struct {
+		unsigned long command;
+		size_t known;
+	} calls[] = {
+		{ FERRODMA_IOC_INFO, sizeof(struct ferrodma_info) },
+		{ FERRODMA_IOC_SUBMIT, sizeof(struct ferrodma_submit) },
+		{ FERRODMA_IOC_WAIT, sizeof(struct ferrodma_wait) },
+		{ FERRODMA_IOC_CANCEL, sizeof(struct ferrodma_cancel) },
+	};
+	const size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *p = page_before_a_hole();
+
+	ASSERT_TRUE(p != NULL);
+	for (int i = 0; i < ARRAY_SIZE(calls); i++) {
+		size_t known = calls[i].known;
+		const size_t at[] = { known, known + 63, known + 64, known + 65, page - 1 };
+
+		for (int k = 0; k < ARRAY_SIZE(at); k++) {
+			memset(p, 0, page);
+			if (calls[i].command == FERRODMA_IOC_SUBMIT) {
+				good_job(&self->job, &self->c);
+				memcpy(p, &self->job.submit, known);
+			}
+			*(uint32_t *)p = page;
+			p[at[k]] = 0x80;
+			EXPECT_EQ(-E2BIG, fdma_ioctl(self->c.fd, calls[i].command, p))
+				TH_LOG("structure %d, byte %zu", i, at[k]);
+		}
+	}
+	EXPECT_FALSE(has_record(&self->c));
+	expect_untouched(_metadata, &self->c);
+}
+
 TEST_F(channel, a_size_beyond_the_memory_is_refused)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -435,6 +471,31 @@ TEST_F(channel, a_file_that_is_not_open_for_writing_is_refused)
 	good_job(&self->job, &self->c);
 	expect_refused(_metadata, &reader, &self->job, -EBADF);
 	close(reader.fd);
+}
+
+/* What a refused job had, from its place in the queue to its blocks, is there for the next one. */
+TEST_F(channel, more_refused_jobs_than_the_queue_is_deep_leave_room_for_one)
+{
+	for (int kind = 0; kind < 3; kind++) {
+		for (uint32_t i = 0; i <= self->c.info.queue_depth; i++) {
+			good_job(&self->job, &self->c);
+			if (kind == 0)
+				self->job.submit.src = UNMAPPED_ADDR;
+			else if (kind == 1)
+				self->job.dst[0].addr = self->job.src[0].addr;
+			else
+				self->job.dst[0].addr = UNMAPPED_ADDR & ~63ULL;
+			self->job.submit.flags = i % 2 ? FERRODMA_SUBMIT_WAIT : 0;
+			if (kind == 2 && self->c.info.function == FERRODMA_FUNCTION_POOL)
+				break;
+			ASSERT_NE(0, job_submit(&self->c, &self->job));
+		}
+		EXPECT_FALSE(has_record(&self->c));
+		good_job(&self->job, &self->c);
+		set_nonblock(&self->c);
+		expect_runs(_metadata, &self->c, &self->job);
+		set_block(&self->c);
+	}
 }
 
 TEST_F(channel, out_fields_are_ignored)

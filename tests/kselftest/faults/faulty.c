@@ -9,6 +9,7 @@
 #include "bind.h"
 #include "channel_checks.h"
 #include "children.h"
+#include "debugfs.h"
 #include "interrupts.h"
 #include "log.h"
 #include "pins.h"
@@ -269,7 +270,7 @@ TEST_F(faulty, unbind_ends_a_paused_job_with_ENODEV)
 
 TEST_F(faulty, bus_error_is_EIO_and_the_next_job_runs)
 {
-	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+	if (!reports_bus_errors(&self->c))
 		SKIP(return, "the engine does not report bus errors");
 	ASSERT_EQ(1, queue_parts(&self->c, FAULTS, LONG_NS));
 	ASSERT_EQ(2, queue_parts(&self->c, WORKS, 0));
@@ -287,7 +288,7 @@ TEST_F(faulty, bus_error_interrupts_a_few_times_at_most)
 	static unsigned long before[MOST_IRQS], after[MOST_IRQS];
 	struct job j;
 
-	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+	if (!reports_bus_errors(&self->c))
 		SKIP(return, "the engine does not report bus errors");
 	count_interrupts(before);
 	job_parts(&j, &self->c, FAULTS, LONG_NS);
@@ -423,13 +424,26 @@ TEST_F(faulty, time_limit_that_passes_is_one_line_of_the_log)
 	close(log);
 }
 
+TEST_F(faulty, bus_error_is_counted_as_an_error_and_nothing_else)
+{
+	struct counters c;
+	struct job j;
+
+	if (!reports_bus_errors(&self->c))
+		SKIP(return, "the engine does not report bus errors");
+	ASSERT_TRUE(read_counters(&c, variant->function, 0));
+	job_parts(&j, &self->c, FAULTS, LONG_NS);
+	ASSERT_EQ(-EIO, job_run(&self->c, &j));
+	EXPECT_COUNTED(&c, variant->function, 0, .jobs = 1, .errors = 1);
+}
+
 TEST_F(faulty, bus_error_is_one_line_of_the_log)
 {
 	int log = log_open();
 	struct job j;
 
 	ASSERT_LE(0, log);
-	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+	if (!reports_bus_errors(&self->c))
 		SKIP(return, "the engine does not report bus errors");
 	job_parts(&j, &self->c, FAULTS, LONG_NS);
 	ASSERT_EQ(-EIO, job_run(&self->c, &j));

@@ -199,6 +199,20 @@ TEST_F(lost, submit_to_a_full_queue_goes_on_when_a_waiting_one_returns)
 	EXPECT_EQ(-ECANCELED, sleeps.record.status);
 }
 
+TEST_F(lost, poll_of_a_full_queue_says_POLLOUT_when_a_waiting_submit_returns)
+{
+	const uint32_t depth = self->c.info.queue_depth;
+	struct sleeper waits = {}, polls = { .events = POLLOUT };
+
+	for (uint32_t i = 1; i < depth; i++)
+		ASSERT_EQ(i, queue_job(&self->c, LONG_NS));
+	start_submit(_metadata, &waits, &self->c);
+	make_sleeping_call(_metadata, &polls, &self->c, call_poll);
+	ASSERT_EQ(0, job_cancel(&self->c, depth));
+	expect_ends(_metadata, &waits, 0);
+	expect_ends(_metadata, &polls, POLLOUT);
+}
+
 TEST_F(lost, cancel_ends_the_wait_for_the_job)
 {
 	struct sleeper s = {};

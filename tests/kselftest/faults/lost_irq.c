@@ -3,6 +3,7 @@
  * Lost interrupts: time limits, and the state of the channel, its memory and the other channels
  * afterwards. Run by lost_irq.sh, which finds the channel.
  */
+#include "debugfs.h"
 #include "lost_fixture.h"
 #include "registers.h"
 
@@ -214,34 +215,34 @@ TEST_F(lost, other_channels_work_while_this_one_hangs)
 	EXPECT_EQ(0, job_cancel(&self->c, 1));
 }
 
-static long long counter(const struct bound_device *b, const char *name)
+TEST_F(lost, timeouts_and_cancels_are_counted_and_no_bytes)
 {
-	char path[256], text[64] = "";
-	int fd;
-	ssize_t n;
+	struct counters c;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/ferrodma/%s/%s", b->device, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return n > 0 ? strtoll(text, NULL, 0) : -1;
-}
-
-TEST_F(lost, timeouts_and_cancels_are_counted)
-{
-	long long timeouts = counter(&self->device, "timeouts");
-	long long cancelled = counter(&self->device, "cancelled");
-
-	ASSERT_LE(0, timeouts);
-	ASSERT_LE(0, cancelled);
+	ASSERT_TRUE(read_counters(&c, self->function, self->number));
 	ASSERT_EQ(1, queue_job(&self->c, LONG_NS));
 	ASSERT_EQ(0, job_cancel(&self->c, 1));
-	EXPECT_EQ(cancelled + 1, counter(&self->device, "cancelled"));
+	EXPECT_COUNTED(&c, self->function, self->number, .jobs = 1, .cancelled = 1);
 	ASSERT_EQ(2, queue_job(&self->c, SHORT_NS));
 	ASSERT_EQ(0, take(&self->c, 2, NULL));
-	EXPECT_EQ(timeouts + 1, counter(&self->device, "timeouts"));
+	EXPECT_COUNTED(&c, self->function, self->number, .jobs = 1, .timeouts = 1);
+}
+
+/* The limits are longer than 2^32 ns. */
+TEST_F(lost, time_limits_of_more_than_four_seconds_are_kept)
+{
+	const uint64_t of_wait = 4400 * NSEC_PER_MSEC, of_job = 4700 * NSEC_PER_MSEC;
+	uint64_t begin = now_ns();
+
+	if (strcmp(self->function, "coherent"))
+		SKIP(return, "one function is enough to see this");
+	ASSERT_EQ(1, queue_job(&self->c, of_job));
+	EXPECT_EQ(-ETIMEDOUT, take_within(&self->c, 1, of_wait, NULL));
+	EXPECT_LE(of_wait, now_ns() - begin);
+	ASSERT_EQ(0, take_within(&self->c, 1, 0, &record));
+	EXPECT_EQ(-ETIMEDOUT, record.status);
+	EXPECT_LE(of_job, record.complete_ns - record.submit_ns);
+	EXPECT_GT(of_job + SLACK_NS, record.complete_ns - record.submit_ns);
 }
 
 TEST_HARNESS_MAIN

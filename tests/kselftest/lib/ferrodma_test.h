@@ -250,6 +250,15 @@ static inline void channel_close(struct channel *c)
 	c->mem = NULL;
 }
 
+/*
+ * Returns whether an error of the engine ends a job at once. This is known from the engine, and not
+ * taken from INFO's flags, so that a missing flag skips no test.
+ */
+static inline bool reports_bus_errors(const struct channel *c)
+{
+	return c->info.engine == FERRODMA_ENGINE_ZDMA;
+}
+
 /* Jobs */
 
 /* Makes a list of @len bytes at @off; returns its number of segments. */

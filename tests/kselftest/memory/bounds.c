@@ -158,6 +158,35 @@ TEST_F(channel, a_segment_within_one_of_the_other_list_is_refused)
 }
 
 /*
+ * A long source segment, a shorter one that begins within it, and a destination that begins behind
+ * the end of the shorter one, but within the long one: the nearest segment is not the one that it
+ * overlaps.
+ */
+TEST_F(channel, a_destination_behind_a_short_source_within_a_long_one_is_refused)
+{
+	size_t most = self->c.info.block_size, piece = most && most < PIECE ? most : PIECE;
+	struct job *j = &self->job;
+
+	if (self->c.info.max_segments < 2)
+		SKIP(return, "a list of this channel is too short");
+	for (int order = 0; order < 2; order++) {
+		job_init(j);
+		for (int i = 0; i < 2; i++)
+			if (i == order)
+				job_add(&self->c, j->src, &j->submit.nr_src, 0, piece);
+			else
+				job_add(&self->c, j->src, &j->submit.nr_src, piece / 8, piece / 4);
+		job_add(&self->c, j->dst, &j->submit.nr_dst, piece / 2, piece / 4);
+		job_add(&self->c, j->dst, &j->submit.nr_dst, 2 * piece, piece);
+		expect_refused(_metadata, &self->c, j, -EINVAL);
+		/* Next to the long one it is accepted. */
+		j->dst[0].addr = self->c.base + piece;
+		expect_runs(_metadata, &self->c, j);
+		make_pattern(&self->c, SEED);
+	}
+}
+
+/*
  * Makes two lists of many segments, each of whose segments lies in a gap of the other list. The
  * test then moves the last segment of one list onto a segment of the other.
  */

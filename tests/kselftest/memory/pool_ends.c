@@ -19,7 +19,7 @@ TEST_F(blocks, failed_jobs_give_theirs_back_and_leave_their_destinations)
 	for (int i = 0; i < 2 * ARRAY_SIZE(bad); i++) {
 		bool wait = i % 2;
 
-		if (bad[i / 2].status == -EIO && !(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+		if (bad[i / 2].status == -EIO && !reports_bus_errors(&self->c))
 			continue;
 		job_at(&self->job, &self->c, i, bad[i / 2].nr_src, 5);
 		self->job.submit.timeout_ns = bad[i / 2].limit_ns;
@@ -46,7 +46,7 @@ TEST_F(blocks, failed_jobs_give_theirs_back_and_leave_their_destinations)
 /* The engine must not go on with the failed job, whose blocks may belong to another job. */
 TEST_F(blocks, job_behind_a_bus_error_is_the_only_one_that_is_started)
 {
-	if (!(self->c.info.flags & FERRODMA_INFO_FAULT_IRQ))
+	if (!reports_bus_errors(&self->c))
 		SKIP(return, "the engine does not report bus errors");
 	for (int i = 0; i < 3; i++) {
 		job_at(&self->job, &self->c, 0, FAULTS, 5);
