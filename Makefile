@@ -37,6 +37,7 @@ help:
 	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
 	@echo 'UPDATE=1            make bench writes the numbers to README.md and tests/bench/README.md, too'
+	@echo 'SKIPS=update        make check writes to tests/kselftest/skips which tests a boot has skipped'
 	@echo 'V=1                 show commands'
 	@echo 'FERRODMA_CONFIG=    the kernel, one of: $(notdir $(wildcard tests/kernels/*)); Debian'\''s if none is named'
 	@echo 'FERRODMA_CACHE=     where the toolchain and the kernel tree are kept; by default ~/.cache/ferrodma'

@@ -31,13 +31,14 @@ class Program:
 
 
 class Stream:
-    """Takes lines as they come, gives results. `expected` names the programs that must report; `times` has the
-    seconds that each has taken."""
+    """Takes lines as they come, gives results. `expected` names the programs that must report; `times`
+    has the seconds that each has taken, `skipped` the names of the tests that were skipped."""
 
     def __init__(self, expected):
         self.missing = list(expected)
         self.program = None
         self.times = {}
+        self.skipped = set()
         self.exit_status = None
         self.failed = False
         self.begun = False
@@ -46,6 +47,7 @@ class Stream:
         """The results that one more line settles."""
         results = self._feed(line)
         self.failed |= any(result.status == FAIL for result in results)
+        self.skipped |= {result.name for result in results if result.status == SKIP}
         return results
 
     def _feed(self, line):

@@ -95,3 +95,4 @@ matches FERRODMA_EFFORT '[1-9][0-9]{0,4}' "a percentage without its sign" 25
 matches FERRODMA_CALLS '[1-9][0-9]{0,11}' "a number of calls" 50000
 matches FERRODMA_SEED '0x[0-9a-fA-F]{1,16}|[0-9]{1,19}' "the number that fuzz has printed" 0x1a
 matches FERRODMA_TURN '[0-9]{1,9}' "a number" 1
+matches SKIPS update "update, or nothing" update
