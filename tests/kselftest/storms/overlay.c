@@ -113,6 +113,20 @@ TEST_F(overlay, channel_comes_and_works)
 		expect_works(_metadata, &self->c);
 }
 
+/* Numbers that aliases name are kept for their devices, even while these are not bound. */
+TEST_F(overlay, added_channel_takes_no_number_of_an_alias)
+{
+	struct bound_device first;
+
+	ASSERT_EQ(0, bound_device_find(&first, variant->function, 0));
+	ASSERT_EQ(0, overlay_remove());
+	ASSERT_EQ(0, device_unbind(&first));
+	EXPECT_EQ(0, overlay_apply());
+	EXPECT_LT(0, find_added(variant->function, &self->device));
+	ASSERT_EQ(0, device_bind(&first));
+	EXPECT_EQ(0, bound_device_number(&first, variant->function));
+}
+
 TEST_F(overlay, removed_with_a_file_open_its_calls_are_ENODEV)
 {
 	char path[64];
