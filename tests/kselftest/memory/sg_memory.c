@@ -307,6 +307,79 @@ TEST_F(channel, written_pages_are_not_thrown_away_as_clean)
 	EXPECT_EQ(-1, pattern_differs(to, page, SEED));
 }
 
+/* Returns the number of the page of memory behind @p, or 0. Only root is told. */
+static uint64_t frame_of(const uint8_t *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	pread(fd, &entry, sizeof(entry), (uintptr_t)p / page_size() * sizeof(entry));
+	close(fd);
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+TEST_F(channel, memory_above_4_GiB_is_read_and_written)
+{
+	size_t page = page_size(), high = 0;
+	uint8_t *p = new_pages(256), *at[3], *model = malloc(page);
+
+	ASSERT_TRUE(p && model);
+	memset(p, 0x77, 256 * page);
+	for (int i = 0; i < 256 && high < ARRAY_SIZE(at); i++)
+		if (frame_of(p + i * page) >= (1ULL << 32) / page)
+			at[high++] = p + i * page;
+	if (high < ARRAY_SIZE(at))
+		SKIP(return, "this machine has no memory above 4 GiB");
+	pattern_fill(at[0], page, SEED);
+	pattern_fill(model, page, SEED);
+	job_move(&self->job, at[2], at[0], page);
+	expect_runs(_metadata, &self->c, &self->job);
+	EXPECT_EQ(-1, area_differs(at[2], model, page));
+	/* As lists of several segments. */
+	job_init(&self->job);
+	for (int i = 0; i < 4; i++) {
+		self->job.src[i] = (struct ferrodma_seg){ (uintptr_t)at[2] + i * page / 4,
+							  page / 4 };
+		self->job.dst[i] = (struct ferrodma_seg){ (uintptr_t)at[1] + (3 - i) * page / 4,
+							  page / 4 };
+	}
+	self->job.submit.nr_src = 4;
+	self->job.submit.nr_dst = 4;
+	expect_runs(_metadata, &self->c, &self->job);
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(0, memcmp(at[1] + (3 - i) * page / 4, model + i * page / 4, page / 4));
+	EXPECT_EQ(-1, area_differs(at[2], model, page));
+}
+
+/* The engine only reads the source, so that the file need not be written back. */
+TEST_F(channel, source_in_a_clean_page_of_a_file_stays_clean)
+{
+	size_t page = page_size();
+	uint64_t flags[2];
+	int kpageflags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC), fd = new_file(1);
+	uint8_t *p;
+
+	ASSERT_LE(0, kpageflags);
+	ASSERT_LE(0, fd);
+	/* The first touch makes the page, which is never written. */
+	p = map_pages(1, PROT_READ, MAP_SHARED, fd);
+	ASSERT_TRUE(p != NULL);
+	ASSERT_EQ(0, p[0]);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(8, pread(kpageflags, &flags[i], 8, frame_of(p) * 8));
+		if (i)
+			break;
+		job_move(&self->job, self->c.mem, p, page);
+		expect_runs(_metadata, &self->c, &self->job);
+		ASSERT_EQ(0, memcmp(self->c.mem, p, page));
+	}
+	/* KPF_DIRTY */
+	EXPECT_EQ(0, flags[0] & 1 << 4);
+	EXPECT_EQ(0, flags[1] & 1 << 4);
+	close(fd);
+	close(kpageflags);
+}
+
 /* Memory that processes share until one of them writes */
 
 /* Forks a child that waits for a byte on the pipe. */
