@@ -9,7 +9,7 @@ Q := $(if $(filter-out 0,$(V)),,@)
 enter := scripts/toolchain/enter.sh
 comma := ,
 
-.PHONY: help run test host check check-debug check-all self-test bench shell modules dtbs fmt lint rust-analyzer guest pc clean
+.PHONY: help run test host check check-debug check-all self-test mutants bench shell modules dtbs fmt lint rust-analyzer guest pc clean
 .NOTPARALLEL:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make check          lint, and run the suite on every machine, and with bounce buffers on one of each engine'
 	@echo 'make check-debug    build a debugging kernel, and run the suite on it on a machine of each engine'
 	@echo 'make self-test      plant known bugs one by one, and see that the suite notices each'
+	@echo 'make mutants        make small random changes, and list those that no test notices'
 	@echo 'make bench          count what a transfer costs, beside what others do it with'
 	@echo 'make check-all      all of these four, on every machine in every way, with all random jobs: for a night'
 	@echo 'make shell          a guest with the modules loaded; poweroff, halt, reboot, exit or Ctrl-A x leaves it'
@@ -36,6 +37,7 @@ help:
 	@echo 'TESTS=<name>,...    make check runs only these, and no lint'
 	@echo 'L=<name>,...        make lint does only these: $(shell scripts/lint/lint.sh names)'
 	@echo 'BUGS=<name>,...     make self-test plants only these, of tests/bugs'
+	@echo 'N=, SEED=           make mutants tries so many changes; SEED= for those of an earlier run'
 	@echo 'UPDATE=1            make bench writes the numbers to README.md and tests/bench/README.md, too'
 	@echo 'SKIPS=update        make check writes to tests/kselftest/skips which tests a boot has skipped'
 	@echo 'V=1                 show commands'
@@ -78,6 +80,11 @@ self-test: pc
 	$(Q)scripts/harness/settings.sh self-test
 	$(Q)scripts/kernel/kernel.sh >/dev/null
 	$(Q)$(enter) scripts/harness/self-test
+
+mutants: pc
+	$(Q)scripts/harness/settings.sh mutants
+	$(Q)scripts/kernel/kernel.sh >/dev/null
+	$(Q)$(enter) scripts/harness/mutants
 
 bench: bench.settings guest
 	$(Q)$(enter) scripts/build/bench.sh

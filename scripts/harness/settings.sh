@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# settings.sh run|shell|bench|test|check|all|host|lint|self-test: refuse a value that `make
+# settings.sh run|shell|bench|test|check|all|host|lint|self-test|mutants: refuse a value that `make
 # <target>` cannot use in the variables it reads, before anything is fetched or built. Runs on any
 # host.
 
@@ -95,4 +95,6 @@ matches FERRODMA_EFFORT '[1-9][0-9]{0,4}' "a percentage without its sign" 25
 matches FERRODMA_CALLS '[1-9][0-9]{0,11}' "a number of calls" 50000
 matches FERRODMA_SEED '0x[0-9a-fA-F]{1,16}|[0-9]{1,19}' "the number that fuzz has printed" 0x1a
 matches FERRODMA_TURN '[0-9]{1,9}' "a number" 1
+matches N '[1-9][0-9]{0,5}' "a number of changes" 20
+matches SEED '[0-9]{1,10}' "the number that make mutants has printed" 1
 matches SKIPS update "update, or nothing" update
