@@ -48,7 +48,7 @@ class Copy:
         text = log.read_text(errors="replace")
         ran = libtest.PLAN.search(text)
         failures = [result.name for result in libtest.results(text) if result.status == ktap.FAIL]
-        found = next(filter(caught, failures), None) if caught else None
+        found = next(filter(caught, failures), None) if caught and ran else None
         broken = [] if ran else [f"exit {status}"]
         passed = status == 0 and not failures
         return Outcome(found, failures if ran else [], broken, passed, time.monotonic() - started)

@@ -49,6 +49,7 @@ TARGETS = {
     "check-all": "by hand, for a night or a tag",
     "bench": "CI",
     "self-test": "CI",
+    "mutants": "by hand, after changes of the tests",
 }
 # Commands that a script of the suite runs in the same form.
 ELSEWHERE = {
