@@ -10,7 +10,9 @@
 //! | [`HALTS`] | [`Spoil::halt`]: cuts the list after one descriptor | moves only the first span |
 //! | [`FAULTS`] | [`Spoil::misdirect`]: spoils the second address | reports a bus error |
 //! | [`STICKS`] | as for `HALTS`, and [`Engine::quiesce`] fails | as for `HALTS` |
+//! | [`LOSES`] | acknowledges the interrupt before anything sees it | moves all |
 //! | [`FLOODS`] | ignores the first [`STORM`] interrupts | asserts its interrupt line meanwhile |
+//! | [`SWEPT`] | as for `HALTS` or `FAULTS`, at the span that is not [`USUAL`] bytes long | moves the spans up to that one |
 //!
 //! After `HALTS` hardware raises no interrupt. A bus error is reported only by engines that can.
 //!
@@ -53,6 +55,15 @@ pub(crate) const HALTS: usize = 2;
 pub(crate) const FAULTS: usize = 3;
 /// Source spans of a copy that pauses and cannot be stopped.
 const STICKS: usize = 4;
+/// Source spans of a copy whose interrupt is lost.
+const LOSES: usize = 13;
+/// Source spans of a copy in which the length of one says what happens there.
+const SWEPT: usize = 256;
+/// Bytes of the other spans, of a span at which hardware pauses, and of one behind which it meets a
+/// bus error.
+const USUAL: u64 = 8;
+const HALTS_HERE: u64 = 4;
+const FAULTS_HERE: u64 = 12;
 /// Source spans of a copy at whose end the line is held.
 const FLOODS: usize = 7;
 
@@ -73,14 +84,14 @@ trait Spoil: Engine {
     /// lists.
     fn link_pairs(&self, pairs: Pairs<'_>, chains: &mut Chains);
 
-    /// Makes hardware stop after the first descriptor, without an interrupt.
-    fn halt(&self, chains: &mut Chains);
+    /// Makes hardware stop after the descriptor `at`, without an interrupt.
+    fn halt(&self, chains: &mut Chains, at: usize);
 
-    /// Gives the second descriptor an address for which hardware reports an error.
-    fn misdirect(&self, chains: &mut Chains);
+    /// Gives the descriptor behind `at` an address for which hardware reports an error.
+    fn misdirect(&self, chains: &mut Chains, at: usize);
 
-    /// Returns the bytes done of `transfer`, which was halted.
-    fn bytes_halted(&self, transfer: &Transfer) -> u64;
+    /// Returns the bytes done of `transfer`, which was halted after the span `at`.
+    fn bytes_halted(&self, transfer: &Transfer, at: usize) -> u64;
 }
 
 /// Offsets of the control word and of the next descriptor's address in a ZDMA descriptor, and the
@@ -98,19 +109,19 @@ impl Spoil for Zdma<'_> {
         self.link(dst, &mut chains.dst);
     }
 
-    fn halt(&self, chains: &mut Chains) {
-        if let Some(first) = chains.src.bytes(0) {
-            first[CTRL] = first[CTRL] & !CMD_MASK | CMD_HALT;
+    fn halt(&self, chains: &mut Chains, at: usize) {
+        if let Some(bytes) = chains.src.bytes(at) {
+            bytes[CTRL] = bytes[CTRL] & !CMD_MASK | CMD_HALT;
         }
     }
 
-    fn misdirect(&self, chains: &mut Chains) {
-        if let Some(first) = chains.src.bytes(0) {
-            first[NEXT] |= 4;
+    fn misdirect(&self, chains: &mut Chains, at: usize) {
+        if let Some(bytes) = chains.src.bytes(at) {
+            bytes[NEXT] |= 4;
         }
     }
 
-    fn bytes_halted(&self, transfer: &Transfer) -> u64 {
+    fn bytes_halted(&self, transfer: &Transfer, _at: usize) -> u64 {
         self.bytes_done(transfer)
     }
 }
@@ -121,19 +132,45 @@ const NEXT_BLOCK: core::ops::Range<usize> = 20..24;
 impl Spoil for Bcm2835<'_> {
     fn link_pairs(&self, _pairs: Pairs<'_>, _chains: &mut Chains) {}
 
-    fn halt(&self, chains: &mut Chains) {
-        if let Some(first) = chains.src.bytes(0) {
+    fn halt(&self, chains: &mut Chains, at: usize) {
+        if let Some(bytes) = chains.src.bytes(at) {
             // Only the last block interrupts, and hardware does not reach it.
-            first[NEXT_BLOCK].fill(0);
+            bytes[NEXT_BLOCK].fill(0);
         }
     }
 
     /// Does nothing: QEMU's model reports no errors.
-    fn misdirect(&self, _chains: &mut Chains) {}
+    fn misdirect(&self, _chains: &mut Chains, _at: usize) {}
 
-    /// Returns the first span: hardware found the end of its list there.
-    fn bytes_halted(&self, transfer: &Transfer) -> u64 {
-        transfer.pairs().next().map_or(0, |pair| pair.len)
+    /// Returns the spans up to that one: hardware found the end of its list there.
+    fn bytes_halted(&self, transfer: &Transfer, at: usize) -> u64 {
+        transfer.pairs().take(at + 1).map(|pair| pair.len).sum()
+    }
+}
+
+/// What goes wrong, and behind which span.
+#[derive(Clone, Copy)]
+enum Fault {
+    Halt(usize),
+    Misdirect(usize),
+}
+
+impl Fault {
+    /// Returns what is to go wrong in a copy of these source spans.
+    fn of(src: &[Span]) -> Option<Self> {
+        match src.len() {
+            HALTS | STICKS => Some(Self::Halt(0)),
+            FAULTS => Some(Self::Misdirect(0)),
+            SWEPT => {
+                let at = src.iter().position(|span| span.len() != USUAL)?;
+                match src.get(at)?.len() {
+                    HALTS_HERE => Some(Self::Halt(at)),
+                    FAULTS_HERE => Some(Self::Misdirect(at)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 }
 
@@ -142,7 +179,6 @@ struct Faulty<E> {
     engine: E,
     caps: Caps,
     in_pairs: bool,
-    halted: Atomic<bool>,
     stuck: Atomic<bool>,
     /// Interrupts that are still not to be served.
     refused: Atomic<u32>,
@@ -176,22 +212,24 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
         if self.in_pairs {
             self.engine.link_pairs(Pairs::new(src, dst), chains);
         }
-        match src.len() {
-            HALTS | STICKS => self.engine.halt(chains),
-            FAULTS => self.engine.misdirect(chains),
-            _ => {}
+        match Fault::of(src) {
+            Some(Fault::Halt(at)) => self.engine.halt(chains, at),
+            Some(Fault::Misdirect(at)) => self.engine.misdirect(chains, at),
+            None => {}
         }
     }
 
     unsafe fn start(&self, transfer: &Transfer) {
         let spans = transfer.src().len();
-        self.halted
-            .store(matches!(spans, HALTS | STICKS), ordering::Relaxed);
         self.stuck.store(spans == STICKS, ordering::Relaxed);
         let refused = if spans == FLOODS { STORM } else { 0 };
         self.refused.store(refused, ordering::Relaxed);
         // SAFETY: The caller promises the same.
         unsafe { self.engine.start(transfer) };
+        if spans == LOSES {
+            // QEMU has moved all by now.
+            self.engine.acknowledge();
+        }
     }
 
     fn acknowledge(&self) -> Outcome {
@@ -205,10 +243,9 @@ unsafe impl<E: Spoil> Engine for Faulty<E> {
     }
 
     fn bytes_done(&self, transfer: &Transfer) -> u64 {
-        if self.halted.load(ordering::Relaxed) {
-            self.engine.bytes_halted(transfer)
-        } else {
-            self.engine.bytes_done(transfer)
+        match Fault::of(transfer.src()) {
+            Some(Fault::Halt(at)) => self.engine.bytes_halted(transfer, at),
+            _ => self.engine.bytes_done(transfer),
         }
     }
 
@@ -282,7 +319,6 @@ fn new<'bound, E: Spoil + 'bound>(
             engine,
             caps,
             in_pairs,
-            halted: Atomic::new(false),
             stuck: Atomic::new(false),
             refused: Atomic::new(0),
         },

@@ -61,7 +61,7 @@ FIXTURE_SETUP(probe)
 		 variant->function);
 	ASSERT_TRUE(realpath(path, full) != NULL);
 	ASSERT_TRUE(strstr(full, "/base/") != NULL);
-	strcpy(self->node, strstr(full, "/base/") + strlen("/base"));
+	snprintf(self->node, sizeof(self->node), "%s", strstr(full, "/base/") + strlen("/base"));
 }
 
 FIXTURE_TEARDOWN_PARENT(probe)
