@@ -164,8 +164,13 @@ impl Fault {
             HALTS | STICKS => Some(Self::Halt(0)),
             FAULTS => Some(Self::Misdirect(0)),
             SWEPT => {
-                let at = src.iter().position(|span| span.len() != USUAL)?;
-                match src.get(at)?.len() {
+                let mut others = src
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, span)| span.len() != USUAL);
+                let (at, span) = others.next()?;
+                match span.len() {
+                    _ if others.next().is_some() => None,
                     HALTS_HERE => Some(Self::Halt(at)),
                     FAULTS_HERE => Some(Self::Misdirect(at)),
                     _ => None,
