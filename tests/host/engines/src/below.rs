@@ -115,6 +115,11 @@ pub(crate) mod raw {
         COHERENT.set(is_coherent);
     }
 
+    /// Returns whether channels snoop the CPU's caches.
+    pub(crate) fn dma_coherent() -> bool {
+        COHERENT.get()
+    }
+
     /// Sets the result of the check that a channel of a BCM2835 is free.
     pub(crate) fn set_bcm2835_channel(result: Result) {
         CHANNEL.set(result);

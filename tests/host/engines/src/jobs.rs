@@ -43,6 +43,35 @@ pub(crate) fn attach(
     attach(Box::leak(Box::new(device(registers))))
 }
 
+/// Runs copies of random lists on an engine, whose lengths are multiples of `unit`.
+pub(crate) fn run_random(engine: &dyn Engine, unit: usize, seed: u64) {
+    let mut state = seed * 2 + 1;
+    let mut below = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // CAST: Less than `limit`.
+        ((state >> 16) % limit as u64) as usize
+    };
+    let mut cut = |total: usize, pieces: usize| -> Vec<usize> {
+        let mut left = total - pieces;
+        let mut lens: Vec<usize> = (1..pieces)
+            .map(|_| {
+                let more = below(left + 1);
+                left -= more;
+                1 + more
+            })
+            .collect();
+        lens.push(1 + left);
+        lens.iter().map(|len| len * unit).collect()
+    };
+    let sizes = [(1, 1), (1, 7), (7, 1), (40, 3), (33, 32), (64, 65)];
+    for (src, dst) in sizes {
+        let (src, dst) = (cut(300, src), cut(300, dst));
+        Job::new(engine, &src, &dst).run(engine);
+    }
+}
+
 /// A copy, or a fill if there is no source.
 pub(crate) struct Job {
     pub(crate) transfer: Transfer,
@@ -94,6 +123,12 @@ impl Job {
     pub(crate) fn start(&self, engine: &dyn Engine) {
         // SAFETY: Tests start one job at a time, and no memory is freed.
         unsafe { engine.start(&self.transfer) };
+    }
+
+    /// Returns the first bytes of the destination, as far as they are those of the source.
+    pub(crate) fn arrived(&self) -> usize {
+        let (src, dst) = (Self::bytes_of(&self.src), Self::bytes_of(&self.dst));
+        src.iter().zip(&dst).take_while(|(a, b)| a == b).count()
     }
 
     fn bytes_of(spans: &[Span]) -> Vec<u8> {

@@ -48,8 +48,14 @@ const DST_START: usize = 0x160;
 const TOTAL_BYTE: usize = 0x188;
 const CTRL2: usize = 0x200;
 
+const PAUSE: u32 = 1 << 11;
 const DONE: u32 = 1 << 10;
+/// Errors of the bus: while data are written and read, and while a descriptor of the destination and
+/// of the source is read.
+const BUS_ERRORS: [u32; 4] = [1 << 9, 1 << 8, 1 << 7, 1 << 6];
+const PAUSED: u32 = 1;
 const BUSY: u32 = 2;
+const FAILED: u32 = 3;
 
 /// Returns whether a register is one of a transfer or of attributes, which keep the written value.
 fn is_plain(offset: usize) -> bool {
@@ -59,8 +65,15 @@ fn is_plain(offset: usize) -> bool {
 struct State {
     /// Offset of the interrupt registers from those of ZynqMP.
     shift: usize,
+    /// Whether accesses snoop the CPU's caches, as the device tree says.
+    is_coherent: bool,
     /// Whether the channel stays busy after the next start.
     is_stuck: bool,
+    /// The interrupts with which the next transfer stops before its end, and the bytes that it has
+    /// moved by then.
+    stops: Option<(u32, usize)>,
+    /// All writes to registers, in their order.
+    writes: Vec<(usize, u32)>,
     isr: u32,
     imr: u32,
     status: u32,
@@ -85,18 +98,33 @@ impl State {
 
     /// Returns the address and the length of each span of the source or of the destination.
     fn side(&self, is_list: bool, words: usize, start: usize) -> Vec<(u64, usize)> {
+        let coherent = u32::from(self.is_coherent);
         if !is_list {
-            return vec![(self.address(words), self.plain[words / 4 + 2] as usize)];
+            let [size, ctrl] = [2, 3].map(|word| self.plain[words / 4 + word]);
+            assert_eq!(size >> 30, 0, "the size has 30 bits");
+            assert_eq!(ctrl, coherent, "word 3 of a register transfer");
+            return vec![(self.address(words), size as usize)];
         }
         let (mut at, mut spans) = (self.address(start), Vec::new());
         loop {
-            let ctrl = bus::read_u32(at + 12);
-            assert_eq!(ctrl & 2, 2, "not a linked descriptor");
-            spans.push((bus::read_u64(at), bus::read_u32(at + 8) as usize));
-            if ctrl >> 3 & 3 == 2 {
-                return spans;
+            // Otherwise the channel reports an error of the bus (UG1085, "Linked-list Mode").
+            assert_eq!(at % 32, 0, "where a descriptor is");
+            let (size, ctrl) = (bus::read_u32(at + 8), bus::read_u32(at + 12));
+            assert_eq!(size >> 30, 0, "the size has 30 bits");
+            assert_ne!(size, 0, "an empty descriptor");
+            // Linked, without an interrupt; with the command to go on, or to stop.
+            assert_eq!(ctrl & !(3 << 3), 2 | coherent, "control of a descriptor");
+            assert_eq!(bus::read_u64(at + 24), 0, "reserved");
+            spans.push((bus::read_u64(at), size as usize));
+            let next = bus::read_u64(at + 16);
+            match ctrl >> 3 & 3 {
+                0 => at = next,
+                2 => {
+                    assert_eq!(next, 0, "behind the last descriptor");
+                    return spans;
+                }
+                command => panic!("command {command}"),
             }
-            at = bus::read_u64(at + 16);
         }
     }
 
@@ -120,14 +148,21 @@ impl State {
                 .collect()
         };
         assert_eq!(bytes.len(), total, "the sides differ");
-        let mut bytes = &bytes[..];
+        assert_eq!(self.total, 0, "the counter counts from the last transfer on");
+        let (isr, moved) = self.stops.take().unwrap_or((DONE, total));
+        let mut bytes = &bytes[..moved];
         for (addr, len) in dst {
-            bus::write(addr, &bytes[..len]);
-            bytes = &bytes[len..];
+            let part = len.min(bytes.len());
+            bus::write(addr, &bytes[..part]);
+            bytes = &bytes[part..];
         }
-        self.total += total as u32;
-        self.status = 0;
-        self.isr |= DONE;
+        self.total += moved as u32;
+        self.isr |= isr;
+        self.status = match isr {
+            DONE => 0,
+            PAUSE => PAUSED,
+            _ => FAILED,
+        };
     }
 }
 
@@ -135,7 +170,10 @@ impl Channel {
     fn new(shift: usize) -> Arc<Self> {
         let mut state = State {
             shift,
+            is_coherent: raw::dma_coherent(),
             is_stuck: false,
+            stops: None,
+            writes: Vec::new(),
             isr: 0,
             imr: 0,
             status: 0,
@@ -155,6 +193,20 @@ impl Channel {
     /// Loses power, and gets it back.
     fn lose_power(&self) {
         self.0.lock().expect("no thread has panicked").reset();
+    }
+
+    /// Lets the next transfer stop when it has moved so many bytes, with these interrupts.
+    fn stop_after(&self, moved: usize, isr: u32) {
+        self.0.lock().expect("no thread has panicked").stops = Some((isr, moved));
+    }
+
+    /// Returns what was written to registers since the last call.
+    fn take_writes(&self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut self.0.lock().expect("no thread has panicked").writes)
+    }
+
+    fn status(&self) -> u32 {
+        self.0.lock().expect("no thread has panicked").status
     }
 
     fn stick(&self) {
@@ -177,13 +229,32 @@ impl Registers for Channel {
 
     fn write(&self, offset: usize, value: u32) {
         let mut state = self.0.lock().expect("no thread has panicked");
+        let interrupts = ISR + state.shift..=IDS + state.shift;
+        let shift = if interrupts.contains(&offset) {
+            state.shift
+        } else {
+            0
+        };
+        state.writes.push((offset - shift, value));
         match offset {
             _ if offset == ISR + state.shift => state.isr &= !value,
             _ if offset == IEN + state.shift => state.imr &= !value,
             _ if offset == IDS + state.shift => state.imr |= value,
             TOTAL_BYTE => state.total &= !value,
-            CTRL2 if value & 1 != 0 => state.start(),
+            CTRL2 if value & 1 != 0 => {
+                // Mode of operation: reads beyond the end of a source, and neither rate control nor
+                // a request of a peripheral.
+                let mode = state.plain[CTRL0 / 4];
+                assert_eq!(mode & !(1 << 6 | 3 << 4), 1 << 7, "CTRL0 at a start");
+                state.start();
+            }
             CTRL2 => {}
+            // A pause ends with CTRL0.cont; as CTRL2.en is clear, the channel is disabled then.
+            CTRL0 if value & 2 != 0 && state.status == PAUSED => {
+                assert_eq!(state.writes[state.writes.len() - 2], (CTRL2, 0), "it would go on");
+                state.status = 0;
+                state.plain[CTRL0 / 4] = value;
+            }
             _ if is_plain(offset) => state.plain[offset / 4] = value,
             _ => panic!("no register to write at {offset:#x}"),
         }
@@ -300,5 +371,144 @@ fn channel_that_is_busy_for_ever_is_told() {
         Job::new(engine, &[16], &[16]).start(engine);
         assert_eq!(engine.quiesce(16), Err(ETIMEDOUT));
         assert!(!channel.interrupts());
+    });
+}
+
+#[test]
+fn random_lists_are_copied() {
+    for is_coherent in [false, true] {
+        raw::set_dma_coherent(is_coherent);
+        for seed in 0..4 {
+            let engine = jobs::attach(zdma::attach, Channel::new(0)).expect("it is idle");
+            jobs::run_random(&*engine, 1, seed);
+        }
+    }
+}
+
+#[test]
+fn descriptors_are_those_of_the_manual() {
+    for (is_coherent, ctrl) in [(false, [0x02, 0x12]), (true, [0x03, 0x13])] {
+        raw::set_dma_coherent(is_coherent);
+        let engine = jobs::attach(zdma::attach, Channel::new(0)).expect("it is idle");
+        let job = Job::new(&*engine, &[0x123, 0x45], &[0x168]);
+        let chains = job.transfer.chains.as_ref().expect("it has descriptors");
+        let at = chains.src.address(0);
+        for (index, span) in job.src.iter().enumerate() {
+            let mut bytes = span.addr().to_le_bytes().to_vec();
+            bytes.extend([[0x23, 0x01, 0, 0], [0x45, 0, 0, 0]][index]);
+            bytes.extend([ctrl[index], 0, 0, 0]);
+            bytes.extend([at + 32, 0][index].to_le_bytes());
+            bytes.extend([0; 8]);
+            assert_eq!(bus::read(chains.src.address(index), 32), bytes);
+        }
+    }
+}
+
+#[test]
+fn each_interrupt_is_what_the_manual_says() {
+    on_each_chip(|channel, engine| {
+        for bit in 0..12 {
+            let outcome = match 1 << bit {
+                DONE => Outcome::Done,
+                isr if BUS_ERRORS.contains(&isr) => Outcome::Fault,
+                // Unused here, or without an interrupt.
+                _ => Outcome::NotMine,
+            };
+            channel.stop_after(64, 1 << bit);
+            Job::new(engine, &[64, 64], &[128]).start(engine);
+            let interrupts = matches!(outcome, Outcome::Done | Outcome::Fault);
+            assert_eq!(channel.interrupts(), interrupts, "bit {bit}");
+            assert_eq!(engine.acknowledge(), outcome, "bit {bit}");
+            assert!(!channel.interrupts(), "bit {bit}");
+            // An error that was acknowledged is not told once more.
+            assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean), "bit {bit}");
+            engine.restore();
+        }
+    });
+}
+
+#[test]
+fn error_that_was_not_acknowledged_is_found_when_the_channel_is_stopped() {
+    on_each_chip(|channel, engine| {
+        for isr in BUS_ERRORS {
+            channel.stop_after(64, isr);
+            Job::new(engine, &[64, 64], &[128]).start(engine);
+            assert_eq!(engine.quiesce(128), Ok(Quiesced::Faulted));
+            assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean), "said twice");
+            engine.restore();
+            Job::new(engine, &[61], &[61]).run(engine);
+        }
+    });
+}
+
+#[test]
+fn done_and_paused_at_once_is_not_the_end_of_the_list() {
+    on_each_chip(|channel, engine| {
+        channel.stop_after(64, DONE | PAUSE);
+        Job::new(engine, &[64, 64], &[128]).start(engine);
+        assert_eq!(engine.acknowledge(), Outcome::Unfinished);
+        assert_eq!(engine.acknowledge(), Outcome::NotMine);
+    });
+}
+
+#[test]
+fn bytes_are_counted_wherever_a_list_stops() {
+    on_each_chip(|channel, engine| {
+        for moved in 0..=100 {
+            let job = Job::new(engine, &[20, 30, 50], &[60, 40]);
+            channel.stop_after(moved, PAUSE);
+            job.start(engine);
+            assert_eq!(channel.status(), PAUSED);
+            assert_eq!(engine.quiesce(100), Ok(Quiesced::Clean));
+            assert_eq!(channel.status(), 0, "still paused");
+            assert_eq!(engine.bytes_done(&job.transfer), moved as u64);
+            assert!(job.arrived() >= moved);
+            engine.restore();
+        }
+        Job::new(engine, &[20, 30, 50], &[60, 40]).run(engine);
+    });
+}
+
+#[test]
+fn interrupts_are_masked_first_when_the_channel_is_stopped() {
+    on_each_chip(|channel, engine| {
+        channel.take_writes();
+        assert_eq!(engine.quiesce(0), Ok(Quiesced::Clean));
+        let writes = channel.take_writes();
+        assert_eq!(writes[0], (IDS, 0xfff));
+        // At the end it is disabled, and would not go on after a pause.
+        assert!(writes.contains(&(CTRL2, 0)));
+        let mode = writes.iter().rev().find(|(offset, _)| *offset == CTRL0);
+        assert_eq!(mode.map(|(_, value)| value & 2), Some(0));
+        engine.restore();
+        let enabled = (IEN, DONE | BUS_ERRORS.iter().sum::<u32>());
+        assert!(channel.take_writes().contains(&enabled));
+    });
+}
+
+#[test]
+fn channel_is_enabled_by_the_last_write_of_a_start() {
+    on_each_chip(|channel, engine| {
+        for (src, dst) in [(&[61][..], &[61][..]), (&[9, 9][..], &[18][..]), (&[][..], &[77][..])] {
+            let job = Job::new(engine, src, dst);
+            channel.take_writes();
+            job.start(engine);
+            let writes = channel.take_writes();
+            assert_eq!(writes[writes.len() - 2..], [(TOTAL_BYTE, u32::MAX), (CTRL2, 1)]);
+            assert_eq!(engine.acknowledge(), Outcome::Done);
+        }
+    });
+}
+
+#[test]
+fn long_span_is_cut_where_the_length_field_ends() {
+    on_each_chip(|_, engine| {
+        let caps = engine.caps();
+        assert_eq!(caps.max_span, (1 << 30) - 4096);
+        assert_eq!(caps.max_transfer, 0xffff_ffff);
+        assert_eq!(caps.address_bits, 44);
+        assert_eq!((caps.layout.size, caps.layout.align), (32, 32));
+        assert!(caps.fill && caps.fault_irq);
+        assert_eq!(caps.alignment, 1);
     });
 }
