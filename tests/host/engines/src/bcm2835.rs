@@ -30,12 +30,17 @@ use crate::{
 
 const CS: usize = 0x00;
 const CONBLK_AD: usize = 0x04;
+const DEBUG: usize = 0x20;
 
 const ACTIVE: u32 = 1 << 0;
 const END: u32 = 1 << 1;
 const INT: u32 = 1 << 2;
 const PAUSED: u32 = 1 << 4;
 const WAITING: u32 = 1 << 6;
+const ERROR: u32 = 1 << 8;
+/// What the channel is told whenever it is made active: to wait for outstanding writes, and to go on
+/// while a debugger stops the CPU.
+const CONTROL: u32 = 1 << 28 | 1 << 29;
 const RESET: u32 = 1 << 31;
 
 /// Behaviour that the data sheet leaves open, and faults.
@@ -61,6 +66,12 @@ struct Quirks {
     late_write: bool,
     /// A reset clears the flag that the channel waits for that write.
     forgets_writes: bool,
+    /// The channel is a lite one: its lengths have 16 bits.
+    is_lite: bool,
+    /// The channel moves so many bytes, and then nothing more until it is reset.
+    stops_after: Option<usize>,
+    /// When it stops between two control blocks, it has not begun the second one.
+    begins_late: bool,
 }
 
 #[derive(Default)]
@@ -73,6 +84,10 @@ struct State {
     dst: u32,
     /// Bytes of the control block that are still to be moved.
     len: u32,
+    /// Error bits in DEBUG.
+    errors: u32,
+    /// All writes to registers, in their order.
+    writes: Vec<(usize, u32)>,
     /// Whether a write of the channel is on the bus.
     is_writing: bool,
 }
@@ -81,9 +96,20 @@ struct State {
 struct Channel(Mutex<State>);
 
 impl State {
-    /// Loads a control block.
+    /// Loads a control block (section 4.2.1.1), and checks it.
     fn load(&mut self) {
         let at = u64::from(self.control_block);
+        assert_eq!(at % 32, 0, "where a control block is");
+        // Both addresses are incremented. The last one waits for its writes and interrupts.
+        let is_last = bus::read_u32(at + 20) == 0;
+        let info = 1 << 4 | 1 << 8 | if is_last { 1 | 1 << 3 } else { 0 };
+        assert_eq!(bus::read_u32(at), info, "transfer information");
+        let limit = if self.quirks.is_lite { 16 } else { 30 };
+        let len = bus::read_u32(at + 12);
+        assert_eq!(len >> limit, 0, "the length has {limit} bits");
+        assert_ne!(len, 0, "an empty control block");
+        assert_eq!(bus::read(at + 16, 4), [0; 4], "stride");
+        assert_eq!(bus::read(at + 24, 8), [0; 8], "reserved");
         self.src = bus::read_u32(at + 4);
         self.dst = bus::read_u32(at + 8);
         self.len = bus::read_u32(at + 12);
@@ -91,12 +117,21 @@ impl State {
         self.is_writing = self.quirks.late_write;
     }
 
-    /// Moves the rest of a control block.
+    /// Moves the rest of a control block, or as much as the channel moves at all.
     fn copy(&mut self) {
-        let bytes = bus::read(self.src.into(), self.len as usize);
-        bus::write(self.dst.into(), &bytes);
-        self.dst += self.len;
-        self.len = 0;
+        let mut part = self.len as usize;
+        if let Some(left) = &mut self.quirks.stops_after {
+            part = part.min(*left);
+            *left -= part;
+        }
+        // A late write is one of no bytes.
+        if part != 0 || self.is_writing {
+            let bytes = bus::read(self.src.into(), part);
+            bus::write(self.dst.into(), &bytes);
+        }
+        self.src += part as u32;
+        self.dst += part as u32;
+        self.len -= part as u32;
         self.is_writing = false;
     }
 
@@ -104,14 +139,19 @@ impl State {
     fn work(&mut self) {
         while self.cs & ACTIVE != 0 && (self.len != 0 || self.control_block != 0) {
             if self.len == 0 {
+                if self.quirks.stops_after == Some(0) && self.quirks.begins_late {
+                    return;
+                }
                 self.load();
             }
             let info = match self.control_block {
-                0 => 1 << 4 | 1 << 8,
+                0 => 0,
                 at => bus::read_u32(at.into()),
             };
-            assert_eq!(info & (1 << 4 | 1 << 8), 1 << 4 | 1 << 8, "no increments");
             self.copy();
+            if self.len != 0 {
+                return;
+            }
             self.cs |= END;
             if info & 1 != 0 {
                 self.cs |= INT;
@@ -140,6 +180,16 @@ impl Channel {
         self.0.lock().expect("no thread has panicked").work();
     }
 
+    /// Reports an error of the bus.
+    fn fail(&self, error: u32) {
+        self.0.lock().expect("no thread has panicked").errors |= error;
+    }
+
+    /// Returns what was written to registers since the last call.
+    fn take_writes(&self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut self.0.lock().expect("no thread has panicked").writes)
+    }
+
     fn is_active(&self) -> bool {
         self.0.lock().expect("no thread has panicked").cs & ACTIVE != 0
     }
@@ -151,7 +201,9 @@ impl Registers for Channel {
         match offset {
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
+                let error = if state.errors == 0 { 0 } else { ERROR };
                 state.cs
+                    | error
                     | if state.is_writing || state.quirks.never_pauses && state.control_block != 0 {
                         WAITING
                     } else if is_paused {
@@ -164,14 +216,17 @@ impl Registers for Channel {
             0x10 => state.dst,
             0x14 => state.len,
             0x1c => state.next,
-            0x20 if state.quirks.counts_wrong => 3 << 4,
-            0x20 => 0,
+            DEBUG => {
+                let count = if state.quirks.counts_wrong { 3 << 4 } else { 0 };
+                u32::from(state.quirks.is_lite) << 28 | count | state.errors
+            }
             _ => panic!("no register at {offset:#x}"),
         }
     }
 
     fn write(&self, offset: usize, value: u32) {
         let mut state = self.0.lock().expect("no thread has panicked");
+        state.writes.push((offset, value));
         match offset {
             CS if state.quirks.is_stuck && state.cs & ACTIVE != 0 => {}
             CS if value & RESET != 0 && state.quirks.ignores_reset => state.cs &= !ACTIVE,
@@ -186,6 +241,8 @@ impl Registers for Channel {
                 state.is_writing &= !state.quirks.forgets_writes;
             }
             CS => {
+                let is_known = value & ACTIVE == 0 || value == ACTIVE | CONTROL;
+                assert!(is_known || state.control_block == 0 || value == ACTIVE);
                 state.cs &= !(value & (INT | END)) & !ACTIVE;
                 state.cs |= value & ACTIVE;
                 if !state.quirks.is_slow && !state.quirks.is_stuck {
@@ -198,7 +255,7 @@ impl Registers for Channel {
                 assert_eq!(state.cs & ACTIVE, 0, "written while the channel is active");
                 state.control_block = value;
             }
-            0x20 => {}
+            DEBUG => state.errors &= !value,
             _ => panic!("no register to write at {offset:#x}"),
         }
     }
@@ -364,6 +421,8 @@ fn channel_at_work_is_left_alone() {
         ..Quirks::default()
     });
     let block = bus::allocate(32) as u32;
+    let fields = [0x119, block, block, 4, 0, 0, 0, 0].map(u32::to_le_bytes);
+    bus::write(block.into(), &fields.concat());
     channel.write(CONBLK_AD, block);
     channel.write(CS, ACTIVE);
     assert_eq!(attach(&channel).err(), Some(EBUSY));
@@ -386,4 +445,150 @@ fn channel_of_the_kernel_s_driver_or_with_40_bits_is_not_touched() {
         assert_eq!(log::take_lines(), 1);
         assert!(channel.is_active());
     }
+}
+
+#[test]
+fn random_lists_are_copied() {
+    for is_lite in [false, true] {
+        for seed in 0..4 {
+            let engine = attach(&Channel::new(Quirks {
+                is_lite,
+                ..Quirks::default()
+            }));
+            jobs::run_random(&*engine.expect("it is idle"), 4, seed);
+        }
+    }
+}
+
+#[test]
+fn control_blocks_are_those_of_the_data_sheet() {
+    let engine = attach(&Channel::new(Quirks::default())).expect("it is idle");
+    let job = Job::new(&*engine, &[0x124, 0x44], &[0x168]);
+    let chains = job.transfer.chains.as_ref().expect("it has descriptors");
+    let at = [0, 1].map(|index| chains.src.address(index));
+    let dst = job.dst[0].addr() as u32;
+    let fields = [
+        [
+            0x110,
+            job.src[0].addr() as u32,
+            dst,
+            0x124,
+            0,
+            at[1] as u32,
+            0,
+            0,
+        ],
+        [
+            0x119,
+            job.src[1].addr() as u32,
+            dst + 0x124,
+            0x44,
+            0,
+            0,
+            0,
+            0,
+        ],
+    ];
+    for (at, fields) in at.into_iter().zip(fields) {
+        let bytes: Vec<u8> = fields.into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(bus::read(at, 32), bytes);
+    }
+}
+
+#[test]
+fn lite_channel_gets_lengths_of_16_bits() {
+    for (is_lite, max_span) in [(false, (1 << 30) - 4096), (true, (1 << 16) - 4096)] {
+        let engine = attach(&Channel::new(Quirks {
+            is_lite,
+            ..Quirks::default()
+        }));
+        let engine = engine.expect("it is idle");
+        let caps = engine.caps();
+        assert_eq!(caps.max_span, max_span);
+        assert_eq!((caps.address_bits, caps.alignment), (32, 4));
+        assert_eq!(caps.max_transfer, 0xffff_fffc);
+        assert_eq!((caps.layout.size, caps.layout.align), (32, 32));
+        assert!(!caps.fill && !caps.fault_irq);
+        // The model refuses a control block that is too long.
+        let lens = [0x1_8000, 0xf000, 0xf004];
+        for len in lens {
+            Job::new(&*engine, &[len], &[len]).run(&*engine);
+        }
+    }
+}
+
+/// Stops a list after `moved` bytes, and checks how many the driver says.
+fn stop_after(moved: usize, begins_late: bool) {
+    let channel = Channel::new(Quirks {
+        stops_after: Some(moved),
+        begins_late,
+        ..Quirks::default()
+    });
+    let engine = attach(&channel).expect("it is idle");
+    let job = Job::new(&*engine, &[20, 32, 48], &[60, 40]);
+    job.start(&*engine);
+    assert_eq!(engine.quiesce(100), Ok(Quiesced::Clean));
+    assert_eq!(engine.bytes_done(&job.transfer), moved as u64);
+    assert!(job.arrived() >= moved);
+    let writes = bus::writes();
+    channel.go_on();
+    assert_eq!(bus::writes(), writes);
+}
+
+#[test]
+fn bytes_are_counted_wherever_a_list_stops() {
+    for moved in (0..=100).step_by(4) {
+        stop_after(moved, false);
+    }
+    // Between the control blocks.
+    for moved in [0, 20, 52, 60, 100] {
+        stop_after(moved, true);
+    }
+}
+
+#[test]
+fn each_error_of_the_bus_is_told_and_cleared() {
+    for error in [1 << 0, 1 << 1, 1 << 2] {
+        let channel = Channel::new(Quirks::default());
+        let engine = attach(&channel).expect("it is idle");
+        Job::new(&*engine, &[64], &[64]).start(&*engine);
+        channel.fail(error);
+        assert_eq!(engine.acknowledge(), crate::engine::Outcome::Fault);
+        assert_eq!(channel.read(DEBUG), 0, "error {error}");
+        assert_eq!(engine.acknowledge(), crate::engine::Outcome::NotMine);
+        assert_eq!(engine.quiesce(64), Ok(Quiesced::Clean));
+        Job::new(&*engine, &[64], &[64]).run(&*engine);
+
+        // An error without an interrupt is found when the channel is stopped.
+        channel.fail(error);
+        assert_eq!(engine.quiesce(64), Ok(Quiesced::Faulted));
+        assert_eq!(channel.read(DEBUG), 0, "error {error}");
+        assert_eq!(engine.quiesce(64), Ok(Quiesced::Clean), "said twice");
+    }
+}
+
+#[test]
+fn registers_are_written_in_this_order() {
+    let channel = Channel::new(Quirks::default());
+    let engine = attach(&channel).expect("it is idle");
+    let job = Job::new(&*engine, &[64, 64], &[128]);
+    let first = job
+        .transfer
+        .chains
+        .as_ref()
+        .map(|chains| chains.src.address(0) as u32);
+    channel.take_writes();
+    job.start(&*engine);
+    let start = [
+        (CONBLK_AD, first.expect("it has descriptors")),
+        (CS, CONTROL | ACTIVE),
+    ];
+    assert_eq!(channel.take_writes(), start);
+    // ACTIVE is never written to a channel at its end.
+    assert_eq!(engine.acknowledge(), crate::engine::Outcome::Done);
+    assert_eq!(channel.take_writes(), [(CS, CONTROL | INT | END)]);
+    // It is paused, reset, without a control block, and without an interrupt.
+    assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean));
+    let stop = [(CS, CONTROL), (CS, RESET), (CONBLK_AD, 0), (CS, INT | END)];
+    assert_eq!(channel.take_writes(), stop);
 }

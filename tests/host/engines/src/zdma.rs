@@ -148,7 +148,10 @@ impl State {
                 .collect()
         };
         assert_eq!(bytes.len(), total, "the sides differ");
-        assert_eq!(self.total, 0, "the counter counts from the last transfer on");
+        assert_eq!(
+            self.total, 0,
+            "the counter counts from the last transfer on"
+        );
         let (isr, moved) = self.stops.take().unwrap_or((DONE, total));
         let mut bytes = &bytes[..moved];
         for (addr, len) in dst {
@@ -251,7 +254,11 @@ impl Registers for Channel {
             CTRL2 => {}
             // A pause ends with CTRL0.cont; as CTRL2.en is clear, the channel is disabled then.
             CTRL0 if value & 2 != 0 && state.status == PAUSED => {
-                assert_eq!(state.writes[state.writes.len() - 2], (CTRL2, 0), "it would go on");
+                assert_eq!(
+                    state.writes[state.writes.len() - 2],
+                    (CTRL2, 0),
+                    "it would go on"
+                );
                 state.status = 0;
                 state.plain[CTRL0 / 4] = value;
             }
@@ -489,12 +496,19 @@ fn interrupts_are_masked_first_when_the_channel_is_stopped() {
 #[test]
 fn channel_is_enabled_by_the_last_write_of_a_start() {
     on_each_chip(|channel, engine| {
-        for (src, dst) in [(&[61][..], &[61][..]), (&[9, 9][..], &[18][..]), (&[][..], &[77][..])] {
+        for (src, dst) in [
+            (&[61][..], &[61][..]),
+            (&[9, 9][..], &[18][..]),
+            (&[][..], &[77][..]),
+        ] {
             let job = Job::new(engine, src, dst);
             channel.take_writes();
             job.start(engine);
             let writes = channel.take_writes();
-            assert_eq!(writes[writes.len() - 2..], [(TOTAL_BYTE, u32::MAX), (CTRL2, 1)]);
+            assert_eq!(
+                writes[writes.len() - 2..],
+                [(TOTAL_BYTE, u32::MAX), (CTRL2, 1)]
+            );
             assert_eq!(engine.acknowledge(), Outcome::Done);
         }
     });
