@@ -629,9 +629,12 @@ impl<J: Entry> Queue<J> {
         let client = unsafe { outlive(job.client()) };
         if let Some(jobs) = client.jobs.get(self) {
             jobs.remove_active(job.cookie());
-            let ended = job.ended_at();
+            // Jobs that ended within one tick of the clock have the same time.
+            let ended = (job.ended_at(), job.cookie());
             // Cannot fail: the job's slot is still free.
-            let _ = jobs.done.push_before(job, |other| other.ended_at() > ended);
+            let _ = jobs
+                .done
+                .push_before(job, |other| (other.ended_at(), other.cookie()) > ended);
         }
     }
 

@@ -376,7 +376,10 @@ fn channel_that_is_busy_for_ever_is_told() {
     on_each_chip(|channel, engine| {
         channel.stick();
         Job::new(engine, &[16], &[16]).start(engine);
+        channel.take_writes();
         assert_eq!(engine.quiesce(16), Err(ETIMEDOUT));
+        // Only a paused channel is told to leave its pause.
+        assert_eq!(channel.take_writes(), [(IDS, 0xfff)]);
         assert!(!channel.interrupts());
     });
 }

@@ -113,7 +113,7 @@ fn a_record_is_for_a_reader_or_for_who_waits_for_its_cookie() {
 }
 
 #[test]
-fn a_record_that_cannot_be_given_stays_first_for_others() {
+fn a_record_that_cannot_be_given_is_for_others() {
     explore(Some(3), || {
         let world = World::new(Setup::default());
         world.interrupts();
@@ -129,6 +129,30 @@ fn a_record_that_cannot_be_given_stays_first_for_others() {
         submit(&client, 3);
         assert_eq!(thread.join().expect("it ends"), Err(EFAULT));
         check(&read(&client, false).expect("it comes"), 3, 3, Ok(()));
+        world.end([client]);
+    });
+}
+
+#[test]
+fn records_that_cannot_be_given_come_back_in_their_order() {
+    explore(Some(3), || {
+        let world = World::new(Setup::default());
+        let client = world.client();
+        submit(&client, 1);
+        submit(&client, 2);
+        world.interrupts();
+        let other = client.clone();
+        let thread = world.run(move |_| other.next_record(false, |_| Err(EFAULT)));
+        assert_eq!(client.next_record(false, |_| Err(EFAULT)), Err(EFAULT));
+        assert_eq!(thread.join().expect("it ends"), Err(EFAULT));
+        for cookie in 1..3 {
+            check(
+                &read(&client, false).expect("it comes"),
+                cookie,
+                cookie,
+                Ok(()),
+            );
+        }
         world.end([client]);
     });
 }

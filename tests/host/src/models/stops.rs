@@ -213,6 +213,9 @@ fn a_fatal_signal_takes_the_job_back() {
                 Ok(record) => check(&record, 1, 1, Ok(())),
                 Err(error) => assert_eq!(error, EINTR),
             }
+            // In no case is there a record for another call as well.
+            task::send_signal(Signal::None);
+            assert_eq!(read(&client, true), Err(EAGAIN));
             world.end([client]);
         });
     }
