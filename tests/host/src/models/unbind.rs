@@ -64,6 +64,28 @@ fn unbind_ends_all_jobs_and_then_readers() {
 }
 
 #[test]
+fn poll_says_hangup_when_no_further_record_can_come() {
+    for setup in [BOUND, BOUND_SG] {
+        explore(Some(2), move || {
+            let world = World::new(setup);
+            let client = world.client();
+            submit(&client, 1);
+            world.interrupts();
+            world.completes_deferred();
+            let thread = world.run(|world| world.unbind());
+            let ready = client.readiness();
+            // What is there with a hangup is all that there will be.
+            assert!(ready.record || !ready.unbound, "the record is lost");
+            check_ended(&read(&client, false).expect("it comes"), 1);
+            thread.join().expect("it ends");
+            let ready = client.readiness();
+            assert!(ready.unbound && !ready.record);
+            world.end([client]);
+        });
+    }
+}
+
+#[test]
 fn unbind_waits_for_jobs_to_be_unmapped() {
     for setup in [BOUND_SG, BOUND_LONG] {
         explore(Some(2), move || {
