@@ -86,6 +86,21 @@ impl Tested<'_> {
             && holds(2000, 1, 2)?)
     }
 
+    /// Runs more jobs than a client may have at a time, of which some are refused.
+    fn more_jobs_than_a_client_has(&self, client: &Client) -> Result<bool> {
+        // CAST: `usize` is as wide.
+        let unit = client.alignment() as u64;
+        for _ in 0..100 {
+            let refused = client.copy(&[seg(0, unit)], &[seg(0, unit)]);
+            if refused != Err(EINVAL)
+                || client.copy(&[seg(0, unit)], &[seg(1000 * unit, unit)])? != unit
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn bad_requests(&self, client: &Client) -> Result<bool> {
         self.preset(7)?;
         // CAST: `usize` is as wide.
@@ -150,6 +165,9 @@ impl Tested<'_> {
             (c"copy_and_fill", &|| self.copy_and_fill(client)),
             (c"differently_cut_lists", &|| {
                 self.differently_cut_lists(client)
+            }),
+            (c"more_jobs_than_a_client_has", &|| {
+                self.more_jobs_than_a_client_has(client)
             }),
             (c"bad_requests", &|| self.bad_requests(client)),
             (c"any_address", &|| self.any_address(client)),

@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "channel_fixture.h"
-#include "bind.h"
+#include "debugfs.h"
 
 /* The layout is part of the ABI, and the same for 32-bit and 64-bit programs. */
 _Static_assert(sizeof(struct ferrodma_seg) == 16, "seg");
@@ -102,23 +102,48 @@ TEST_F(channel, info_has_a_buffer_only_where_the_function_has_one)
 	EXPECT_EQ(info->function == FERRODMA_FUNCTION_POOL, !!info->block_size);
 }
 
+/* Returns a property of the channel's node that is a number, or @standard if it has none. */
+static uint32_t property(const char *function, int number, const char *name, uint32_t standard)
+{
+	uint8_t cells[4];
+	char path[128];
+	int fd;
+	bool found;
+
+	snprintf(path, sizeof(path), "/sys/class/misc/ferrodma-%s%d/device/of_node/%s", function,
+		 number, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	found = fd >= 0 && read(fd, cells, 4) == 4;
+	close(fd);
+	return found ? cells[0] << 24 | cells[1] << 16 | cells[2] << 8 | cells[3] : standard;
+}
+
+/* The defaults are those of the bindings. */
+TEST_F(channel, info_has_the_sizes_of_the_device_tree)
+{
+	const struct ferrodma_info *info = &self->c.info;
+	size_t page = sysconf(_SC_PAGESIZE);
+	uint32_t size;
+
+	if (info->function == FERRODMA_FUNCTION_COHERENT) {
+		size = property(variant->function, variant->number, "ferrodma,buffer-size", 4096);
+		EXPECT_EQ((size + page - 1) / page * page, info->buffer_size);
+	} else if (info->function == FERRODMA_FUNCTION_POOL) {
+		EXPECT_EQ(property(variant->function, variant->number, "ferrodma,block-size", 64),
+			  info->block_size);
+		EXPECT_EQ(property(variant->function, variant->number, "ferrodma,nr-blocks", 512),
+			  blocks_in_all(variant->function, variant->number));
+	}
+	EXPECT_EQ(64, info->queue_depth);
+	if (info->function != FERRODMA_FUNCTION_POOL)
+		EXPECT_EQ(256, info->max_segments);
+}
+
 /* It is 10 s if the device tree has no property for it. */
 TEST_F(channel, info_has_the_longest_time_limit_of_the_device_tree)
 {
-	uint8_t cells[4] = { 0, 0, 10000 >> 8, 10000 & 0xff };
-	char path[128];
-	uint64_t ms;
-	int fd;
+	uint64_t ms = property(variant->function, variant->number, "ferrodma,max-timeout-ms", 10000);
 
-	snprintf(path, sizeof(path),
-		 "/sys/class/misc/ferrodma-%s%d/device/of_node/ferrodma,max-timeout-ms",
-		 variant->function, variant->number);
-	fd = open(path, O_RDONLY);
-	if (fd >= 0) {
-		ASSERT_EQ(4, read(fd, cells, 4));
-		close(fd);
-	}
-	ms = (uint64_t)cells[0] << 24 | cells[1] << 16 | cells[2] << 8 | cells[3];
 	EXPECT_EQ(ms * NSEC_PER_MSEC, self->c.info.max_timeout_ns);
 }
 
