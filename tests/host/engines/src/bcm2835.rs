@@ -70,6 +70,11 @@ struct Quirks {
     is_lite: bool,
     /// The channel moves so many bytes, and then nothing more until it is reset.
     stops_after: Option<usize>,
+    /// DEBUG shows no errors, or CS does not.
+    hides_debug: bool,
+    hides_cs: bool,
+    /// A reset leads to an error of the bus.
+    fails_at_reset: bool,
     /// When it stops between two control blocks, it has not begun the second one.
     begins_late: bool,
 }
@@ -201,7 +206,8 @@ impl Registers for Channel {
         match offset {
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
-                let error = if state.errors == 0 { 0 } else { ERROR };
+                let is_shown = state.errors != 0 && !state.quirks.hides_cs;
+                let error = if is_shown { ERROR } else { 0 };
                 state.cs
                     | error
                     | if state.is_writing || state.quirks.never_pauses && state.control_block != 0 {
@@ -218,7 +224,12 @@ impl Registers for Channel {
             0x1c => state.next,
             DEBUG => {
                 let count = if state.quirks.counts_wrong { 3 << 4 } else { 0 };
-                u32::from(state.quirks.is_lite) << 28 | count | state.errors
+                let errors = if state.quirks.hides_debug {
+                    0
+                } else {
+                    state.errors
+                };
+                u32::from(state.quirks.is_lite) << 28 | count | errors
             }
             _ => panic!("no register at {offset:#x}"),
         }
@@ -232,6 +243,7 @@ impl Registers for Channel {
             CS if value & RESET != 0 && state.quirks.ignores_reset => state.cs &= !ACTIVE,
             CS if value & RESET != 0 => {
                 (state.cs, state.len) = (0, 0);
+                state.errors |= u32::from(state.quirks.fails_at_reset);
                 if !state.quirks.keeps_next {
                     state.next = 0;
                 }
@@ -591,4 +603,40 @@ fn registers_are_written_in_this_order() {
     assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean));
     let stop = [(CS, CONTROL), (CS, RESET), (CONBLK_AD, 0), (CS, INT | END)];
     assert_eq!(channel.take_writes(), stop);
+}
+
+#[test]
+fn error_that_one_register_shows_is_told() {
+    for hides_cs in [false, true] {
+        let channel = Channel::new(Quirks {
+            hides_cs,
+            hides_debug: !hides_cs,
+            ..Quirks::default()
+        });
+        let engine = attach(&channel).expect("it is idle");
+        Job::new(&*engine, &[64], &[64]).start(&*engine);
+        channel.fail(1 << 2);
+        assert_eq!(engine.acknowledge(), crate::engine::Outcome::Fault);
+    }
+}
+
+#[test]
+fn error_that_a_reset_leads_to_is_cleared() {
+    let channel = Channel::new(Quirks {
+        fails_at_reset: true,
+        ..Quirks::default()
+    });
+    let engine = attach(&channel).expect("it is idle");
+    assert_eq!(channel.read(DEBUG), 0);
+    assert_eq!(engine.quiesce(0), Ok(Quiesced::Clean));
+    assert_eq!(channel.read(DEBUG), 0);
+}
+
+#[test]
+fn each_pair_of_spans_needs_a_control_block() {
+    let engine = attach(&Channel::new(Quirks::default())).expect("it is idle");
+    for (src, dst, pairs) in [(&[64][..], &[64][..], 1), (&[20, 44], &[40, 24], 3)] {
+        let need = engine.descriptors(&Job::new(&*engine, src, dst).transfer);
+        assert_eq!((need.src, need.dst), (pairs, 0));
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 /// Size of the area in bytes.
 const SIZE: usize = 1 << 20;
 
-/// Bus address of the area.
+/// Bus address of the area, unless a test moves it.
 const BASE: u64 = 0xc010_0000;
 
 /// Alignment of a block in bytes.
@@ -21,8 +21,14 @@ const ALIGN: usize = 64;
 
 thread_local! {
     static MEMORY: Cell<*mut u8> = const { Cell::new(std::ptr::null_mut()) };
+    static ADDRESS: Cell<u64> = const { Cell::new(BASE) };
     static USED: Cell<usize> = const { Cell::new(0) };
     static WRITES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Moves the area, of which nothing is used yet, to another bus address.
+pub(crate) fn move_to(addr: u64) {
+    ADDRESS.set(addr);
 }
 
 /// Allocates a block of `len` zero bytes, and returns its bus address.
@@ -30,7 +36,7 @@ pub(crate) fn allocate(len: usize) -> u64 {
     let at = USED.get();
     USED.set((at + len).next_multiple_of(ALIGN));
     assert!(USED.get() <= SIZE, "the memory is too small for the test");
-    BASE + at as u64
+    ADDRESS.get() + at as u64
 }
 
 /// Returns the CPU's address of the `len` bytes at bus address `addr`.
@@ -42,7 +48,7 @@ pub(crate) fn at(addr: u64, len: usize) -> *mut u8 {
     }
     let end = USED.get() as u64;
     let offset = addr
-        .checked_sub(BASE)
+        .checked_sub(ADDRESS.get())
         .filter(|offset| offset + len as u64 <= end)
         .unwrap_or_else(|| panic!("hardware accesses {addr:#x}, where no memory is"));
     // SAFETY: The offset is within the area.

@@ -171,6 +171,8 @@ impl State {
 
 impl Channel {
     fn new(shift: usize) -> Arc<Self> {
+        // More than 32 bits.
+        bus::move_to(0x5a5_c010_0000);
         let mut state = State {
             shift,
             is_coherent: raw::dma_coherent(),
@@ -528,4 +530,34 @@ fn long_span_is_cut_where_the_length_field_ends() {
         assert!(caps.fill && caps.fault_irq);
         assert_eq!(caps.alignment, 1);
     });
+}
+
+#[test]
+fn one_span_and_a_fill_need_no_descriptors() {
+    on_each_chip(|_, engine| {
+        for (src, dst, list) in [(1, 1, 0), (0, 1, 0), (1, 2, 1), (2, 1, 1), (2, 2, 1)] {
+            let job = Job::new(engine, &vec![24 / src.max(1); src], &vec![24 / dst; dst]);
+            let need = engine.descriptors(&job.transfer);
+            assert_eq!(
+                (need.src, need.dst),
+                (list * src, list * dst),
+                "{src} to {dst}"
+            );
+            job.run(engine);
+        }
+    });
+}
+
+#[test]
+fn clocks_are_enabled_as_long_as_the_engine_exists() {
+    let engine = jobs::attach(zdma::attach, Channel::new(0)).expect("it is idle");
+    assert_eq!(clk::enabled(), 2);
+    drop(engine);
+    assert_eq!(clk::enabled(), 0);
+    let channel = Channel::new(0);
+    channel.stick();
+    channel.write(CTRL0, 1 << 7);
+    channel.write(CTRL2, 1);
+    assert_eq!(jobs::attach(zdma::attach, channel).err(), Some(ETIMEDOUT));
+    assert_eq!(clk::enabled(), 0);
 }

@@ -15,11 +15,17 @@ use crate::{
 
 thread_local! {
     static ANSWER: Cell<Result> = const { Cell::new(Ok(())) };
+    static ENABLED: Cell<isize> = const { Cell::new(0) };
 }
 
 /// Sets the result of the next attempts to get a clock.
 pub fn set_answer(answer: Result) {
     ANSWER.set(answer);
+}
+
+/// Returns how many clocks are enabled.
+pub fn enabled() -> isize {
+    ENABLED.get()
 }
 
 /// A clock that a device may lack.
@@ -33,9 +39,12 @@ impl OptionalClk {
 
     /// Enables the clock.
     pub fn prepare_enable(&self) -> Result {
+        ENABLED.set(ENABLED.get() + 1);
         Ok(())
     }
 
     /// Disables the clock.
-    pub fn disable_unprepare(&self) {}
+    pub fn disable_unprepare(&self) {
+        ENABLED.set(ENABLED.get() - 1);
+    }
 }
