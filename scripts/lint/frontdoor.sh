@@ -53,9 +53,9 @@ says 'T names no test; there are: pins .*make test T=pins' make test
 says "BOARD: .* nope; there are: $boards +make test BOARD=" make test T=pins BOARD=nope
 says 'L: .* nope; there are: shellcheck .*make lint L=shellcheck' make lint L=rustfmt,nope
 says "FERRODMA_TURN .* 'mine' " make check FERRODMA_TURN=mine
-says 'BUGS: .* nope; there are: bound-off-by-one .*make check-all BUGS=' make check-all BUGS=nope
+says 'BUGS: .* nope; there are: .*bound-off-by-one .*make check-all BUGS=' make check-all BUGS=nope
 says 'TESTS: .* make check-debug TESTS=' make check-debug TESTS='*'
-says 'BUGS: .* nope; there are: bound-off-by-one .*make self-test BUGS=' make self-test BUGS=nope
+says 'BUGS: .* nope; there are: .*bound-off-by-one .*make self-test BUGS=' make self-test BUGS=nope
 says "FERRODMA_EFFORT .* '10%' .*FERRODMA_EFFORT=25" make check FERRODMA_EFFORT=10%
 says "FERRODMA_CALLS .* 'many' " make check-debug FERRODMA_CALLS=many
 says "FERRODMA_SEED .* '0xyz' " make check FERRODMA_SEED=0xyz

@@ -20,7 +20,7 @@
 //!
 //! The leaf drivers have no unsafe code. The unsafe code of the helper is in the files that call C,
 //! and in those that rely on a promise which the compiler cannot check: that hardware keeps to its
-//! memory, and how long a device stays bound.
+//! memory, how long a device stays bound, and which list of the queue a client is in.
 
 use kernel::prelude::*;
 

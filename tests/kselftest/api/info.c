@@ -142,7 +142,8 @@ TEST_F(channel, info_has_the_sizes_of_the_device_tree)
 /* It is 10 s if the device tree has no property for it. */
 TEST_F(channel, info_has_the_longest_time_limit_of_the_device_tree)
 {
-	uint64_t ms = property(variant->function, variant->number, "ferrodma,max-timeout-ms", 10000);
+	uint64_t ms = property(variant->function, variant->number, "ferrodma,max-timeout-ms",
+			       10000);
 
 	EXPECT_EQ(ms * NSEC_PER_MSEC, self->c.info.max_timeout_ns);
 }

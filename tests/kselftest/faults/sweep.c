@@ -115,6 +115,17 @@ static void expect_record(struct __test_metadata *_metadata, FIXTURE_DATA(sweep)
 	}
 }
 
+/*
+ * Returns the place after @at to try, of which @last is the last one. All are tried with all the
+ * effort; else some, the first and the last among them.
+ */
+static int next_place(int at, int last)
+{
+	int step = last / effort(last);
+
+	return at < last && at + step > last ? last : at + step;
+}
+
 /* A job that pauses keeps all others in the queue until it is cancelled. */
 static void sweep_queue(struct __test_metadata *_metadata, FIXTURE_DATA(sweep) *self,
 			int segments)
@@ -122,7 +133,7 @@ static void sweep_queue(struct __test_metadata *_metadata, FIXTURE_DATA(sweep) *
 	const int depth = self->c.info.queue_depth;
 	uint64_t limit = segments == FAULTS ? LONG_NS : SHORT_NS;
 
-	for (int fault = 1; fault < depth; fault++) {
+	for (int fault = 1; fault < depth; fault = next_place(fault, depth - 1)) {
 		channel_close(&self->c);
 		ASSERT_EQ(0, channel_open(&self->c, self->c.info.function == FERRODMA_FUNCTION_SG ?
 					  "sgtest" : "test", 0, 0));
@@ -170,7 +181,7 @@ static void sweep_list(struct __test_metadata *_metadata, FIXTURE_DATA(sweep) *s
 
 	ASSERT_LE(SWEPT, c->info.max_segments);
 	/* What goes wrong at the last one is the end of the list. */
-	for (int fault = 0; fault < SWEPT - 1; fault++) {
+	for (int fault = 0; fault < SWEPT - 1; fault = next_place(fault, SWEPT - 2)) {
 		size_t bytes = 0, done = 0;
 
 		fill_memory(self, fault);
