@@ -121,7 +121,7 @@ TEST_F(nowhere, engine_that_moves_nothing_is_not_bound)
 {
 	glob_t found;
 
-	EXPECT_EQ(1, log_count(self->log, "dma-nowhere", "self-test failed: EIO"));
+	EXPECT_EQ(1, log_count(self->log, "dma-nowhere", "self-test failed"));
 	ASSERT_EQ(0, glob("/sys/bus/platform/devices/*.dma-nowhere", 0, NULL, &found));
 	ASSERT_EQ(0, chdir(found.gl_pathv[0]));
 	EXPECT_NE(0, access("driver", F_OK));
