@@ -9,16 +9,25 @@ use std::sync::{
 };
 
 use kernel::{
-    io::Registers,
+    io::{
+        poll,
+        Registers, //
+    },
     log,
-    prelude::*, //
+    prelude::*,
+    time::Delta, //
 };
 
 use crate::{
     bus,
+    dma::{
+        span::Span,
+        transfer::Transfer, //
+    },
     engine::{
         bcm2835,
         Engine,
+        Outcome,
         Quiesced, //
     },
     jobs::{
@@ -77,6 +86,10 @@ struct Quirks {
     fails_at_reset: bool,
     /// When it stops between two control blocks, it has not begun the second one.
     begins_late: bool,
+    /// A channel that is to pause has a burst of this many bytes on the bus.
+    burst: usize,
+    /// The address of a control block stays as it was once written.
+    keeps_address: bool,
 }
 
 #[derive(Default)]
@@ -95,6 +108,8 @@ struct State {
     writes: Vec<(usize, u32)>,
     /// Whether a write of the channel is on the bus.
     is_writing: bool,
+    /// How many reads of CS find a channel that is to pause waiting for its last burst.
+    pausing: usize,
 }
 
 /// The model.
@@ -185,6 +200,30 @@ impl Channel {
         self.0.lock().expect("no thread has panicked").work();
     }
 
+    /// Lets the channel move so many bytes at the next start.
+    fn stop_after(&self, moved: usize) {
+        self.0
+            .lock()
+            .expect("no thread has panicked")
+            .quirks
+            .stops_after = Some(moved);
+    }
+
+    /// Loses power, and gets it back.
+    fn lose_power(&self) {
+        let mut state = self.0.lock().expect("no thread has panicked");
+        *state = State {
+            quirks: state.quirks,
+            ..State::default()
+        };
+    }
+
+    /// Sets END and INT in CS, and reports errors of the bus.
+    fn set_status(&self, cs: u32, errors: u32) {
+        let mut state = self.0.lock().expect("no thread has panicked");
+        (state.cs, state.errors) = (cs, errors);
+    }
+
     /// Reports an error of the bus.
     fn fail(&self, error: u32) {
         self.0.lock().expect("no thread has panicked").errors |= error;
@@ -202,8 +241,17 @@ impl Channel {
 
 impl Registers for Channel {
     fn read(&self, offset: usize) -> u32 {
-        let state = self.0.lock().expect("no thread has panicked");
+        let mut state = self.0.lock().expect("no thread has panicked");
         match offset {
+            CS if state.pausing != 0 => {
+                state.pausing -= 1;
+                if state.pausing == 0 {
+                    state.quirks.stops_after = Some(state.quirks.burst);
+                    state.copy();
+                }
+                // It moves nothing more, and waits for what it has moved.
+                state.cs | PAUSED | WAITING
+            }
             CS => {
                 let is_paused = state.cs & ACTIVE == 0;
                 let is_shown = state.errors != 0 && !state.quirks.hides_cs;
@@ -242,7 +290,11 @@ impl Registers for Channel {
             CS if state.quirks.is_stuck && state.cs & ACTIVE != 0 => {}
             CS if value & RESET != 0 && state.quirks.ignores_reset => state.cs &= !ACTIVE,
             CS if value & RESET != 0 => {
+                assert_eq!(state.pausing, 0, "reset while a burst is on the bus");
                 (state.cs, state.len) = (0, 0);
+                if !state.is_writing {
+                    (state.src, state.dst) = (0, 0);
+                }
                 state.errors |= u32::from(state.quirks.fails_at_reset);
                 if !state.quirks.keeps_next {
                     state.next = 0;
@@ -255,6 +307,9 @@ impl Registers for Channel {
             CS => {
                 let is_known = value & ACTIVE == 0 || value == ACTIVE | CONTROL;
                 assert!(is_known || state.control_block == 0 || value == ACTIVE);
+                if value & ACTIVE == 0 && state.cs & ACTIVE != 0 && state.quirks.burst != 0 {
+                    state.pausing = 2;
+                }
                 state.cs &= !(value & (INT | END)) & !ACTIVE;
                 state.cs |= value & ACTIVE;
                 if !state.quirks.is_slow && !state.quirks.is_stuck {
@@ -263,6 +318,7 @@ impl Registers for Channel {
                     state.load();
                 }
             }
+            CONBLK_AD if state.quirks.keeps_address && state.control_block != 0 => {}
             CONBLK_AD => {
                 assert_eq!(state.cs & ACTIVE, 0, "written while the channel is active");
                 state.control_block = value;
@@ -296,7 +352,7 @@ fn stop(quirks: Quirks) {
     let next = Job::new(&*engine, &[32], &[32]);
     next.start(&*engine);
     channel.go_on();
-    assert_eq!(engine.acknowledge(), crate::engine::Outcome::Done);
+    assert_eq!(engine.acknowledge(), Outcome::Done);
     assert!(next.has_arrived());
     assert!(!job.has_arrived());
 }
@@ -308,6 +364,8 @@ fn lists_are_copied() {
     Job::new(&*engine, &[64, 4, 60], &[32, 96]).run(&*engine);
     // Needs more than one block of descriptors.
     Job::new(&*engine, &[8; 100], &[8; 100]).run(&*engine);
+    // Is cut by the other list behind 64 KiB.
+    Job::new(&*engine, &[0x2_0000], &[0x1_8000, 0x8000]).run(&*engine);
 }
 
 #[test]
@@ -565,9 +623,9 @@ fn each_error_of_the_bus_is_told_and_cleared() {
         let engine = attach(&channel).expect("it is idle");
         Job::new(&*engine, &[64], &[64]).start(&*engine);
         channel.fail(error);
-        assert_eq!(engine.acknowledge(), crate::engine::Outcome::Fault);
+        assert_eq!(engine.acknowledge(), Outcome::Fault);
         assert_eq!(channel.read(DEBUG), 0, "error {error}");
-        assert_eq!(engine.acknowledge(), crate::engine::Outcome::NotMine);
+        assert_eq!(engine.acknowledge(), Outcome::NotMine);
         assert_eq!(engine.quiesce(64), Ok(Quiesced::Clean));
         Job::new(&*engine, &[64], &[64]).run(&*engine);
 
@@ -597,7 +655,7 @@ fn registers_are_written_in_this_order() {
     ];
     assert_eq!(channel.take_writes(), start);
     // ACTIVE is never written to a channel at its end.
-    assert_eq!(engine.acknowledge(), crate::engine::Outcome::Done);
+    assert_eq!(engine.acknowledge(), Outcome::Done);
     assert_eq!(channel.take_writes(), [(CS, CONTROL | INT | END)]);
     // It is paused, reset, without a control block, and without an interrupt.
     assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean));
@@ -616,7 +674,7 @@ fn error_that_one_register_shows_is_told() {
         let engine = attach(&channel).expect("it is idle");
         Job::new(&*engine, &[64], &[64]).start(&*engine);
         channel.fail(1 << 2);
-        assert_eq!(engine.acknowledge(), crate::engine::Outcome::Fault);
+        assert_eq!(engine.acknowledge(), Outcome::Fault);
     }
 }
 
@@ -638,5 +696,166 @@ fn each_pair_of_spans_needs_a_control_block() {
     for (src, dst, pairs) in [(&[64][..], &[64][..], 1), (&[20, 44], &[40, 24], 3)] {
         let need = engine.descriptors(&Job::new(&*engine, src, dst).transfer);
         assert_eq!((need.src, need.dst), (pairs, 0));
+    }
+}
+
+#[test]
+fn bytes_are_counted_wherever_a_list_of_many_control_blocks_stops() {
+    let many = [8; 70];
+    for (src, dst) in [(&many[..], &[560][..]), (&[560], &many), (&many, &many)] {
+        let channel = Channel::new(Quirks::default());
+        let engine = attach(&channel).expect("it is idle");
+        let job = Job::new(&*engine, src, dst);
+        for moved in (0..=560).step_by(4) {
+            channel.stop_after(moved);
+            job.start(&*engine);
+            assert_eq!(engine.quiesce(560), Ok(Quiesced::Clean));
+            assert_eq!(engine.bytes_done(&job.transfer), moved as u64);
+        }
+    }
+}
+
+#[test]
+fn address_that_the_job_before_has_left_counts_as_nothing() {
+    let channel = Channel::new(Quirks {
+        begins_late: true,
+        ..Quirks::default()
+    });
+    let engine = attach(&channel).expect("it is idle");
+    let job = Job::new(&*engine, &[64], &[64]);
+    job.run(&*engine);
+    // The next write would be behind the destination.
+    channel.stop_after(0);
+    job.start(&*engine);
+    assert_eq!(engine.quiesce(64), Ok(Quiesced::Clean));
+    assert_eq!(engine.bytes_done(&job.transfer), 0);
+}
+
+#[test]
+fn burst_that_is_under_way_is_waited_for_and_counted() {
+    for burst in [4, 16, 60] {
+        let channel = Channel::new(Quirks {
+            is_slow: true,
+            burst,
+            ..Quirks::default()
+        });
+        let engine = attach(&channel).expect("it is idle");
+        let job = Job::new(&*engine, &[64, 64], &[64, 64]);
+        job.start(&*engine);
+        assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean));
+        assert_eq!(engine.bytes_done(&job.transfer), burst as u64);
+        assert_eq!(job.arrived(), burst);
+    }
+}
+
+#[test]
+fn control_block_that_was_not_begun_does_not_show_a_reset() {
+    let channel = Channel::new(Quirks {
+        stops_after: Some(0),
+        begins_late: true,
+        ignores_reset: true,
+        ..Quirks::default()
+    });
+    let engine = attach(&channel).expect("it is idle");
+    Job::new(&*engine, &[64], &[64]).start(&*engine);
+    assert_eq!(engine.quiesce(64), Err(ETIMEDOUT));
+}
+
+#[test]
+fn control_block_that_stays_after_a_reset_is_told() {
+    fail_to_stop(Quirks {
+        keeps_control_block: true,
+        keeps_address: true,
+        ..Quirks::default()
+    });
+}
+
+#[test]
+fn each_status_is_what_the_data_sheet_says() {
+    for (hides_cs, hides_debug) in [(false, false), (true, false), (false, true)] {
+        let channel = Channel::new(Quirks {
+            hides_cs,
+            hides_debug,
+            ..Quirks::default()
+        });
+        let engine = attach(&channel).expect("it is idle");
+        for cs in [0, END, INT, INT | END] {
+            for errors in 0..8 {
+                channel.set_status(cs, errors);
+                let outcome = if cs & INT == 0 && (errors == 0 || hides_cs) {
+                    // The end of a control block before the last one has no interrupt.
+                    Outcome::NotMine
+                } else if errors != 0 {
+                    Outcome::Fault
+                } else {
+                    Outcome::Done
+                };
+                channel.take_writes();
+                assert_eq!(engine.acknowledge(), outcome, "CS {cs}, DEBUG {errors}");
+                if outcome == Outcome::NotMine {
+                    assert_eq!(channel.take_writes(), []);
+                } else {
+                    assert_eq!(channel.read(CS) & (INT | END), 0);
+                    assert_eq!(channel.read(DEBUG), 0);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn long_spans_are_cut_where_the_length_field_ends() {
+    let long = [
+        [0x119, 0x8000_4000, 0x8000_dffc, 0x2000, 0],
+        [0x110, 0x4000_5000, 0x4000_effc, 0x3fff_f000, 2],
+        [0x110, 0x6000, 0xfffc, 0x3fff_f000, 1],
+    ];
+    // The destination ends where 32 bits end.
+    let lite = [
+        [0x119, 0x2_4000, 0xffff_dffc, 0x2004, 0],
+        [0x110, 0x1_5000, 0xfffe_effc, 0xf000, 2],
+        [0x110, 0x6000, 0xfffd_fffc, 0xf000, 1],
+    ];
+    for (is_lite, len, blocks) in [(false, 0x8000_0000, long), (true, 0x2_0004, lite)] {
+        let engine = attach(&Channel::new(Quirks {
+            is_lite,
+            ..Quirks::default()
+        }));
+        let engine = engine.expect("it is idle");
+        // There is no memory at these addresses; the descriptors are only looked at.
+        let [.., (src, dst)] = blocks.map(|block| (block[1].into(), block[2].into()));
+        let [src, dst] = [src, dst].map(|addr| vec![Span::new(addr, len)]);
+        let job = Job::of(&*engine, Transfer::default(), src, dst);
+        let chains = job.transfer.chains.as_ref().expect("it has descriptors");
+        for (index, [info, src, dst, len, next]) in blocks.into_iter().rev().enumerate() {
+            let next = match next {
+                0 => 0,
+                next => chains.src.address(next as usize) as u32,
+            };
+            let words = [info, src, dst, len, 0, next, 0, 0];
+            let bytes = words.map(u32::to_le_bytes).concat();
+            assert_eq!(bus::read(chains.src.address(index), 32), bytes, "{index}");
+        }
+    }
+}
+
+#[test]
+fn channel_that_has_lost_its_registers_works() {
+    let channel = Channel::new(Quirks::default());
+    let engine = attach(&channel).expect("it is idle");
+    Job::new(&*engine, &[64, 64], &[128]).run(&*engine);
+    channel.lose_power();
+    assert_eq!(engine.quiesce(0), Ok(Quiesced::Clean));
+    engine.restore();
+    Job::new(&*engine, &[64, 64], &[128]).run(&*engine);
+}
+
+#[test]
+fn channel_has_some_time_to_pause() {
+    let engine = attach(&Channel::new(Quirks::default())).expect("it is idle");
+    for bytes in [0, u64::MAX] {
+        assert_eq!(engine.quiesce(bytes), Ok(Quiesced::Clean));
+        let limit = poll::last_limit();
+        assert!(limit >= Delta::from_millis(1) && limit <= Delta::from_secs(1));
     }
 }

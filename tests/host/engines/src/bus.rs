@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Size of the area in bytes.
-const SIZE: usize = 1 << 20;
+pub(crate) const SIZE: usize = 1 << 20;
 
 /// Bus address of the area, unless a test moves it.
 const BASE: u64 = 0xc010_0000;

@@ -65,11 +65,30 @@ pub(crate) fn run_random(engine: &dyn Engine, unit: usize, seed: u64) {
         lens.push(1 + left);
         lens.iter().map(|len| len * unit).collect()
     };
-    let sizes = [(1, 1), (1, 7), (7, 1), (40, 3), (33, 32), (64, 65)];
+    // Long and short lists by turns: the transfer and its chains are those of the job before.
+    let sizes = [
+        (1, 1),
+        (40, 3),
+        (1, 7),
+        (64, 65),
+        (7, 1),
+        (33, 32),
+        (2, 1),
+        (32, 64),
+    ];
+    let mut transfer = Transfer::default();
     for (src, dst) in sizes {
-        let (src, dst) = (cut(300, src), cut(300, dst));
-        Job::new(engine, &src, &dst).run(engine);
+        let (src, dst) = (spans(&cut(300, src)), spans(&cut(300, dst)));
+        let job = Job::with(engine, transfer, src, dst);
+        job.run(engine);
+        transfer = job.transfer;
     }
+}
+
+/// Allocates memory in pieces of these lengths.
+fn spans(lens: &[usize]) -> Vec<Span> {
+    let span = |&len: &usize| Span::new(bus::allocate(len), len as u64);
+    lens.iter().map(span).collect()
 }
 
 /// A copy, or a fill if there is no source.
@@ -82,16 +101,25 @@ pub(crate) struct Job {
 impl Job {
     /// Allocates memory in pieces of these lengths, fills the sources, and writes the descriptors.
     pub(crate) fn new(engine: &dyn Engine, src: &[usize], dst: &[usize]) -> Self {
-        let spans = |lens: &[usize]| -> Vec<Span> {
-            let span = |&len: &usize| Span::new(bus::allocate(len), len as u64);
-            lens.iter().map(span).collect()
-        };
-        let (src, dst) = (spans(src), spans(dst));
+        Self::with(engine, Transfer::default(), spans(src), spans(dst))
+    }
+
+    /// Fills the sources, and writes the descriptors into a transfer that was used before.
+    fn with(engine: &dyn Engine, transfer: Transfer, src: Vec<Span>, dst: Vec<Span>) -> Self {
         for (index, span) in src.iter().enumerate() {
             let bytes = (0..span.len()).map(|at| (at * 7 + index as u64) as u8 | 1);
             bus::write(span.addr(), &bytes.collect::<Vec<_>>());
         }
-        let mut transfer = Transfer::default();
+        Self::of(engine, transfer, src, dst)
+    }
+
+    /// Writes descriptors for addresses at which there need not be memory.
+    pub(crate) fn of(
+        engine: &dyn Engine,
+        mut transfer: Transfer,
+        src: Vec<Span>,
+        dst: Vec<Span>,
+    ) -> Self {
         transfer.clear(src.is_empty().then_some(0x5a));
         let max = engine.caps().max_span;
         transfer
@@ -108,13 +136,16 @@ impl Job {
                 device: PhantomData,
             };
             let pool = Arc::new(pool, GFP_KERNEL).expect("there is memory");
-            let mut chains = Chains::new(layout);
+            let chains = transfer.chains.get_or_insert_with(|| {
+                KBox::new(Chains::new(layout), GFP_KERNEL).expect("there is memory")
+            });
             // SAFETY: No device will be unbound.
             unsafe { chains.src.reserve(&pool, need.src) }.expect("there is memory");
             // SAFETY: As above.
             unsafe { chains.dst.reserve(&pool, need.dst) }.expect("there is memory");
-            transfer.chains = Some(KBox::new(chains, GFP_KERNEL).expect("there is memory"));
             engine.encode(&mut transfer);
+        } else {
+            transfer.chains = None;
         }
         Self { transfer, src, dst }
     }

@@ -11,13 +11,21 @@ use std::sync::{
 
 use kernel::{
     clk,
-    io::Registers,
+    io::{
+        poll,
+        Registers, //
+    },
     log,
-    prelude::*, //
+    prelude::*,
+    time::Delta, //
 };
 
 use crate::{
     bus,
+    dma::{
+        span::Span,
+        transfer::Transfer, //
+    },
     engine::{
         zdma,
         Attach,
@@ -69,6 +77,8 @@ struct State {
     is_coherent: bool,
     /// Whether the channel stays busy after the next start.
     is_stuck: bool,
+    /// How many reads of STATUS find the channel busy after a start, before it moves all data.
+    busy_reads: usize,
     /// The interrupts with which the next transfer stops before its end, and the bytes that it has
     /// moved by then.
     stops: Option<(u32, usize)>,
@@ -130,41 +140,58 @@ impl State {
 
     fn start(&mut self) {
         self.status = BUSY;
-        if self.is_stuck {
-            return;
+        if !self.is_stuck && self.busy_reads == 0 {
+            self.work();
         }
+    }
+
+    /// Does the transfer, or the part of it that the channel is to do.
+    fn work(&mut self) {
         let ctrl0 = self.plain[CTRL0 / 4];
         let is_list = ctrl0 & 1 << 6 != 0;
         let dst = self.side(is_list, DST, DST_START);
-        let total = dst.iter().map(|(_, len)| len).sum();
-        let bytes: Vec<u8> = if ctrl0 >> 4 & 3 == 1 {
-            let words = &self.plain[WR_ONLY / 4..][..4];
-            let pattern = words.iter().flat_map(|word| word.to_le_bytes());
-            pattern.cycle().take(total).collect()
-        } else {
-            let src = self.side(is_list, SRC, SRC_START);
-            src.iter()
-                .flat_map(|&(addr, len)| bus::read(addr, len))
-                .collect()
-        };
-        assert_eq!(bytes.len(), total, "the sides differ");
+        // A write-only transfer has the length of the source, too.
+        let src = self.side(is_list, SRC, SRC_START);
+        let length = |spans: &[(u64, usize)]| spans.iter().map(|(_, len)| len).sum();
+        let total: usize = length(&dst);
+        assert_eq!(length(&src), total, "the sides differ");
         assert_eq!(
             self.total, 0,
             "the counter counts from the last transfer on"
         );
         let (isr, moved) = self.stops.take().unwrap_or((DONE, total));
-        let mut bytes = &bytes[..moved];
+        let mut left = moved;
+        let bytes: Vec<u8> = if ctrl0 >> 4 & 3 == 1 {
+            let words = &self.plain[WR_ONLY / 4..][..4];
+            let pattern = words.iter().flat_map(|word| word.to_le_bytes());
+            pattern.cycle().take(moved).collect()
+        } else {
+            let read = |(addr, len): (u64, usize)| {
+                let part = len.min(left);
+                left -= part;
+                bus::read(addr, part)
+            };
+            // No memory is needed for what is not moved.
+            src.into_iter()
+                .take(if moved == 0 { 0 } else { usize::MAX })
+                .flat_map(read)
+                .collect()
+        };
+        let mut bytes = &bytes[..];
         for (addr, len) in dst {
             let part = len.min(bytes.len());
+            if part == 0 {
+                break;
+            }
             bus::write(addr, &bytes[..part]);
             bytes = &bytes[part..];
         }
         self.total += moved as u32;
         self.isr |= isr;
         self.status = match isr {
-            DONE => 0,
-            PAUSE => PAUSED,
-            _ => FAILED,
+            _ if BUS_ERRORS.iter().any(|error| isr & error != 0) => FAILED,
+            _ if isr & PAUSE != 0 => PAUSED,
+            _ => 0,
         };
     }
 }
@@ -177,6 +204,7 @@ impl Channel {
             shift,
             is_coherent: raw::dma_coherent(),
             is_stuck: false,
+            busy_reads: 0,
             stops: None,
             writes: Vec::new(),
             isr: 0,
@@ -210,8 +238,27 @@ impl Channel {
         std::mem::take(&mut self.0.lock().expect("no thread has panicked").writes)
     }
 
+    /// Returns the interrupts, and clears them.
+    fn take_isr(&self) -> u32 {
+        std::mem::take(&mut self.0.lock().expect("no thread has panicked").isr)
+    }
+
     fn status(&self) -> u32 {
         self.0.lock().expect("no thread has panicked").status
+    }
+
+    /// Lets the next transfer take some time.
+    fn be_slow(&self) {
+        self.0.lock().expect("no thread has panicked").busy_reads = 2;
+    }
+
+    /// Sets all bits of all registers of a transfer and of attributes, as a boot loader may.
+    fn spoil(&self) {
+        self.0
+            .lock()
+            .expect("no thread has panicked")
+            .plain
+            .fill(u32::MAX);
     }
 
     fn stick(&self) {
@@ -221,11 +268,18 @@ impl Channel {
 
 impl Registers for Channel {
     fn read(&self, offset: usize) -> u32 {
-        let state = self.0.lock().expect("no thread has panicked");
+        let mut state = self.0.lock().expect("no thread has panicked");
         match offset {
             _ if offset == ISR + state.shift => state.isr,
             _ if offset == IMR + state.shift => state.imr,
-            STATUS => state.status,
+            STATUS => {
+                let status = state.status;
+                if status == BUSY && state.busy_reads != 0 {
+                    state.busy_reads -= 1;
+                    state.start();
+                }
+                status
+            }
             TOTAL_BYTE => state.total,
             _ if is_plain(offset) => state.plain[offset / 4],
             _ => panic!("no register at {offset:#x}"),
@@ -419,21 +473,35 @@ fn descriptors_are_those_of_the_manual() {
 #[test]
 fn each_interrupt_is_what_the_manual_says() {
     on_each_chip(|channel, engine| {
-        for bit in 0..12 {
-            let outcome = match 1 << bit {
-                DONE => Outcome::Done,
-                isr if BUS_ERRORS.contains(&isr) => Outcome::Fault,
-                // Unused here, or without an interrupt.
-                _ => Outcome::NotMine,
+        let job = Job::new(engine, &[64, 64], &[128]);
+        for isr in 0..1 << 12 {
+            let outcome = if BUS_ERRORS.iter().any(|error| isr & error != 0) {
+                Outcome::Fault
+            } else {
+                match isr & (DONE | PAUSE) {
+                    DONE => Outcome::Done,
+                    // The descriptors before the pause are done, but not the list.
+                    0xc00 => Outcome::Unfinished,
+                    // Unused here, or without an interrupt.
+                    _ => Outcome::NotMine,
+                }
             };
-            channel.stop_after(64, 1 << bit);
-            Job::new(engine, &[64, 64], &[128]).start(engine);
-            let interrupts = matches!(outcome, Outcome::Done | Outcome::Fault);
-            assert_eq!(channel.interrupts(), interrupts, "bit {bit}");
-            assert_eq!(engine.acknowledge(), outcome, "bit {bit}");
-            assert!(!channel.interrupts(), "bit {bit}");
-            // An error that was acknowledged is not told once more.
-            assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean), "bit {bit}");
+            channel.stop_after(64, isr);
+            job.start(engine);
+            let interrupts = outcome != Outcome::NotMine;
+            assert_eq!(channel.interrupts(), interrupts, "ISR {isr:#x}");
+            channel.take_writes();
+            assert_eq!(engine.acknowledge(), outcome, "ISR {isr:#x}");
+            assert_eq!(
+                channel.take_writes().is_empty(),
+                !interrupts,
+                "ISR {isr:#x}"
+            );
+            assert!(!channel.interrupts(), "ISR {isr:#x}");
+            // An error that was acknowledged is not told once more. A pause is found and left.
+            assert_eq!(engine.quiesce(128), Ok(Quiesced::Clean), "ISR {isr:#x}");
+            assert_ne!(channel.status(), PAUSED, "ISR {isr:#x}");
+            assert_eq!(channel.take_isr(), 0, "ISR {isr:#x}");
             engine.restore();
         }
     });
@@ -521,7 +589,40 @@ fn channel_is_enabled_by_the_last_write_of_a_start() {
 
 #[test]
 fn long_span_is_cut_where_the_length_field_ends() {
-    on_each_chip(|_, engine| {
+    on_each_chip(|channel, engine| {
+        // There is no memory at these addresses, and nothing is moved.
+        let (src, dst) = (0x12_3456_7890, 0x7f_ffff_ff01);
+        let job = |len| {
+            let [src, dst] = [src, dst].map(|addr| vec![Span::new(addr, len)]);
+            Job::of(engine, Transfer::default(), src, dst)
+        };
+        let long = job(0x8000_0001);
+        let chains = long.transfer.chains.as_ref().expect("it has descriptors");
+        let pieces = [
+            (0x12_3456_7890, 0x80_0000_0000 - 0xff, 0x3fff_f000),
+            (0x12_7456_6890, 0x80_3fff_ef01, 0x3fff_f000),
+            (0x12_b456_5890, 0x80_7fff_df01, 0x2001),
+        ];
+        for (index, (src, dst, size)) in pieces.into_iter().enumerate() {
+            for (chain, addr) in [(&chains.src, src), (&chains.dst, dst)] {
+                let at = chain.address(index);
+                assert_eq!(bus::read_u64(at), addr, "address of {index}");
+                assert_eq!(bus::read_u32(at + 8), size, "size of {index}");
+            }
+        }
+        channel.stop_after(0, DONE);
+        long.start(engine);
+        // The longest that registers take, and a byte more.
+        let need = [0x3fff_f000, 0x3fff_f001].map(|len| engine.descriptors(&job(len).transfer));
+        assert_eq!(need.map(|need| (need.src, need.dst)), [(0, 0), (2, 2)]);
+        channel.stop_after(0, DONE);
+        job(0x3fff_f000).start(engine);
+        for (words, addr) in [(SRC, src), (DST, dst)] {
+            let word = |index: usize| channel.read(words + 4 * index);
+            assert_eq!(u64::from(word(0)) | u64::from(word(1)) << 32, addr);
+            assert_eq!(word(2), 0x3fff_f000);
+        }
+
         let caps = engine.caps();
         assert_eq!(caps.max_span, (1 << 30) - 4096);
         assert_eq!(caps.max_transfer, 0xffff_ffff);
@@ -560,4 +661,108 @@ fn clocks_are_enabled_as_long_as_the_engine_exists() {
     channel.write(CTRL2, 1);
     assert_eq!(jobs::attach(zdma::attach, channel).err(), Some(ETIMEDOUT));
     assert_eq!(clk::enabled(), 0);
+}
+
+#[test]
+fn second_clock_that_cannot_be_enabled_leaves_the_first_disabled() {
+    clk::set_most(1);
+    assert_eq!(
+        jobs::attach(zdma::attach, Channel::new(0)).err(),
+        Some(EBUSY)
+    );
+    assert_eq!(clk::enabled(), 0);
+}
+
+#[test]
+fn channel_at_work_is_waited_for() {
+    on_each_chip(|channel, engine| {
+        let job = Job::new(engine, &[20, 30, 50], &[60, 40]);
+        channel.be_slow();
+        job.start(engine);
+        assert_eq!(engine.acknowledge(), Outcome::NotMine);
+        assert_eq!(engine.quiesce(100), Ok(Quiesced::Clean));
+        assert!(job.has_arrived());
+        assert_eq!(engine.bytes_done(&job.transfer), 100);
+        assert!(!channel.interrupts());
+        assert_eq!(channel.take_isr(), 0);
+    });
+}
+
+#[test]
+fn channel_at_work_for_a_boot_loader_is_waited_for_and_taken() {
+    for (attach, shift) in CHIPS {
+        raw::set_dma_coherent(true);
+        let channel = Channel::new(shift);
+        let [src, dst] = [0; 2].map(|_| bus::allocate(16));
+        bus::write(src, &[7; 16]);
+        for (words, addr) in [(SRC, src), (DST, dst)] {
+            for (index, word) in [addr as u32, (addr >> 32) as u32, 16, 1].iter().enumerate() {
+                channel.write(words + 4 * index, *word);
+            }
+        }
+        channel.be_slow();
+        // All interrupts are unmasked.
+        channel.write(IEN + shift, 0xfff);
+        channel.write(CTRL0, 1 << 7);
+        channel.write(CTRL2, 1);
+        let engine = jobs::attach(attach, channel.clone()).expect("it becomes idle");
+        assert_eq!(bus::read(dst, 16), [7; 16]);
+        assert_eq!(channel.take_isr(), 0);
+        // Those that are not named in the manual as done or as an error are masked.
+        assert_eq!(channel.read(IMR + shift), 0x83f);
+        // Long enough for 16 MiB at 1 GB/s.
+        assert!(poll::last_limit() > Delta::from_millis(16));
+        Job::new(&*engine, &[61], &[61]).run(&*engine);
+    }
+}
+
+#[test]
+fn registers_that_a_boot_loader_has_left_have_no_effect() {
+    raw::set_dma_coherent(true);
+    for (attach, shift) in CHIPS {
+        let channel = Channel::new(shift);
+        channel.spoil();
+        let engine = jobs::attach(attach, channel.clone()).expect("it is idle");
+        Job::new(&*engine, &[61], &[61]).run(&*engine);
+        Job::new(&*engine, &[64, 3, 61], &[28, 100]).run(&*engine);
+        Job::new(&*engine, &[], &[77]).run(&*engine);
+        assert_eq!(channel.read(DATA_ATTR), 0x07c3_df0f);
+        assert_eq!(channel.read(DSCR_ATTR), 0x1f0);
+    }
+}
+
+#[test]
+fn time_to_stop_grows_with_the_length_of_the_transfer() {
+    on_each_chip(|_, engine| {
+        for bytes in [0, 1, 1 << 20, 99_999_999, u64::from(u32::MAX)] {
+            assert_eq!(engine.quiesce(bytes), Ok(Quiesced::Clean));
+            let limit = poll::last_limit();
+            // Between 1 GB/s and 50 MB/s, and some more.
+            let at_least = Delta::from_nanos(bytes as i64) + Delta::from_millis(5);
+            let at_most = Delta::from_nanos(20 * bytes as i64) + Delta::from_secs(1);
+            assert!(limit >= at_least && limit <= at_most, "{bytes}: {limit:?}");
+        }
+    });
+}
+
+#[test]
+fn memory_at_the_limits_of_addresses_is_reached() {
+    let (end, across): (u64, u64) = (0xfff_fff0_0000, 0xfff8_0000);
+    for (base, unused, dst) in [
+        // Data, and descriptors, that end where 44 bits end.
+        (end, bus::SIZE - 256, &[128][..]),
+        (end, bus::SIZE - 256 - 2 * 1024, &[64, 64]),
+        // Data from below 4 GiB to above.
+        (across, (1 << 19) - 64, &[128]),
+    ] {
+        // A thread has memory of its own.
+        let test = move || {
+            let channel = Channel::new(0);
+            bus::move_to(base);
+            bus::allocate(unused);
+            let engine = jobs::attach(zdma::attach, channel).expect("it is idle");
+            Job::new(&*engine, &[128], dst).run(&*engine);
+        };
+        std::thread::spawn(test).join().expect("the test passes");
+    }
 }

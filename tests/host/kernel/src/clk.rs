@@ -10,17 +10,26 @@ use crate::{
         Bound,
         Device, //
     },
-    error::Result, //
+    error::{
+        code::EBUSY,
+        Result, //
+    }, //
 };
 
 thread_local! {
     static ANSWER: Cell<Result> = const { Cell::new(Ok(())) };
     static ENABLED: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(isize::MAX) };
 }
 
 /// Sets the result of the next attempts to get a clock.
 pub fn set_answer(answer: Result) {
     ANSWER.set(answer);
+}
+
+/// Sets how many clocks can be enabled at once.
+pub fn set_most(clocks: isize) {
+    MOST.set(clocks);
 }
 
 /// Returns how many clocks are enabled.
@@ -39,6 +48,9 @@ impl OptionalClk {
 
     /// Enables the clock.
     pub fn prepare_enable(&self) -> Result {
+        if ENABLED.get() == MOST.get() {
+            return Err(EBUSY);
+        }
         ENABLED.set(ENABLED.get() + 1);
         Ok(())
     }

@@ -125,6 +125,7 @@ fn fields(visibility: &str, fields: TokenStream) -> String {
             format!("::kernel::num::Bounded<u32, {bits}>")
         };
         assert!(skip(&mut tokens, ";"), "{name} goes on");
+        assert!(kind != "bool" || bits == 1, "{name} has {bits} bits");
         let mask = u32::MAX >> (32 - bits);
         code.push_str(&format!(
             "{visibility} fn {name}(self) -> {kind} {{
