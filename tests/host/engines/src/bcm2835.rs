@@ -47,8 +47,8 @@ const INT: u32 = 1 << 2;
 const PAUSED: u32 = 1 << 4;
 const WAITING: u32 = 1 << 6;
 const ERROR: u32 = 1 << 8;
-/// What the channel is told whenever it is made active: to wait for outstanding writes, and to go on
-/// while a debugger stops the CPU.
+/// What the channel is told whenever it is made active: to wait for outstanding writes, and to go
+/// on while a debugger stops the CPU.
 const CONTROL: u32 = 1 << 28 | 1 << 29;
 const RESET: u32 = 1 << 31;
 

@@ -58,8 +58,8 @@ const CTRL2: usize = 0x200;
 
 const PAUSE: u32 = 1 << 11;
 const DONE: u32 = 1 << 10;
-/// Errors of the bus: while data are written and read, and while a descriptor of the destination and
-/// of the source is read.
+/// Errors of the bus: while data are written and read, and while a descriptor of the destination
+/// and of the source is read.
 const BUS_ERRORS: [u32; 4] = [1 << 9, 1 << 8, 1 << 7, 1 << 6];
 const PAUSED: u32 = 1;
 const BUSY: u32 = 2;
