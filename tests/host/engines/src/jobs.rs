@@ -107,8 +107,12 @@ impl Job {
     /// Fills the sources, and writes the descriptors into a transfer that was used before.
     fn with(engine: &dyn Engine, transfer: Transfer, src: Vec<Span>, dst: Vec<Span>) -> Self {
         for (index, span) in src.iter().enumerate() {
-            let bytes = (0..span.len()).map(|at| (at * 7 + index as u64) as u8 | 1);
-            bus::write(span.addr(), &bytes.collect::<Vec<_>>());
+            // Not zero, and not the same again at any power of two.
+            let byte = |at: u64| {
+                let place = (index as u64) << 32 | at;
+                (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 | 1
+            };
+            bus::write(span.addr(), &(0..span.len()).map(byte).collect::<Vec<_>>());
         }
         Self::of(engine, transfer, src, dst)
     }

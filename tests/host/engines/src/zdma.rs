@@ -592,11 +592,11 @@ fn long_span_is_cut_where_the_length_field_ends() {
     on_each_chip(|channel, engine| {
         // There is no memory at these addresses, and nothing is moved.
         let (src, dst) = (0x12_3456_7890, 0x7f_ffff_ff01);
-        let job = |len| {
+        let job = |transfer, len| {
             let [src, dst] = [src, dst].map(|addr| vec![Span::new(addr, len)]);
-            Job::of(engine, Transfer::default(), src, dst)
+            Job::of(engine, transfer, src, dst)
         };
-        let long = job(0x8000_0001);
+        let long = job(Transfer::default(), 0x8000_0001);
         let chains = long.transfer.chains.as_ref().expect("it has descriptors");
         let pieces = [
             (0x12_3456_7890, 0x80_0000_0000 - 0xff, 0x3fff_f000),
@@ -613,10 +613,14 @@ fn long_span_is_cut_where_the_length_field_ends() {
         channel.stop_after(0, DONE);
         long.start(engine);
         // The longest that registers take, and a byte more.
-        let need = [0x3fff_f000, 0x3fff_f001].map(|len| engine.descriptors(&job(len).transfer));
-        assert_eq!(need.map(|need| (need.src, need.dst)), [(0, 0), (2, 2)]);
+        let longer = job(long.transfer, 0x3fff_f001);
+        let need = engine.descriptors(&longer.transfer);
+        assert_eq!((need.src, need.dst), (2, 2));
+        let longest = job(longer.transfer, 0x3fff_f000);
+        let need = engine.descriptors(&longest.transfer);
+        assert_eq!((need.src, need.dst), (0, 0));
         channel.stop_after(0, DONE);
-        job(0x3fff_f000).start(engine);
+        longest.start(engine);
         for (words, addr) in [(SRC, src), (DST, dst)] {
             let word = |index: usize| channel.read(words + 4 * index);
             assert_eq!(u64::from(word(0)) | u64::from(word(1)) << 32, addr);
@@ -752,8 +756,9 @@ fn memory_at_the_limits_of_addresses_is_reached() {
         // Data, and descriptors, that end where 44 bits end.
         (end, bus::SIZE - 256, &[128][..]),
         (end, bus::SIZE - 256 - 2 * 1024, &[64, 64]),
-        // Data from below 4 GiB to above.
+        // Data from below 4 GiB to above; the descriptors of the source below, the others above.
         (across, (1 << 19) - 64, &[128]),
+        (across, (1 << 19) - 256 - 1024, &[64, 64]),
     ] {
         // A thread has memory of its own.
         let test = move || {
